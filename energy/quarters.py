@@ -1,0 +1,35 @@
+"""Quarter-hours and local days. Instants are ms UTC, intervals half-open [start, end).
+
+A local day has 92, 96 or 100 quarter-hours; a quarter-hour is never local, so it never repeats or vanishes.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Final
+from zoneinfo import ZoneInfo
+
+__all__ = ["QUARTER_MS", "local_day", "quarter_start", "quarter_starts"]
+
+QUARTER_MS: Final = 900_000
+
+
+def quarter_start(t: int) -> int:
+    """Start of the quarter-hour that `t` lies in."""
+    return t - t % QUARTER_MS
+
+
+def quarter_starts(start: int, end: int) -> range:
+    """Starts of the quarter-hours that [start, end) touches."""
+    return range(quarter_start(start), end, QUARTER_MS)
+
+
+def local_day(t: int, timezone: str) -> tuple[int, int]:
+    """The local calendar day that `t` lies in, as [start, end) in ms UTC: 23, 24 or 25 hours."""
+    zone = ZoneInfo(timezone)
+    day = datetime.fromtimestamp(t / 1000, zone).date()
+    return _midnight(day, zone), _midnight(day + timedelta(days=1), zone)
+
+
+def _midnight(day: date, zone: ZoneInfo) -> int:
+    return int(datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC).timestamp() * 1000)

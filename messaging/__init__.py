@@ -1,0 +1,1 @@
+"""The wire between edge and centre: topics, codec, connection (docs/wire.md)."""

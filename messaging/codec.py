@@ -1,0 +1,237 @@
+"""The payloads of the wire as msgspec structs, and their one way in: decode, check, isolate what is wrong.
+
+A message that is no JSON or lacks a field is rejected whole; one bad reading or value in a good message is rejected
+alone. Nothing here raises anything but DataError.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Final, Literal, NamedTuple, TypeVar
+
+import msgspec
+
+from energy.errors import DataError
+from energy.quantities import QUANTITIES, Kind
+
+__all__ = [
+    "Ack",
+    "Command",
+    "CommandResult",
+    "Data",
+    "DeviceStatus",
+    "OutboxStatus",
+    "Reading",
+    "Rejection",
+    "ResultState",
+    "Status",
+    "Value",
+    "check_readings",
+    "decode_ack",
+    "decode_command",
+    "decode_data",
+    "decode_result",
+    "decode_status",
+    "encode",
+]
+
+Value = float | int | str
+ResultState = Literal["applied", "refused", "expired", "reverted", "failed"]
+
+EARLIEST_MS: Final = 946_684_800_000  # 2000-01-01: an unset clock, not a reading
+FUTURE_MS: Final = 86_400_000  # a day ahead of us: a clock that is wrong, not a reading
+
+
+class Reading(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One device at one instant. `v`: quantity to value; `bad`: quantities asked for that gave no valid value."""
+
+    device: str
+    t: int
+    v: dict[str, Value]
+    bad: list[str] = []
+
+
+class Data(msgspec.Struct, frozen=True):
+    """A batch of readings. `epoch` names one outbox's life, `seq` rises by one within it."""
+
+    epoch: str
+    seq: int
+    readings: list[Reading]
+    historical: bool = False
+
+
+class Ack(msgspec.Struct, frozen=True):
+    """The batches of one epoch that the store has."""
+
+    epoch: str
+    seqs: list[int]
+
+
+class OutboxStatus(msgspec.Struct, frozen=True):
+    """How much waits at the edge."""
+
+    batches: int = 0
+    oldest: int | None = None
+
+
+class DeviceStatus(msgspec.Struct, frozen=True):
+    """Whether the gateway reaches a device, and if not why."""
+
+    device: str
+    ok: bool
+    error: str | None = None
+
+
+class Status(msgspec.Struct, frozen=True):
+    """Retained state of a gateway; its last will says `online: false`."""
+
+    online: bool
+    version: str = ""
+    since: int | None = None
+    outbox: OutboxStatus = OutboxStatus()
+    devices: list[DeviceStatus] = []
+
+
+class Command(msgspec.Struct, frozen=True):
+    """A lease asked of one device. `ttl_s` 0 ends the device's lease at once."""
+
+    id: str
+    device: str
+    set: dict[str, Value]
+    ttl_s: float
+    issued_by: str
+    reason: str
+    t: int
+
+
+class CommandResult(msgspec.Struct, frozen=True):
+    """What became of a lease, told by the gateway."""
+
+    id: str
+    state: ResultState
+    reason: str
+    t: int
+
+
+class Rejection(NamedTuple):
+    """One reading or value that was not taken, and why."""
+
+    device: str
+    t: int | None
+    field: str
+    reason: str
+
+
+_encoder: Final = msgspec.json.Encoder()
+_Message = TypeVar("_Message", bound=msgspec.Struct)
+
+
+def encode(message: msgspec.Struct) -> bytes:
+    """`message` as compact UTF-8 JSON."""
+    return _encoder.encode(message)
+
+
+def _decoder(kind: type[_Message]) -> msgspec.json.Decoder[_Message]:
+    return msgspec.json.Decoder(kind)
+
+
+_data = _decoder(Data)
+_ack = _decoder(Ack)
+_status = _decoder(Status)
+_command = _decoder(Command)
+_result = _decoder(CommandResult)
+
+
+def _decode(decoder: msgspec.json.Decoder[_Message], payload: bytes) -> _Message:
+    try:
+        return decoder.decode(payload)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:  # ValidationError is a DecodeError
+        raise DataError(str(error), field="payload", hint="see docs/wire.md for the message") from error
+
+
+def decode_data(payload: bytes) -> Data:
+    """A batch of readings. Raises DataError naming the field."""
+    message = _decode(_data, payload)
+    if message.seq < 0:
+        raise DataError(f"must not be negative, is {message.seq}", field="seq")
+    if not 0 < len(message.epoch) <= 64:
+        raise DataError("must have 1 to 64 characters", field="epoch")
+    return message
+
+
+def decode_ack(payload: bytes) -> Ack:
+    """A confirmation. Raises DataError naming the field."""
+    return _decode(_ack, payload)
+
+
+def decode_status(payload: bytes) -> Status:
+    """A gateway's status. Raises DataError naming the field."""
+    return _decode(_status, payload)
+
+
+def decode_command(payload: bytes) -> Command:
+    """A lease asked for. Raises DataError naming the field."""
+    message = _decode(_command, payload)
+    if not 0 < len(message.id) <= 64:
+        raise DataError("must have 1 to 64 characters", field="id")
+    if not 0 <= message.ttl_s <= 300:
+        raise DataError(f"must be between 0 and 300 s, is {message.ttl_s:g}", field="ttl_s")
+    for name, value in message.set.items():
+        problem = _value_problem(name, value)
+        if problem:
+            raise DataError(problem, field=f"set.{name}")
+    return message
+
+
+def decode_result(payload: bytes) -> CommandResult:
+    """What became of a lease. Raises DataError naming the field."""
+    return _decode(_result, payload)
+
+
+def check_readings(readings: list[Reading], now_ms: int) -> tuple[list[Reading], list[Rejection]]:
+    """Splits readings into those that can be stored and what was taken out of them, with reasons.
+
+    A value that is unknown, of the wrong type or outside what is physically possible is taken out and its quantity
+    named in `bad`: the reading stays, its value is missing, never wrong.
+    """
+    good: list[Reading] = []
+    rejected: list[Rejection] = []
+    for reading in readings:
+        problem = _reading_problem(reading, now_ms)
+        if problem:
+            rejected.append(Rejection(reading.device, reading.t, *problem))
+            continue
+        bad_values = [(name, text) for name, value in reading.v.items() if (text := _value_problem(name, value))]
+        rejected.extend(Rejection(reading.device, reading.t, f"v.{name}", text) for name, text in bad_values)
+        good.append(_without(reading, [name for name, _ in bad_values]) if bad_values else reading)
+    return good, rejected
+
+
+def _without(reading: Reading, names: list[str]) -> Reading:
+    values = {name: value for name, value in reading.v.items() if name not in names}
+    bad = [*reading.bad, *(name for name in names if name in QUANTITIES and name not in reading.bad)]
+    return Reading(reading.device, reading.t, values, bad)
+
+
+def _reading_problem(reading: Reading, now_ms: int) -> tuple[str, str] | None:
+    site, _, device = reading.device.partition("/")
+    if not site or not device or "/" in device or len(reading.device) > 128:
+        return "device", f"must be site/device, is {reading.device!r}"
+    if not EARLIEST_MS <= reading.t <= now_ms + FUTURE_MS:
+        return "t", f"must be milliseconds UTC between 2000 and a day from now, is {reading.t}"
+    return None
+
+
+def _value_problem(name: str, value: Any) -> str | None:
+    quantity = QUANTITIES.get(name)
+    if quantity is None:
+        return f"unknown quantity {name!r}"
+    if quantity.kind is Kind.TEXT:
+        return None if isinstance(value, str) and len(value) <= 200 else "must be a text of at most 200 characters"
+    if isinstance(value, str | bool) or not math.isfinite(value):
+        return f"must be a finite number, is {value!r}"
+    if not quantity.low <= value <= quantity.high:
+        return f"must be between {quantity.low:g} and {quantity.high:g} {quantity.unit}, is {value!r}".replace(
+            " ,", ","
+        )
+    return None

@@ -1,0 +1,193 @@
+"""A broker connection that comes back by itself: jittered backoff, subscriptions renewed, last will, TLS.
+
+The broker is trusted with nothing (docs/decisions/001-end-to-end-confirmation.md): what must not be lost is kept by
+who publishes until the other end confirms it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import aiomqtt
+from paho.mqtt.client import MQTT_CLEAN_START_FIRST_ONLY
+from pydantic import BaseModel, ConfigDict, Field
+
+from energy.errors import ConfigError, StoreError
+
+__all__ = ["Connection", "Message", "MqttSettings", "TlsSettings", "Will"]
+
+log = logging.getLogger(__name__)
+
+_BACKOFF_BASE_S = 0.5
+_BACKOFF_MAX_S = 30.0
+
+
+class TlsSettings(BaseModel):
+    """Files of the gateway's or the centre's identity."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    ca_file: Path
+    cert_file: Path | None = None
+    key_file: Path | None = None
+
+
+class MqttSettings(BaseModel):
+    """Where the broker is and who we are to it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=1883, ge=1, le=65535)
+    protocol: Literal["5", "3.1.1"] = "5"
+    username: str | None = None
+    password_file: Path | None = None
+    keepalive_s: int = Field(default=30, ge=5, le=600)
+    tls: TlsSettings | None = None
+
+
+class Message(NamedTuple):
+    """One message as it came."""
+
+    topic: str
+    payload: bytes
+    retained: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Will:
+    """What the broker says for us when we vanish."""
+
+    topic: str
+    payload: bytes
+
+
+class Connection:
+    """Runs one broker session for ever; `run` is a task of the service.
+
+    `on_message` is awaited for each message in order; `on_connect` after each (re)connection, subscriptions made.
+    """
+
+    def __init__(
+        self,
+        settings: MqttSettings,
+        client_id: str,
+        *,
+        subscriptions: Sequence[str] = (),
+        on_message: Callable[[Message], Awaitable[None]] | None = None,
+        on_connect: Callable[[], Awaitable[None]] | None = None,
+        will: Will | None = None,
+    ) -> None:
+        self.settings = settings
+        self.client_id = client_id
+        self.subscriptions = tuple(subscriptions)
+        self.connected = asyncio.Event()
+        self.last_error: str | None = None
+        self._on_message = on_message
+        self._on_connect = on_connect
+        self._will = will
+        self._client: aiomqtt.Client | None = None
+
+    async def publish(self, topic: str, payload: bytes, *, qos: int = 1, retain: bool = False) -> None:
+        """Publishes and waits for the broker's PUBACK. Raises StoreError when it did not come: publish again later."""
+        client = self._client
+        if client is None:
+            raise StoreError("not connected to the broker", hint="it is retried by itself")
+        try:
+            await client.publish(topic, payload, qos=qos, retain=retain, timeout=10)
+        except (aiomqtt.MqttError, ValueError) as error:
+            raise StoreError(f"the broker did not take {topic}: {error}") from error
+
+    async def run(self) -> None:
+        """Connects, serves, and connects again after a jittered pause, until cancelled."""
+        attempt = 0
+        while True:
+            try:
+                async with self._session() as client:
+                    attempt = 0
+                    await self._serve(client)
+            except aiomqtt.MqttError as error:
+                self._note(error)
+            pause = random.uniform(0.1, min(_BACKOFF_MAX_S, _BACKOFF_BASE_S * 2 ** min(attempt, 8)))  # noqa: S311 - jitter
+            attempt += 1
+            await asyncio.sleep(pause)
+
+    async def _serve(self, client: aiomqtt.Client) -> None:
+        if self._on_connect is not None:
+            await self._on_connect()
+        async for message in client.messages:
+            if self._on_message is not None:
+                payload = message.payload if isinstance(message.payload, bytes) else str(message.payload or "").encode()
+                await self._on_message(Message(str(message.topic), payload, bool(message.retain)))
+
+    @asynccontextmanager
+    async def _session(self) -> AsyncIterator[aiomqtt.Client]:
+        async with self._make_client() as client:
+            for topic in self.subscriptions:
+                await client.subscribe(topic, qos=1)
+            self._client = client
+            self.last_error = None
+            self.connected.set()
+            log.info("connected to broker %s:%d as %s", self.settings.host, self.settings.port, self.client_id)
+            try:
+                yield client
+            finally:
+                self._client = None
+                self.connected.clear()
+
+    def _note(self, error: Exception) -> None:
+        text = str(error)
+        if text != self.last_error:  # say it once, not at every attempt
+            log.warning("broker %s:%d: %s; trying again", self.settings.host, self.settings.port, text)
+        self.last_error = text
+
+    def _make_client(self) -> aiomqtt.Client:
+        settings = self.settings
+        protocol = aiomqtt.ProtocolVersion.V5 if settings.protocol == "5" else aiomqtt.ProtocolVersion.V311
+        will = aiomqtt.Will(self._will.topic, self._will.payload, qos=1, retain=True) if self._will else None
+        return aiomqtt.Client(
+            hostname=settings.host,
+            port=settings.port,
+            identifier=self.client_id,
+            protocol=protocol,
+            username=settings.username,
+            password=_password(settings),
+            keepalive=settings.keepalive_s,
+            clean_start=True if settings.protocol == "5" else MQTT_CLEAN_START_FIRST_ONLY,  # paho refuses it on 3.1.1
+            clean_session=None if settings.protocol == "5" else True,
+            will=will,
+            tls_context=_tls_context(settings.tls) if settings.tls else None,
+            timeout=10,
+            logger=logging.getLogger("aiomqtt"),
+        )
+
+
+def _password(settings: MqttSettings) -> str | None:
+    if settings.password_file is None:
+        return None
+    try:
+        return settings.password_file.read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise ConfigError(
+            f"cannot read {settings.password_file}: {error.strerror}", field="mqtt.password_file"
+        ) from error
+
+
+def _tls_context(tls: TlsSettings) -> ssl.SSLContext:
+    try:
+        context = ssl.create_default_context(cafile=str(tls.ca_file))
+        if tls.cert_file:
+            context.load_cert_chain(str(tls.cert_file), str(tls.key_file) if tls.key_file else None)
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigError(
+            f"cannot load certificates: {error}", field="mqtt.tls", hint="check the files' paths and rights"
+        ) from error
+    return context

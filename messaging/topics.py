@@ -1,0 +1,83 @@
+"""Topics of the wire: `cw/v1/{community}/{gateway}/{channel}` and the centre's retained `live` and `alerts`."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from energy.errors import DataError
+
+__all__ = [
+    "ROOT",
+    "GatewayTopic",
+    "ack",
+    "alert",
+    "command",
+    "data",
+    "live_community",
+    "live_site",
+    "parse_gateway_topic",
+    "result",
+    "status",
+]
+
+ROOT: Final = "cw/v1"
+_CHANNELS: Final = frozenset({"status", "data", "ack", "command", "command/result"})
+_CENTRE_LEVELS: Final = frozenset({"live", "alerts"})
+
+
+class GatewayTopic(NamedTuple):
+    """Who speaks on a gateway topic, and on which channel."""
+
+    community: str
+    gateway: str
+    channel: str
+
+
+def status(community: str, gateway: str) -> str:
+    """Retained, last will: is the gateway there and how is it."""
+    return f"{ROOT}/{community}/{gateway}/status"
+
+
+def data(community: str, gateway: str) -> str:
+    """Batches of readings."""
+    return f"{ROOT}/{community}/{gateway}/data"
+
+
+def ack(community: str, gateway: str) -> str:
+    """Batches the store has."""
+    return f"{ROOT}/{community}/{gateway}/ack"
+
+
+def command(community: str, gateway: str) -> str:
+    """Leases asked of a gateway's devices; never retained."""
+    return f"{ROOT}/{community}/{gateway}/command"
+
+
+def result(community: str, gateway: str) -> str:
+    """What became of a lease."""
+    return f"{ROOT}/{community}/{gateway}/command/result"
+
+
+def live_site(community: str, site: str) -> str:
+    """Retained: the live balance of one site."""
+    return f"{ROOT}/{community}/live/site/{site}"
+
+
+def live_community(community: str) -> str:
+    """Retained: the live balance of the community."""
+    return f"{ROOT}/{community}/live/community"
+
+
+def alert(community: str, alert_id: str) -> str:
+    """Retained: one alert, as the API shows it."""
+    return f"{ROOT}/{community}/alerts/{alert_id}"
+
+
+def parse_gateway_topic(topic: str) -> GatewayTopic:
+    """Splits a gateway topic. Raises DataError when it is none."""
+    parts = topic.split("/", 4)
+    if len(parts) != 5 or "/".join(parts[:2]) != ROOT or parts[3] in _CENTRE_LEVELS or parts[4] not in _CHANNELS:
+        raise DataError(
+            f"{topic!r} is no gateway topic", field="topic", hint=f"publish on {ROOT}/<community>/<gateway>/data"
+        )
+    return GatewayTopic(parts[2], parts[3], parts[4])

@@ -1,0 +1,1 @@
+"""What every service shares and none owns: clock, configuration files, logs, life cycle."""

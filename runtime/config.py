@@ -1,0 +1,188 @@
+"""YAML configuration files read into pydantic models, with errors that name file, line, field and the next step.
+
+Environment variables `COMMONWATT_A__B=value` override the field a.b; secrets are given as files or by environment.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from energy.errors import ConfigError
+
+__all__ = ["ENV_PREFIX", "load_config"]
+
+ENV_PREFIX = "COMMONWATT_"
+_NOT_SETTINGS = frozenset({"COMMONWATT_CLOCK"})
+_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the same, ten times as fast, where libyaml is there
+_Model = TypeVar("_Model", bound=BaseModel)
+_Path = tuple[str | int, ...]
+
+
+def load_config(path: Path, model: type[_Model], *, env: Mapping[str, str] | None = None) -> _Model:
+    """Reads `path` as `model`. Raises ConfigError for the first thing wrong, saying how many more there are."""
+    node = _compose(path)
+    content = _plain(node, path) if node is not None else {}
+    if not isinstance(content, dict):
+        raise ConfigError(
+            "must be a mapping of settings", file=str(path), line=1, hint="start with a key such as `mqtt:`"
+        )
+    _apply_env(content, os.environ if env is None else env)
+    try:
+        return model.model_validate(content)
+    except ValidationError as error:
+        raise _first_problem(error, path, node, model) from error
+
+
+def _compose(path: Path) -> yaml.Node | None:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(
+            f"cannot be read: {error.strerror}", file=str(path), hint="check the path and its rights"
+        ) from error
+    except UnicodeDecodeError as error:
+        raise ConfigError("is not UTF-8 text", file=str(path), hint="save the file as UTF-8") from error
+    try:
+        return yaml.compose(text, Loader=_Loader)
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else None
+        raise ConfigError(
+            f"is no YAML: {error.problem}", file=str(path), line=line, hint="check indentation and quotes"
+        ) from error
+    except yaml.YAMLError as error:
+        raise ConfigError(f"is no YAML: {error}", file=str(path)) from error
+
+
+def _plain(node: yaml.Node, path: Path) -> Any:
+    """The node's value; a key given twice is an error here, where YAML would keep the last silently."""
+    _refuse_duplicates(node, path)
+    try:
+        return yaml.SafeLoader("").construct_document(node)
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else None
+        raise ConfigError(f"is no usable YAML: {error.problem}", file=str(path), line=line) from error
+    except ValueError as error:
+        raise ConfigError(f"holds an impossible value: {error}", file=str(path)) from error
+
+
+def _refuse_duplicates(node: yaml.Node, path: Path) -> None:
+    pending = [node]
+    visited: set[int] = set()
+    while pending:
+        current = pending.pop()
+        if id(current) in visited:
+            continue
+        visited.add(id(current))
+        if isinstance(current, yaml.MappingNode):
+            seen: set[str] = set()
+            for key, value in current.value:
+                if isinstance(key, yaml.ScalarNode) and key.value in seen:
+                    raise ConfigError(
+                        "is given twice",
+                        file=str(path),
+                        line=key.start_mark.line + 1,
+                        field=key.value,
+                        hint="keep one of them",
+                    )
+                seen.add(getattr(key, "value", "") if isinstance(key, yaml.ScalarNode) else "")
+                pending.append(value)
+        elif isinstance(current, yaml.SequenceNode):
+            pending.extend(current.value)
+
+
+def _apply_env(content: dict[str, Any], env: Mapping[str, str]) -> None:
+    for name, value in env.items():
+        if not name.startswith(ENV_PREFIX) or name in _NOT_SETTINGS or "__" not in name:
+            continue
+        *parents, leaf = name.removeprefix(ENV_PREFIX).lower().split("__")
+        target = content
+        for parent in parents:
+            child = target.setdefault(parent, {})
+            if not isinstance(child, dict):
+                raise ConfigError("overrides inside something that is no mapping", field=name)
+            target = child
+        target[leaf] = yaml.safe_load(value)
+
+
+def _first_problem(error: ValidationError, path: Path, node: yaml.Node | None, model: type[BaseModel]) -> ConfigError:
+    problems = error.errors(include_url=False)
+    first = problems[0]
+    location: _Path = tuple(first["loc"])
+    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+    message, hint = _explain(first, location, model)
+    field = ".".join(str(part) for part in location) or "configuration"
+    return ConfigError(message + more, file=str(path), line=_line(node, location), field=field, hint=hint)
+
+
+def _explain(problem: ErrorDetails, location: _Path, model: type[BaseModel]) -> tuple[str, str]:
+    if problem["type"] == "extra_forbidden":
+        known = _fields_at(model, location[:-1])
+        close = difflib.get_close_matches(str(location[-1]), known, n=1)
+        guess = f"did you mean `{close[0]}`?" if close else f"known here: {', '.join(sorted(known)) or 'nothing'}"
+        return "unknown setting", guess
+    message = problem["msg"].removeprefix("Value error, ")
+    given = "" if problem["type"] in {"missing", "value_error"} else f", is {problem['input']!r}"
+    return message + given, "add it" if problem[
+        "type"
+    ] == "missing" else "correct it; `commonwatt schema` shows what is allowed"
+
+
+def _fields_at(model: type[BaseModel], location: Sequence[str | int]) -> list[str]:
+    """Names the model allows at `location`, following nested models; empty where the way cannot be followed."""
+    schema: dict[str, Any] = model.model_json_schema(by_alias=True)
+    definitions = schema.get("$defs", {})
+    current = schema
+    for part in location:
+        current = _child_schema(current, part, definitions)
+    return list(_resolve(current, definitions).get("properties", {}))
+
+
+def _resolve(schema: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
+    while "$ref" in schema:
+        schema = definitions.get(schema["$ref"].rsplit("/", 1)[-1], {})
+    return schema
+
+
+def _child_schema(schema: dict[str, Any], part: str | int, definitions: dict[str, Any]) -> dict[str, Any]:
+    schema = _resolve(schema, definitions)
+    options = [schema, *schema.get("anyOf", []), *schema.get("oneOf", [])]
+    for option in (_resolve(option, definitions) for option in options):
+        if isinstance(part, int) and "items" in option:
+            return dict(option["items"])
+        if isinstance(part, str) and part in option.get("properties", {}):
+            return dict(option["properties"][part])
+        if isinstance(part, str) and isinstance(option.get("additionalProperties"), dict):
+            return dict(option["additionalProperties"])
+    return {}
+
+
+def _line(node: yaml.Node | None, location: _Path) -> int | None:
+    """The line of the deepest part of `location` that stands in the file."""
+    if node is None:
+        return None
+    line = node.start_mark.line + 1
+    for part in location:
+        child = _child_node(node, part)
+        if child is None:
+            break
+        key, node = child
+        line = key.start_mark.line + 1
+    return line
+
+
+def _child_node(node: yaml.Node, part: str | int) -> tuple[yaml.Node, yaml.Node] | None:
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.value == str(part):
+                return key, value
+    elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+        return node.value[part], node.value[part]
+    return None

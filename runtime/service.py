@@ -1,0 +1,97 @@
+"""A service's life: logs, one event loop, named tasks in one group, a clean stop on SIGTERM and SIGINT."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import signal
+import socket
+import sys
+from collections.abc import Awaitable, Callable
+from typing import Any, Literal
+
+__all__ = ["configure_logs", "notify", "run_until_stopped", "wait_for_stop"]
+
+LogFormat = Literal["text", "json"]
+
+
+class _JsonFormatter(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        entry: dict[str, Any] = {
+            "t": int(record.created * 1000),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if record.exc_info:
+            entry["exception"] = self.formatException(record.exc_info)
+        return json.dumps(entry, ensure_ascii=False)
+
+
+def configure_logs(log_format: LogFormat = "text", *, level: int = logging.INFO) -> None:
+    """Logs go to stderr, one line each, as text or JSON."""
+    handler = logging.StreamHandler(sys.stderr)
+    if log_format == "json":
+        handler.setFormatter(_JsonFormatter())
+    else:
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s", "%H:%M:%S"))
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level)
+    for noisy in ("aiomqtt", "pymodbus", "pymodbus.logging", "uvicorn.access", "transitions", "amqtt"):
+        logging.getLogger(noisy).setLevel(logging.ERROR)
+
+
+def notify(state: str) -> None:
+    """Tells systemd `state` (`READY=1`, `WATCHDOG=1`, `STOPPING=1`); does nothing elsewhere (sd_notify(3))."""
+    address = os.environ.get("NOTIFY_SOCKET")
+    if not address:
+        return
+    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+        sock.connect("\0" + address[1:] if address.startswith("@") else address)
+        sock.send(state.encode())
+
+
+async def wait_for_stop() -> None:
+    """Returns at the first SIGTERM or SIGINT; a second one ends the process at once."""
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+
+    def on_signal() -> None:
+        if stop.is_set():
+            os._exit(130)
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, on_signal)
+    await stop.wait()
+
+
+def run_until_stopped(main: Callable[[], Awaitable[None]]) -> None:
+    """Runs `main` (a service's `run`) on a fresh loop until it ends or a signal asks it to; then cancels and awaits it."""
+    _use_fast_loop()
+    asyncio.run(_supervise(main))
+
+
+def _use_fast_loop() -> None:
+    with contextlib.suppress(ImportError):  # an extra of gateway and centre; asyncio's own loop does as well, slower
+        import uvloop  # noqa: PLC0415 - only where the extra is installed
+
+        asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
+
+
+async def _supervise(main: Callable[[], Awaitable[None]]) -> None:
+    service = asyncio.ensure_future(main())
+    stopper = asyncio.create_task(wait_for_stop(), name="signals")
+    try:
+        await asyncio.wait({service, stopper}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        stopper.cancel()
+        notify("STOPPING=1")
+        if not service.done():
+            service.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await service
