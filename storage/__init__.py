@@ -1,0 +1,1 @@
+"""What is kept: time series (`history`) and the register of alerts, commands and audit (`register`)."""

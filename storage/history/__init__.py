@@ -1,0 +1,123 @@
+"""Time series: one protocol, an embedded implementation (SQLite) and a server one (InfluxDB).
+
+All calls block; services make them in a worker thread. Every write is durable when it returns and idempotent: a
+reading is identified by (device, t), a quarter-hour by (device or site, start).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from energy.quantities import Quality, Role
+
+__all__ = ["DeviceQuarter", "DeviceTags", "History", "Row", "Series", "SiteQuarter"]
+
+QUARTER_MS = 900_000
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceTags:
+    """Where a device belongs. `device` is `site/device`; role None: not in any configuration yet."""
+
+    community: str
+    site: str
+    device: str
+    role: Role | None
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One device at one instant (ms UTC). `bad`: quantities asked for that gave no valid value."""
+
+    tags: DeviceTags
+    t: int
+    values: dict[str, float | int | str]
+    bad: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceQuarter:
+    """Energy of one device in the quarter-hour starting at `start` (ms UTC), seen from the site's AC bus; None: unknown."""
+
+    tags: DeviceTags
+    start: int
+    import_wh: float | None
+    export_wh: float | None
+    quality: Quality
+
+
+@dataclass(frozen=True, slots=True)
+class SiteQuarter:
+    """Energy of one site in the quarter-hour starting at `start` (ms UTC), Wh, all >= 0; None: unknown.
+
+    consumption = import - export + pv + discharge - charge
+    """
+
+    community: str
+    site: str
+    start: int
+    pv_wh: float | None
+    import_wh: float | None
+    export_wh: float | None
+    charge_wh: float | None
+    discharge_wh: float | None
+    consumption_wh: float | None
+    quality: Quality
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One quantity over time: `t` ascending (ms UTC), `values` as long, None where unknown."""
+
+    t: list[int] = field(default_factory=list)
+    values: list[float | str | None] = field(default_factory=list)
+
+
+class History(Protocol):
+    """What collector and API need of a time-series store. Raises StoreError when it is not available."""
+
+    def write(self, rows: Sequence[Row]) -> None:
+        """Stores readings; durable on return. The same (device, t) again changes nothing; a fuller one completes it."""
+
+    def write_quarters(self, devices: Sequence[DeviceQuarter], sites: Sequence[SiteQuarter]) -> None:
+        """Stores quarter-hours, replacing what stood there: they are derived and may be restated."""
+
+    def readings(self, device: str, start: int, end: int) -> list[Row]:
+        """Raw readings of `device` with start <= t < end, by t."""
+
+    def before(self, device: str, t: int) -> Row | None:
+        """The last reading of `device` strictly before `t`."""
+
+    def after(self, device: str, t: int) -> Row | None:
+        """The first reading of `device` at or after `t`."""
+
+    def series(self, device: str, quantity: str, start: int, end: int, step_ms: int | None) -> Series:
+        """One quantity of `device` in [start, end).
+
+        With `step_ms`: one point for every step of the grid aligned to the Unix epoch, `t` its start; gauges as mean,
+        counters and texts as the last value of the step, None where there is no reading. Without: the raw readings,
+        None where the reading names the quantity bad.
+        """
+
+    def quantities(self, device: str) -> list[str]:
+        """Names of the quantities ever stored for `device`, sorted."""
+
+    def last(self, devices: Iterable[str] | None = None) -> dict[str, Row]:
+        """The newest reading of each device (of all devices when None)."""
+
+    def devices(self) -> list[DeviceTags]:
+        """Every device that ever wrote, ordered by device."""
+
+    def device_quarters(self, device: str, start: int, end: int) -> list[DeviceQuarter]:
+        """Quarter-hours of a device with start <= q < end, by start."""
+
+    def site_quarters(self, sites: Sequence[str], start: int, end: int) -> list[SiteQuarter]:
+        """Quarter-hours of sites with start <= q < end, by (start, site)."""
+
+    def check(self) -> None:
+        """Returns when the store answers; raises StoreError when not."""
+
+    def close(self) -> None:
+        """Releases what is held."""

@@ -1,0 +1,264 @@
+"""HTTP to an InfluxDB 1.x or 2.x server through influxdb-client: finished lines in, InfluxQL out, errors as StoreError."""
+
+# influxdb-client says it is typed and mostly is not.
+# mypy: disable-error-code="no-untyped-call"
+
+from __future__ import annotations
+
+import logging
+import re
+import threading
+from collections.abc import Mapping
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+from influxdb_client.client.influxdb_client import InfluxDBClient
+from influxdb_client.client.write_api import SYNCHRONOUS
+from influxdb_client.domain.dbrp_create import DBRPCreate
+from influxdb_client.domain.write_precision import WritePrecision
+from influxdb_client.rest import ApiException
+from influxdb_client.service.dbr_ps_service import DBRPsService
+from urllib3.exceptions import HTTPError
+
+from energy.errors import ConfigError, StoreError
+from storage.history.settings import InfluxSettings
+
+__all__ = ["InfluxClient", "RejectedError", "ResultSet"]
+
+log = logging.getLogger(__name__)
+
+_REJECTED: Final = {HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNPROCESSABLE_ENTITY}
+# The points are good, the server is set too small for them: they are kept and tried again, not given up.
+_SERVER_LIMITS: Final = ("max-series-per-database", "max-values-per-tag")
+_FORBIDDEN: Final = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
+_UNMAPPABLE: Final = re.compile(r"[^A-Za-z0-9_.-]")
+_POOL: Final = 16  # one connection for each thread that may ask at a time
+
+
+class ResultSet(msgspec.Struct, frozen=True):
+    """One series of an InfluxQL answer: the tags it was grouped by, its column names and its rows."""
+
+    columns: list[str]
+    values: list[list[Any]]
+    name: str = ""
+    tags: dict[str, str] = {}
+
+
+class _Statement(msgspec.Struct, frozen=True):
+    series: list[ResultSet] = []
+    error: str | None = None
+
+
+class _Answer(msgspec.Struct, frozen=True):
+    results: list[_Statement] = []
+    error: str | None = None
+
+
+_answer: Final = msgspec.json.Decoder(_Answer)
+
+
+class RejectedError(Exception):
+    """Raised when the server is well but will never take these lines as they are; `reason` is its own word."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class InfluxClient:
+    """One server. Made without contact; the database or the mapping of the bucket is prepared at the first call."""
+
+    def __init__(self, settings: InfluxSettings) -> None:
+        self._settings = settings
+        self._prepared = False
+        self._source = {"db": settings.database}
+        self._prepare_lock = threading.Lock()
+        self._client: Any = InfluxDBClient(
+            settings.url,
+            token=_credentials(settings) or "",
+            auth_basic=settings.version == 1 and settings.username is not None,
+            org=settings.org,
+            timeout=round(settings.timeout_s * 1000),
+            ssl_ca_cert=str(settings.ca_file) if settings.ca_file else None,
+            connection_pool_maxsize=_POOL,
+        )
+        self._writer: Any = self._client.write_api(write_options=SYNCHRONOUS)
+
+    def write(self, lines: list[str]) -> None:
+        """Sends `lines` in one request. Raises StoreError when the server cannot now, RejectedError when it never will."""
+        self._prepare()
+        body = "\n".join(lines).encode()
+        settings = self._settings
+        try:
+            if settings.version == 2:
+                self._writer.write(settings.bucket, settings.org, body, WritePrecision.MS)
+            else:
+                self._post("/write", {"db": settings.database, "precision": "ms"}, body=body)
+        except ApiException as error:
+            reason = _reason(error)
+            if error.status in _REJECTED and not any(limit in reason for limit in _SERVER_LIMITS):
+                raise RejectedError(reason) from error
+            raise self._explained(error) from error
+        except HTTPError as error:
+            raise self._unreachable(error) from error
+
+    def query(self, statement: str) -> list[ResultSet]:
+        """The series an InfluxQL SELECT or SHOW gives; times in ms. Raises StoreError."""
+        self._prepare()
+        try:
+            data = self._post("/query", {**self._source, "epoch": "ms"}, form={"q": statement})
+        except ApiException as error:
+            raise self._explained(error) from error
+        except HTTPError as error:
+            raise self._unreachable(error) from error
+        try:
+            answer = _answer.decode(data)
+        except msgspec.DecodeError as error:
+            raise StoreError(
+                f"{self._settings.url} does not answer like InfluxDB: {error}", hint="check `url`"
+            ) from error
+        problem = answer.error or next((result.error for result in answer.results if result.error), None)
+        if problem:
+            self._prepared = False  # a database dropped meanwhile is created again
+            raise StoreError(f"InfluxDB at {self._settings.url} cannot answer: {problem}", hint=_query_hint(problem))
+        return [series for result in answer.results for series in result.series]
+
+    def close(self) -> None:
+        """Closes the connections."""
+        self._writer.close()
+        self._client.close()
+
+    def _post(
+        self, path: str, query: dict[str, str], *, body: bytes | None = None, form: dict[str, str] | None = None
+    ) -> bytes:
+        content = "application/x-www-form-urlencoded" if form else "text/plain; charset=utf-8"
+        response = self._client.api_client.call_api(
+            path,
+            "POST",
+            query_params=list(query.items()),
+            header_params={"Content-Type": content, "Accept": "application/json"},
+            body=body,
+            post_params=form,
+            _return_http_data_only=True,
+            _preload_content=False,
+        )
+        data: bytes = response.data
+        return data
+
+    def _prepare(self) -> None:
+        if self._prepared:
+            return
+        with self._prepare_lock:
+            if self._prepared:
+                return
+            try:
+                if self._settings.version == 1:
+                    self._create_database()
+                else:
+                    self._map_bucket()
+            except ApiException as error:
+                raise self._explained(error) from error
+            except HTTPError as error:
+                raise self._unreachable(error) from error
+            self._prepared = True
+
+    def _create_database(self) -> None:
+        name = self._settings.database.replace("\\", "\\\\").replace('"', '\\"')
+        try:
+            self._post("/query", {}, form={"q": f'CREATE DATABASE "{name}"'})
+        except ApiException as error:
+            if error.status != HTTPStatus.FORBIDDEN:  # a user without that right: the database must be there already
+                raise
+
+    def _map_bucket(self) -> None:
+        """InfluxQL knows databases and retention policies: learns which ones stand for the bucket.
+
+        Newer 2.x servers map every bucket by themselves; on older ones a mapping of our own is made.
+        """
+        settings = self._settings
+        bucket = self._client.buckets_api().find_bucket_by_name(settings.bucket)
+        if bucket is None:
+            raise StoreError(
+                f"InfluxDB at {settings.url} has no bucket {settings.bucket!r} that this token may see",
+                hint=f"influx bucket create --org {settings.org} --name {settings.bucket}, or check token_file",
+            )
+        service = DBRPsService(self._client.api_client)
+        found = service.get_dbr_ps(org_id=bucket.org_id, bucket_id=bucket.id).content
+        mapping = found[0] if found else service.post_dbrp(_mapping(bucket))
+        self._source = {"db": mapping.database, "rp": mapping.retention_policy}
+
+    def _explained(self, error: ApiException) -> StoreError:
+        self._prepared = False
+        reason = _reason(error)
+        limit = next((name for name in _SERVER_LIMITS if name in reason), None)
+        wait = error.headers.get("Retry-After") if error.headers else None
+        if error.status in _FORBIDDEN:
+            hint = (
+                "check username and password_file" if self._settings.version == 1 else "check token_file and its rights"
+            )
+        elif error.status == HTTPStatus.NOT_FOUND:
+            hint = f"check `url` and `version` (is it a {3 - self._settings.version}.x server?), and that the database or bucket exists"
+        elif limit:
+            hint = f"raise `{limit}` in the server's configuration; nothing is lost until then"
+        elif wait:
+            hint = f"the server asks to wait {wait} s before the next try"
+        else:
+            hint = "look at the server's log; it is tried again"
+        return StoreError(f"InfluxDB at {self._settings.url} answers {error.status}: {reason}", hint=hint)
+
+    def _unreachable(self, error: HTTPError) -> StoreError:
+        return StoreError(
+            f"InfluxDB at {self._settings.url} does not answer: {error}",
+            hint="start the server, or correct `url`; it is tried again",
+        )
+
+
+def _mapping(bucket: Any) -> DBRPCreate:
+    """Maps `bucket` to a database of its name, as far as a database may be called so."""
+    log.info("mapping bucket %s to a database for InfluxQL", bucket.name)
+    return DBRPCreate(
+        bucket_id=bucket.id,
+        org_id=bucket.org_id,
+        database=_UNMAPPABLE.sub("_", bucket.name),
+        retention_policy="autogen",
+        default=True,
+    )
+
+
+def _credentials(settings: InfluxSettings) -> str | None:
+    """The token of a 2.x server, `user:password` for a 1.x one, or None."""
+    path = settings.token_file if settings.version == 2 else settings.password_file
+    if path is None:
+        return None
+    secret = _secret(path)
+    return secret if settings.version == 2 else f"{settings.username}:{secret}"
+
+
+def _secret(path: Path) -> str:
+    try:
+        secret = path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot be read: {error}", file=str(path), hint="check the path and its rights") from error
+    if not secret:
+        raise ConfigError("is empty", file=str(path), hint="write the secret into it, and nothing else")
+    return secret
+
+
+def _reason(error: ApiException) -> str:
+    """The server's own words: `error` (1.x) or `message` (2.x) of its JSON body."""
+    body = error.body.decode("utf-8", "replace") if isinstance(error.body, bytes) else str(error.body or "")
+    try:
+        content = msgspec.json.decode(body)
+    except msgspec.DecodeError:
+        content = None
+    if isinstance(content, Mapping):
+        body = str(content.get("error") or content.get("message") or body)
+    return body.strip()[:500] or str(error.reason)
+
+
+def _query_hint(problem: str) -> str:
+    if "database not found" in problem:
+        return "create the database, or give the user the right to create it"
+    return "look at the server's log"

@@ -1,0 +1,93 @@
+"""Readings and quarter-hours as InfluxDB line protocol, time stamps in milliseconds.
+
+    reading         tags community, site, device (`site/device`), role (absent when unknown)
+                    fields: each numeric quantity as float, `state` as string, `bad` as string (quantities, by comma)
+    device_quarter  tags community, site, device; fields import_wh, export_wh (float), role, quality, unknown (string)
+    site_quarter    tags community, site; fields pv_wh ... consumption_wh (float), quality, unknown (string)
+
+A field can be overwritten but not taken back, so a quarter-hour restated as unknown names the quantity in `unknown`
+(by comma), which outranks the number. The role is a field of `device_quarter` because tags are part of a point's
+identity: with a tag, a device given a role later would keep two versions of one quarter-hour.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable
+from typing import Final
+
+from energy.errors import DataError
+from energy.quantities import QUANTITIES
+from storage.history import DeviceQuarter, DeviceTags, Row, SiteQuarter
+
+__all__ = ["DEVICE_ENERGIES", "SITE_ENERGIES", "device_quarter_line", "reading_line", "site_quarter_line"]
+
+DEVICE_ENERGIES: Final = ("import_wh", "export_wh")
+SITE_ENERGIES: Final = ("pv_wh", "import_wh", "export_wh", "charge_wh", "discharge_wh", "consumption_wh")
+
+# The protocol escapes comma, equals sign and space in tags, but has no way to write a line break or a backslash that
+# stands before one of them or at the end.
+_UNWRITABLE: Final = re.compile(r"[\x00-\x1f\x7f\\]")
+_TAG_ESCAPES: Final = str.maketrans({",": r"\,", "=": r"\=", " ": r"\ "})
+_TEXT_ESCAPES: Final = str.maketrans({'"': r"\"", "\\": r"\\"})
+
+
+def reading_line(row: Row) -> str | None:
+    """`row` as a line; None when it has nothing to store. Raises DataError when its names cannot be written."""
+    fields = [_field(name, value) for name, value in row.values.items() if name in QUANTITIES and _storable(value)]
+    if row.bad:
+        fields.append(_text("bad", ",".join(row.bad)))
+    if not fields:
+        return None
+    return f"reading{_device_tags(row.tags)}{_tag('role', row.tags.role or '')} {','.join(fields)} {row.t}"
+
+
+def device_quarter_line(quarter: DeviceQuarter) -> str:
+    """`quarter` as a line. Raises DataError when its names cannot be written."""
+    energies = [(name, getattr(quarter, name)) for name in DEVICE_ENERGIES]
+    fields = [*_energy_fields(energies), _text("quality", quarter.quality), _text("role", quarter.tags.role or "")]
+    return f"device_quarter{_device_tags(quarter.tags)} {','.join(fields)} {quarter.start}"
+
+
+def site_quarter_line(quarter: SiteQuarter) -> str:
+    """`quarter` as a line. Raises DataError when its names cannot be written."""
+    energies = [(name, getattr(quarter, name)) for name in SITE_ENERGIES]
+    fields = [*_energy_fields(energies), _text("quality", quarter.quality)]
+    tags = f"{_tag('community', quarter.community)}{_tag('site', quarter.site)}"
+    return f"site_quarter{tags} {','.join(fields)} {quarter.start}"
+
+
+def _energy_fields(energies: Iterable[tuple[str, float | None]]) -> Iterable[str]:
+    unknown = []
+    for name, value in energies:
+        if value is None:
+            unknown.append(name)
+        else:
+            yield _field(name, value)
+    yield _text("unknown", ",".join(unknown))
+
+
+def _device_tags(tags: DeviceTags) -> str:
+    return f"{_tag('community', tags.community)}{_tag('device', tags.device)}{_tag('site', tags.site)}"
+
+
+def _tag(name: str, value: str) -> str:
+    if not value:  # the protocol has no empty tag value: an absent tag reads back as empty
+        return ""
+    if _UNWRITABLE.search(value):
+        raise DataError(f"{value!r} holds a backslash or control character", field=name)
+    return f",{name}={value.translate(_TAG_ESCAPES)}"
+
+
+def _storable(value: float | str) -> bool:
+    return isinstance(value, str) or math.isfinite(value)
+
+
+def _field(name: str, value: float | str) -> str:
+    # A number without suffix is a float to InfluxDB: counters and gauges never change type, whatever a gateway sends.
+    return _text(name, value) if isinstance(value, str) else f"{name}={value}"
+
+
+def _text(name: str, value: str) -> str:
+    return f'{name}="{value.translate(_TEXT_ESCAPES)}"'

@@ -1,0 +1,48 @@
+"""Which time-series store and where, as configuration."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+__all__ = ["EmbeddedSettings", "InfluxSettings", "StoreSettings"]
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class EmbeddedSettings(_Settings):
+    """The store that needs nothing installed: one SQLite file."""
+
+    kind: Literal["embedded"] = "embedded"
+    path: Path = Path("data/history.db")
+
+
+class InfluxSettings(_Settings):
+    """An InfluxDB server. Version 1: `database`, `username`; version 2: `org`, `bucket`, `token_file`."""
+
+    kind: Literal["influxdb"] = "influxdb"
+    url: str = Field(default="http://127.0.0.1:8086", pattern=r"^https?://[^\s]+$")
+    version: Literal[1, 2] = 2
+    database: str = Field(default="commonwatt", min_length=1, description="version 1")
+    username: str | None = Field(default=None, description="version 1")
+    password_file: Path | None = Field(default=None, description="version 1")
+    org: str = Field(default="commonwatt", min_length=1, description="version 2")
+    bucket: str = Field(default="commonwatt", min_length=1, description="version 2")
+    token_file: Path | None = Field(default=None, description="version 2: may write and read `bucket`")
+    ca_file: Path | None = Field(default=None, description="certificate authority of an https server of one's own")
+    timeout_s: float = Field(default=10.0, gt=0, le=300)
+
+    @model_validator(mode="after")
+    def _credentials(self) -> Self:
+        if self.version == 2 and self.token_file is None:
+            raise ValueError("version 2 needs token_file, the path of a file with the token and nothing else")
+        if self.version == 1 and (self.username is None) != (self.password_file is None):
+            raise ValueError("username and password_file belong together")
+        return self
+
+
+StoreSettings = Annotated[EmbeddedSettings | InfluxSettings, Field(discriminator="kind")]

@@ -1,0 +1,68 @@
+"""Stores to run the same suite on: SQLite, and real InfluxDB servers of version 1 and 2 where they are installed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from storage.history import History
+from storage.history.influxdb import InfluxHistory
+from storage.history.sqlite import SqliteHistory
+from tests.influxdb_server import InfluxServer, influxd
+
+INFLUX_VERSIONS = [
+    pytest.param(1, marks=pytest.mark.influxdb, id="influxdb1"),
+    pytest.param(2, marks=pytest.mark.influxdb, id="influxdb2"),
+]
+STORES = [pytest.param(0, id="sqlite"), *INFLUX_VERSIONS]
+
+
+@pytest.fixture(scope="session")
+def running_influx(tmp_path_factory) -> Iterator[Callable[[int], InfluxServer]]:
+    """A running server of the version asked for, shared by all tests: ask it for a `fresh` database."""
+    servers: dict[int, InfluxServer] = {}
+
+    def running(version: int) -> InfluxServer:
+        if version not in servers:
+            servers[version] = new_server(version, tmp_path_factory.mktemp(f"influxdb{version}"))
+            servers[version].start()
+        return servers[version]
+
+    yield running
+    for server in servers.values():
+        server.kill()
+
+
+def new_server(version: int, directory, **options) -> InfluxServer:
+    """A server that is not started; skips the test when none of that version is installed."""
+    binary = influxd(version)
+    if binary is None:
+        pytest.skip(f"no InfluxDB {version}.x server on PATH")
+    return InfluxServer(binary, version, directory, **options)
+
+
+@pytest.fixture(params=STORES)
+def history(request, tmp_path) -> Iterator[History]:
+    """An empty store of each kind in turn."""
+    if request.param == 0:
+        store = SqliteHistory(tmp_path / "history.db")
+    else:
+        store = InfluxHistory(request.getfixturevalue("running_influx")(request.param).fresh())
+    yield store
+    store.close()
+
+
+@pytest.fixture(params=INFLUX_VERSIONS)
+def influx(request, running_influx) -> InfluxServer:
+    """A running server of each version in turn, shared with other tests."""
+    return running_influx(request.param)
+
+
+@pytest.fixture(params=INFLUX_VERSIONS)
+def own_influx(request, tmp_path) -> Iterator[InfluxServer]:
+    """A running server of each version in turn that the test may kill."""
+    server = new_server(request.param, tmp_path / "influxdb")
+    server.start()
+    yield server
+    server.kill()

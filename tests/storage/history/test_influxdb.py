@@ -1,0 +1,275 @@
+"""InfluxDB: servers that die, refuse, ask to wait or are something else."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from energy.errors import ConfigError, StoreError
+from energy.quantities import Quality, Role
+from storage.history import DeviceQuarter, DeviceTags, Row
+from storage.history.influxdb import InfluxHistory
+from storage.history.settings import InfluxSettings
+from tests.storage.conftest import new_server
+
+T = 1_750_000_000_000
+PV = DeviceTags("ixelles", "hall", "hall/pv", Role.PV)
+
+
+def row(n: int) -> Row:
+    return Row(PV, T + n, {"power_w": float(n)})
+
+
+class Refusals(list):
+    def __call__(self, point: str, reason: str) -> None:
+        self.append((point, reason))
+
+
+@contextmanager
+def opened(settings, **options):
+    history = InfluxHistory(settings, **options)
+    try:
+        yield history
+    finally:
+        history.close()
+
+
+@contextmanager
+def web_server(status: int, headers: dict[str, str], body: bytes):
+    """Something on a port that always answers the same."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self):
+            self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            self.send_response(status)
+            for name, value in {**headers, "Content-Length": str(len(body))}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *args):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+
+
+def test_a_killed_server_is_a_store_error_until_it_is_back_and_loses_nothing(own_influx):
+    with opened(own_influx.settings) as history:
+        for n in range(20):
+            history.write([row(n)])
+        own_influx.kill()
+        for question in (history.check, history.last, lambda: history.write([row(20)])):
+            with pytest.raises(StoreError, match="does not answer") as caught:
+                question()
+            assert "start the server" in caught.value.hint
+        own_influx.start()
+        history.write([row(20)])
+        assert history.readings(PV.device, T, T + 100) == [row(n) for n in range(21)]
+
+
+def test_a_store_may_be_made_before_the_server_is_up(own_influx):
+    own_influx.kill()
+    with opened(own_influx.settings) as history:
+        with pytest.raises(StoreError):
+            history.write([row(0)])
+        own_influx.start()
+        history.write([row(0)])
+        assert history.last() == {PV.device: row(0)}
+
+
+def test_a_point_the_server_will_never_take_is_isolated_and_told(influx):
+    refusals = Refusals()
+    with opened(influx.fresh(), on_refused=refusals) as history:
+        history.write([row(0)])
+        rows = [row(n) for n in range(1, 100)]
+        rows[41] = Row(PV, T + 42, {"power_w": "a text in a numeric field"})
+        history.write(rows)
+        assert [r.t - T for r in history.readings(PV.device, T, T + 100)] == [n for n in range(100) if n != 42]
+        assert history.refused_total == 1
+        [(point, reason)] = refusals
+        assert "a text in a numeric field" in point
+        assert "type" in reason
+
+
+@pytest.mark.parametrize("name", ["hall/pv\n2", "hall/pv\\", "hall/\x00pv"])
+def test_a_name_the_protocol_cannot_write_is_left_out_and_told(influx, name):
+    refusals = Refusals()
+    unwritable = DeviceTags("ixelles", "hall", name, None)
+    with opened(influx.fresh(), on_refused=refusals) as history:
+        history.write([row(0), Row(unwritable, T, {"power_w": 1.0}), row(1)])
+        history.write_quarters([DeviceQuarter(unwritable, T, 1.0, 1.0, Quality.MEASURED)], [])
+        assert history.readings(PV.device, T, T + 9) == [row(0), row(1)]
+        assert history.devices() == [PV]
+        assert history.refused_total == len(refusals) == 2
+        assert all("backslash or control character" in reason for _, reason in refusals)
+
+
+def test_points_older_than_the_retention_do_not_hold_up_the_others(influx):
+    fresh = 4_000_000_000_000  # in the future: within any retention
+    with opened(influx.fresh(retention_s=86_400)) as history:
+        history.write([Row(PV, 1_000_000_000_000, {"power_w": 1.0}), Row(PV, fresh, {"power_w": 2.0})])
+        assert history.readings(PV.device, 0, 2 * fresh) == [Row(PV, fresh, {"power_w": 2.0})]
+        assert history.refused_total == 0
+
+
+def test_a_database_dropped_meanwhile_is_made_again(running_influx):
+    server = running_influx(1)
+    settings = server.fresh()
+    with opened(settings) as history:
+        history.write([row(0)])
+        server.query(f'DROP DATABASE "{settings.database}"')
+        with pytest.raises(StoreError, match="404"):
+            history.write([row(1)])
+        history.write([row(1)])
+        assert history.last() == {PV.device: row(1)}
+
+
+def test_a_limit_of_the_server_keeps_the_points_for_later(tmp_path):
+    server = new_server(1, tmp_path / "influxdb", environment={"INFLUXDB_DATA_MAX_SERIES_PER_DATABASE": "1"})
+    server.start()
+    try:
+        with opened(server.settings) as history:
+            history.write([row(0)])
+            with pytest.raises(StoreError, match="max-series-per-database") as caught:
+                history.write([Row(DeviceTags("ixelles", "hall", "hall/grid", Role.GRID), T, {"power_w": 1.0})])
+            assert "raise `max-series-per-database`" in caught.value.hint
+            assert history.refused_total == 0
+    finally:
+        server.kill()
+
+
+def test_passwords_are_sent_and_a_user_who_may_not_create_databases_works_in_one_that_exists(tmp_path):
+    password = tmp_path / "password"
+    password.write_text("secret\n")
+    server = new_server(1, tmp_path / "influxdb", environment={"INFLUXDB_HTTP_AUTH_ENABLED": "true"})
+    server.start()
+    try:
+        server.query("CREATE USER admin WITH PASSWORD 'root' WITH ALL PRIVILEGES")
+        for statement in (
+            "CREATE DATABASE energy",
+            "CREATE USER collector WITH PASSWORD 'secret'",
+            "GRANT ALL ON energy TO collector",
+        ):
+            server.query(statement, u="admin", p="root")
+        settings = server.settings.model_copy(update={"username": "collector", "password_file": password})
+        with opened(settings) as history:
+            history.write([row(0)])
+            assert history.last() == {PV.device: row(0)}
+        password.write_text("wrong")
+        with opened(settings) as history, pytest.raises(StoreError, match="401") as caught:
+            history.check()
+        assert "password_file" in caught.value.hint
+    finally:
+        server.kill()
+
+
+def test_a_wrong_token_is_told(running_influx, tmp_path):
+    token = tmp_path / "token"
+    token.write_text("wrong")
+    settings = running_influx(2).settings.model_copy(update={"token_file": token})
+    with opened(settings) as history, pytest.raises(StoreError, match="401") as caught:
+        history.check()
+    assert "token_file" in caught.value.hint
+
+
+def test_a_bucket_that_does_not_exist_is_told(running_influx):
+    settings = running_influx(2).settings.model_copy(update={"bucket": "nowhere"})
+    with opened(settings) as history, pytest.raises(StoreError, match="no bucket 'nowhere'") as caught:
+        history.write([row(0)])
+    assert "influx bucket create" in caught.value.hint
+
+
+@pytest.mark.parametrize("name", ["town/autogen", "my bucket", "énergie"])
+def test_a_bucket_may_have_a_name_that_no_database_could_have(running_influx, name):
+    settings = running_influx(2).fresh(prefix=name)  # 2.x reads a slash as database/retention policy
+    with opened(settings) as history:
+        assert history.last() == {}
+        history.write([row(0)])
+        assert history.last() == {PV.device: row(0)}
+
+
+def test_a_token_for_one_bucket_and_nothing_else_is_enough(running_influx, tmp_path):
+    server = running_influx(2)
+    settings = server.fresh()
+    [bucket] = server.api("GET", f"/api/v2/buckets?name={settings.bucket}")["buckets"]
+    resource = {"type": "buckets", "id": bucket["id"], "orgID": bucket["orgID"]}
+    permissions = [{"action": action, "resource": resource} for action in ("read", "write")]
+    body = {"orgID": bucket["orgID"], "permissions": permissions}
+    token = tmp_path / "token"
+    token.write_text(server.api("POST", "/api/v2/authorizations", body)["token"])
+    with opened(settings.model_copy(update={"token_file": token})) as history:
+        history.write([row(0)])
+        assert history.last() == {PV.device: row(0)}
+        assert history.devices() == [PV]
+
+
+def test_the_wrong_major_version_is_told(running_influx, tmp_path):
+    token = tmp_path / "token"
+    token.write_text("any")
+    settings = InfluxSettings(url=running_influx(1).url, version=2, token_file=token)
+    with opened(settings) as history, pytest.raises(StoreError, match="404") as caught:
+        history.check()
+    assert "is it a 1.x server?" in caught.value.hint
+
+
+def test_a_server_that_asks_to_wait_is_heard():
+    with (
+        web_server(503, {"Retry-After": "17"}, b'{"error": "busy"}') as url,
+        opened(InfluxSettings(url=url, version=1)) as history,
+        pytest.raises(StoreError, match="503: busy") as caught,
+    ):
+        history.write([row(0)])
+    assert "wait 17 s" in caught.value.hint
+
+
+def test_something_that_is_no_influxdb_is_told():
+    with (
+        web_server(200, {}, b"<html>hello</html>") as url,
+        opened(InfluxSettings(url=url, version=1)) as history,
+        pytest.raises(StoreError, match="does not answer like InfluxDB"),
+    ):
+        history.check()
+
+
+@pytest.mark.parametrize("content", [None, "", b"\xff"])
+def test_a_secret_that_cannot_be_read_is_a_configuration_error(tmp_path, content):
+    token = tmp_path / "token"
+    if content is not None:
+        token.write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(ConfigError, match="token"):
+        InfluxHistory(InfluxSettings(token_file=token))
+
+
+def test_points_are_laid_out_as_documented(influx):
+    settings = influx.fresh()
+    database = settings.database if influx.version == 1 else settings.bucket
+    with opened(settings) as history:
+        history.write([Row(PV, T, {"power_w": 5, "state": "on"}, bad=("soc_pct",))])
+        history.write_quarters([DeviceQuarter(PV, T, None, 2.5, Quality.ESTIMATED)], [])
+    [series] = influx.query("SELECT * FROM reading GROUP BY *", database)["results"][0]["series"]
+    assert series["tags"] == {"community": "ixelles", "site": "hall", "device": "hall/pv", "role": "pv"}
+    assert dict(zip(series["columns"], series["values"][0], strict=True)) == {
+        "time": T,
+        "power_w": 5,
+        "state": "on",
+        "bad": "soc_pct",
+    }
+    fields = influx.query("SHOW FIELD KEYS FROM reading", database)["results"][0]["series"][0]["values"]
+    assert ["power_w", "float"] in fields
+    [series] = influx.query("SELECT * FROM device_quarter GROUP BY *", database)["results"][0]["series"]
+    assert series["tags"] == {"community": "ixelles", "site": "hall", "device": "hall/pv"}
+    assert dict(zip(series["columns"], series["values"][0], strict=True)) == {
+        "time": T,
+        "export_wh": 2.5,
+        "quality": "estimated",
+        "role": "pv",
+        "unknown": "import_wh",
+    }

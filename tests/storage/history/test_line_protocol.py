@@ -1,0 +1,50 @@
+"""Line protocol, byte by byte where the server's tolerance would hide a mistake."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from energy.errors import DataError
+from energy.quantities import Quality, Role
+from storage.history import DeviceQuarter, DeviceTags, Row, SiteQuarter
+from storage.history.line_protocol import device_quarter_line, reading_line, site_quarter_line
+
+T = 1_750_000_000_000
+PV = DeviceTags("ixelles", "hall", "hall/pv", Role.PV)
+TAGS = "community=ixelles,device=hall/pv,site=hall"
+
+
+def test_a_reading_names_its_device_its_values_and_what_was_bad():
+    row = Row(PV, T, {"power_w": -5.5, "energy_export_wh": 1234, "state": 'a "b" \\'}, bad=("soc_pct", "soh_pct"))
+    fields = r'power_w=-5.5,energy_export_wh=1234,state="a \"b\" \\",bad="soc_pct,soh_pct"'
+    assert reading_line(row) == f"reading,{TAGS},role=pv {fields} {T}"
+
+
+def test_a_device_without_role_or_community_has_no_such_tag():
+    row = Row(DeviceTags("", "a b", "a b/c,d=e", None), T, {"power_w": 1.0})
+    assert reading_line(row) == rf"reading,device=a\ b/c\,d\=e,site=a\ b power_w=1.0 {T}"
+
+
+@pytest.mark.parametrize("values", [{}, {"mood": 1.0}, {"power_w": math.nan}, {"power_w": math.inf}])
+def test_a_reading_without_anything_to_store_is_no_line(values):
+    assert reading_line(Row(PV, T, values)) is None
+
+
+@pytest.mark.parametrize("name", ["a\nb", "a\\", "\x7f"])
+def test_a_name_that_cannot_be_written_is_refused_by_its_field(name):
+    with pytest.raises(DataError, match="device: "):
+        reading_line(Row(DeviceTags("ixelles", "hall", name, None), T, {"power_w": 1.0}))
+
+
+def test_a_quarter_hour_names_what_is_unknown():
+    device = DeviceQuarter(PV, T, None, 2.0, Quality.ESTIMATED)
+    assert device_quarter_line(device) == (
+        f'device_quarter,{TAGS} export_wh=2.0,unknown="import_wh",quality="estimated",role="pv" {T}'
+    )
+    site = SiteQuarter("ixelles", "hall", T, 1.0, None, 3.0, 0.0, None, 6.0, Quality.MISSING)
+    assert site_quarter_line(site) == (
+        "site_quarter,community=ixelles,site=hall pv_wh=1.0,export_wh=3.0,charge_wh=0.0,consumption_wh=6.0,"
+        f'unknown="import_wh,discharge_wh",quality="missing" {T}'
+    )

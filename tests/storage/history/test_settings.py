@@ -1,0 +1,54 @@
+"""Which store, as configuration, and the store it opens."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pydantic import TypeAdapter, ValidationError
+
+from storage.history.influxdb import InfluxHistory
+from storage.history.open import open_history
+from storage.history.settings import EmbeddedSettings, InfluxSettings, StoreSettings
+from storage.history.sqlite import SqliteHistory
+
+SETTINGS: TypeAdapter[EmbeddedSettings | InfluxSettings] = TypeAdapter(StoreSettings)
+
+
+def test_the_kind_decides_the_store():
+    embedded = SETTINGS.validate_python({"kind": "embedded", "path": "some/history.db"})
+    assert embedded == EmbeddedSettings(path=Path("some/history.db"))
+    influx = SETTINGS.validate_python({"kind": "influxdb", "version": 1, "database": "town"})
+    assert influx == InfluxSettings(version=1, database="town")
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"kind": "influxdb", "version": 2}, "token_file"),
+        ({"kind": "influxdb", "version": 1, "username": "me"}, "belong together"),
+        ({"kind": "influxdb", "version": 3, "token_file": "t"}, "1 or 2"),
+        ({"kind": "influxdb", "version": 1, "url": "localhost:8086"}, "url"),
+        ({"kind": "influxdb", "version": 1, "token": "secret"}, "Extra inputs"),
+        ({"kind": "parquet"}, "kind"),
+    ],
+)
+def test_settings_that_cannot_work_are_refused(settings, message):
+    with pytest.raises(ValidationError, match=message):
+        SETTINGS.validate_python(settings)
+
+
+def test_open_history_gives_a_writer_and_readers_of_the_embedded_store(tmp_path):
+    settings = EmbeddedSettings(path=tmp_path / "history.db")
+    writer = open_history(settings)
+    reader = open_history(settings, read_only=True)
+    assert isinstance(writer, SqliteHistory)
+    reader.check()
+    reader.close()
+    writer.close()
+
+
+def test_open_history_gives_an_influxdb_without_a_server_being_up():
+    history = open_history(InfluxSettings(version=1, url="http://127.0.0.1:9"))
+    assert isinstance(history, InfluxHistory)
+    history.close()

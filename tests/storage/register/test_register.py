@@ -1,0 +1,325 @@
+"""The register: commands and their trail, alerts and acknowledgements, quarantine; shared by processes."""
+
+from __future__ import annotations
+
+import dataclasses
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import storage.register.register as module
+from energy.errors import DataError, StoreError
+from storage.register import Alert, AlertAction, Command, Evidence, QuarantineEntry, Register, TrailEntry
+
+ROOT = Path(__file__).parents[3]
+T = 1_750_000_000_000
+
+
+@pytest.fixture
+def register(tmp_path):
+    register = Register(tmp_path / "register.db")
+    yield register
+    register.close()
+
+
+def ask(register, command_id="c1", t=T, ends_at=T + 60_000, **changes) -> Command:
+    fields = {"device": "hall/battery", "values": {"power_w": -3000}, "ttl_s": 60, **changes}
+    return register.record_command(
+        command_id, **fields, issued_by="rule surplus", reason="surplus 5.1 kW", t=t, ends_at=ends_at
+    )
+
+
+def alert(alert_id="a1", **changes) -> Alert:
+    fields = {
+        "id": alert_id,
+        "rule": "surplus",
+        "community": "ixelles",
+        "severity": "info",
+        "state": "firing",
+        "metric": "surplus_w",
+        "value": 5100.0,
+        "raise_above": 5000.0,
+        "clear_below": 1000.0,
+        "since": T,
+        "raised_at": T + 1000,
+        "evidence": (Evidence(T, "crossed", "surplus 5.1 kW above 5 kW"), Evidence(T + 1000, "raised", "for 60 s")),
+        **changes,
+    }
+    return Alert(**fields)
+
+
+class TestCommands:
+    def test_an_empty_register_knows_no_command(self, register):
+        assert register.command("c1") is None
+        assert register.commands() == []
+
+    def test_a_command_is_kept_with_everything_it_was_asked_with(self, register):
+        asked = ask(register)
+        assert asked == Command(
+            id="c1",
+            device="hall/battery",
+            set={"power_w": -3000},
+            ttl_s=60.0,
+            issued_by="rule surplus",
+            reason="surplus 5.1 kW",
+            t=T,
+            state="asked",
+            ends_at=T + 60_000,
+            trail=(TrailEntry(T, "asked", "surplus 5.1 kW"),),
+        )
+        assert register.command("c1") == asked
+        assert register.commands() == [asked]
+
+    def test_its_json_is_the_one_the_api_promises(self, register):
+        assert msgspec.json.decode(msgspec.json.encode(ask(register))) == {
+            "id": "c1",
+            "device": "hall/battery",
+            "set": {"power_w": -3000},
+            "ttl_s": 60.0,
+            "issued_by": "rule surplus",
+            "reason": "surplus 5.1 kW",
+            "t": T,
+            "state": "asked",
+            "ends_at": T + 60_000,
+            "trail": [{"t": T, "state": "asked", "reason": "surplus 5.1 kW"}],
+        }
+
+    def test_results_make_its_trail_and_its_state(self, register):
+        ask(register)
+        register.record_result("c1", "applied", "written to register 40236", T + 500)
+        assert register.command("c1").state == "applied"
+        assert register.command("c1").ends_at == T + 60_000
+        ended = register.record_result("c1", "expired", "lease over", T + 61_000)
+        assert [entry.state for entry in ended.trail] == ["asked", "applied", "expired"]
+        assert (ended.state, ended.ends_at) == ("expired", T + 61_000)
+
+    def test_a_result_told_twice_is_kept_once(self, register):
+        ask(register)
+        first = register.record_result("c1", "applied", "ok", T + 500)
+        assert register.record_result("c1", "applied", "ok", T + 500) == first
+
+    def test_a_late_step_does_not_bring_an_ended_command_back(self, register):
+        ask(register)
+        register.record_result("c1", "refused", "above the fuse", T + 500)
+        late = register.record_result("c1", "applied", "ok", T + 900)
+        assert (late.state, late.ends_at) == ("refused", T + 500)
+
+    def test_a_gateway_whose_clock_is_behind_does_not_confuse_the_order(self, register):
+        ask(register)
+        behind = register.record_result("c1", "applied", "ok", T - 3_600_000)
+        assert behind.state == "applied"
+        assert [entry.state for entry in behind.trail] == ["asked", "applied"]
+
+    def test_a_result_of_an_unknown_command_is_kept_and_completed_when_the_command_comes(self, register):
+        stray = register.record_result("c1", "applied", "ok", T + 500)
+        assert (stray.device, stray.set, stray.state, stray.t) == ("", {}, "applied", T + 500)
+        known = ask(register)
+        assert (known.device, known.state, known.t, known.ends_at) == ("hall/battery", "applied", T, T + 60_000)
+        assert [entry.state for entry in known.trail] == ["asked", "applied"]
+
+    def test_the_same_command_again_renews_it(self, register):
+        ask(register)
+        register.record_result("c1", "applied", "ok", T + 500)
+        renewed = ask(register, t=T + 30_000, ends_at=T + 90_000)
+        assert (renewed.t, renewed.ends_at, renewed.state) == (T, T + 90_000, "applied")
+
+    def test_commands_are_listed_newest_first_page_by_page(self, register):
+        for n in range(5):
+            ask(register, f"c{n}", t=T + n)
+        assert [command.id for command in register.commands(limit=2)] == ["c4", "c3"]
+        assert [command.id for command in register.commands(limit=2, before=T + 3)] == ["c2", "c1"]
+
+    def test_active_commands_have_neither_ended_nor_outlived_their_lease(self, register):
+        ask(register, "asked")
+        ask(register, "over", ends_at=T + 10)
+        ask(register, "endless", ends_at=None)
+        ask(register, "applied")
+        ask(register, "failed")
+        register.record_result("applied", "applied", "ok", T + 1)
+        register.record_result("failed", "failed", "no answer", T + 1)
+        active = {command.id for command in register.commands(active_only=True)}
+        assert active == {"asked", "over", "endless", "applied"}
+        assert {command.id for command in register.commands(active_only=True, now_ms=T + 10)} == active - {"over"}
+
+    def test_values_may_be_texts(self, register):
+        assert ask(register, values={"state": "on", "power_w": 1.5}).set == {"state": "on", "power_w": 1.5}
+
+
+class TestAlerts:
+    def test_an_alert_comes_back_as_saved(self, register):
+        action = AlertAction("hall/battery", {"power_w": -3000.0}, command="c1", state="applied", reason="ok")
+        saved = alert(actions=(action,))
+        register.save_alert(saved)
+        assert register.alert("a1") == saved
+        assert register.alerts() == [saved]
+        assert register.alert("a2") is None
+
+    def test_an_alert_may_be_saved_as_the_mapping_the_wire_carries(self, register):
+        register.save_alert(msgspec.to_builtins(alert()))
+        assert register.alert("a1") == alert()
+
+    @pytest.mark.parametrize("change", [{"state": "angry"}, {"since": "yesterday"}, {"raise_above": None}])
+    def test_an_alert_of_a_wrong_shape_is_refused_by_its_field(self, register, change):
+        with pytest.raises(DataError, match=next(iter(change))):
+            register.save_alert({**msgspec.to_builtins(alert()), **change})
+        assert register.alerts() == []
+
+    def test_an_alert_is_replaced_by_what_became_of_it(self, register):
+        register.save_alert(alert(state="pending", raised_at=None))
+        register.save_alert(alert())
+        assert register.alerts() == [alert()]
+
+    def test_open_alerts_come_first_the_worst_of_them_at_the_top(self, register):
+        for alert_id, severity, state, since in [
+            ("past", "critical", "cleared", T + 9),
+            ("older", "warning", "firing", T + 1),
+            ("newer", "warning", "firing", T + 2),
+            ("worst", "critical", "pending", T),
+            ("older past", "info", "cleared", T + 8),
+        ]:
+            register.save_alert(alert(alert_id, severity=severity, state=state, since=since))
+        order = ["worst", "newer", "older", "past", "older past"]
+        assert [found.id for found in register.alerts()] == order
+        assert [found.id for found in register.alerts(open_only=True)] == order[:3]
+        assert [found.id for found in register.alerts(limit=1)] == order[:1]
+
+    def test_an_acknowledgement_shows_in_state_and_evidence(self, register):
+        register.save_alert(alert())
+        assert register.acknowledge("a1", "lea", T + 2000)
+        seen = register.alert("a1")
+        assert (seen.state, seen.acknowledged_at, seen.acknowledged_by) == ("acknowledged", T + 2000, "lea")
+        assert seen.evidence[-1] == Evidence(T + 2000, "acknowledged", "acknowledged by lea")
+        assert register.alerts(open_only=True) == [seen]
+
+    def test_an_acknowledgement_is_made_once(self, register):
+        register.save_alert(alert())
+        assert register.acknowledge("a1", "lea", T + 2000)
+        assert not register.acknowledge("a1", "max", T + 3000)
+        assert register.alert("a1").acknowledged_by == "lea"
+
+    @pytest.mark.parametrize("state", ["pending", "cleared"])
+    def test_only_a_firing_alert_can_be_acknowledged(self, register, state):
+        register.save_alert(alert(state=state))
+        assert not register.acknowledge("a1", "lea", T + 2000)
+        assert not register.acknowledge("unknown", "lea", T + 2000)
+        assert register.alert("a1").state == state
+
+    def test_the_collector_saving_again_keeps_an_acknowledgement_it_did_not_know_of(self, register):
+        register.save_alert(alert())
+        register.acknowledge("a1", "lea", T + 2000)
+        register.save_alert(alert(value=6000.0))
+        seen = register.alert("a1")
+        assert (seen.value, seen.state, seen.acknowledged_by) == (6000.0, "acknowledged", "lea")
+        register.save_alert(seen)
+        assert register.alert("a1") == seen
+        register.save_alert(dataclasses.replace(alert(), state="cleared", cleared_at=T + 9000))
+        cleared = register.alert("a1")
+        assert (cleared.state, cleared.acknowledged_by) == ("cleared", "lea")
+
+
+class TestQuarantine:
+    def test_a_message_is_kept_with_where_it_came_from_and_why(self, register):
+        register.quarantine("cw/v1/ixelles/gw1/data", b"{broken", "no JSON", T, "gw1")
+        assert register.quarantined() == [
+            QuarantineEntry("cw/v1/ixelles/gw1/data", "gw1", "no JSON", b"{broken", 7, T, T, 1)
+        ]
+        assert register.quarantine_total() == 1
+
+    def test_the_very_same_again_is_counted(self, register):
+        for n in range(3):
+            register.quarantine("topic", b"x", "no JSON", T + n)
+        register.quarantine("topic", b"y", "no JSON", T + 3)
+        newest, repeated = register.quarantined()
+        assert (newest.payload, newest.count) == (b"y", 1)
+        assert (repeated.count, repeated.first_t, repeated.t) == (3, T, T + 2)
+        assert register.quarantine_total() == 4
+
+    def test_a_long_payload_is_cut_but_told_apart_by_its_end(self, register):
+        register.quarantine("topic", b"x" * 10_000 + b"1", "too long", T)
+        register.quarantine("topic", b"x" * 10_000 + b"2", "too long", T)
+        assert [(len(entry.payload), entry.size) for entry in register.quarantined()] == [(4096, 10_001)] * 2
+
+    def test_only_the_newest_are_kept_and_all_are_counted(self, register, monkeypatch):
+        monkeypatch.setattr(module, "_QUARANTINE_ENTRIES", 5)
+        for n in range(8):
+            register.quarantine("topic", str(n).encode(), "no JSON", T + n)
+        register.quarantine("topic", b"old", "no JSON", T - 1)
+        assert [entry.payload for entry in register.quarantined()] == [b"7", b"6", b"5", b"4", b"3"]
+        assert [entry.payload for entry in register.quarantined(limit=2)] == [b"7", b"6"]
+        assert register.quarantine_total() == 9
+
+    def test_an_empty_register_has_none(self, register):
+        assert register.quarantined() == []
+        assert register.quarantine_total() == 0
+
+
+_steps = st.lists(
+    st.tuples(st.sampled_from(["applied", "refused", "expired", "reverted", "failed"]), st.integers(0, 5)), max_size=6
+)
+
+
+@given(steps=_steps, data=st.data())
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_order_and_repetition_of_results_make_no_difference(register, steps, data):
+    number = len(register.commands(limit=1000))
+    one, other = ask(register, f"one{number}").id, f"other{number}"
+    for state, t in steps:
+        register.record_result(one, state, "", T + t)
+    shuffled = data.draw(st.permutations([*steps, *steps]))
+    for state, t in shuffled[: len(steps)]:
+        register.record_result(other, state, "", T + t)
+    ask(register, other)
+    for state, t in shuffled[len(steps) :]:
+        register.record_result(other, state, "", T + t)
+    assert dataclasses.replace(register.command(other), id=one) == register.command(one)
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from storage.register import Register
+
+register = Register(Path(sys.argv[1]))
+for n in range(100):
+    register.record_result(f"{sys.argv[2]}-{n}", "applied", "ok", n)
+    register.quarantine("topic", b"x", "no JSON", n)
+"""
+
+
+def test_processes_that_write_at_once_lose_nothing(tmp_path):
+    path = tmp_path / "register.db"
+    writers = [
+        subprocess.Popen([sys.executable, "-c", WRITER, str(path), name], cwd=ROOT) for name in ("collector", "api")
+    ]
+    assert [writer.wait(timeout=60) for writer in writers] == [0, 0]
+    register = Register(path)
+    assert len(register.commands(limit=1000)) == 200
+    assert register.quarantine_total() == register.quarantined()[0].count == 200
+    register.close()
+
+
+def test_what_was_kept_is_there_after_a_restart(tmp_path):
+    register = Register(tmp_path / "register.db")
+    asked = ask(register)
+    register.save_alert(alert())
+    register.close()
+    register = Register(tmp_path / "register.db")
+    assert register.command("c1") == asked
+    assert register.alert("a1") == alert()
+    register.close()
+
+
+def test_a_file_of_a_newer_version_is_refused(tmp_path):
+    path = tmp_path / "register.db"
+    Register(path).close()
+    with sqlite3.connect(path) as connection:
+        connection.execute("PRAGMA user_version = 99")
+    connection.close()
+    with pytest.raises(StoreError, match="has schema version 99"):
+        Register(path)
