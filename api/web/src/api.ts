@@ -1,0 +1,109 @@
+/** Calls to the API: addresses relative to the page, the reader's access key, errors as problem+json. */
+import type { CommunityEntry, CommunityHistory, Problem, SiteEntry, SiteHistory } from './types';
+
+const KEY_SLOT = 'commonwatt.key';
+
+/** The API said no, or could not be reached (`status` 0). */
+export class ApiError extends Error {
+  constructor(
+    readonly status: number,
+    readonly code: string,
+    detail: string,
+    readonly hint: string,
+  ) {
+    super(detail);
+  }
+
+  /** Whether a key, or another one, may help. */
+  get needsKey(): boolean {
+    return this.status === 401 || this.status === 403;
+  }
+}
+
+/** The key lives as long as the browser's tab. */
+export function accessKey(): string {
+  return sessionStorage.getItem(KEY_SLOT) ?? '';
+}
+
+export function setAccessKey(key: string): void {
+  if (key) sessionStorage.setItem(KEY_SLOT, key);
+  else sessionStorage.removeItem(KEY_SLOT);
+}
+
+export function authorized(headers: Record<string, string> = {}): Record<string, string> {
+  const key = accessKey();
+  return key ? { ...headers, Authorization: `Bearer ${key}` } : headers;
+}
+
+/** The error of a response that is not 2xx. */
+export async function errorOf(response: Response): Promise<ApiError> {
+  const problem = (await response.json().catch(() => ({}))) as Partial<Problem>;
+  const detail = problem.detail ?? problem.title ?? response.statusText;
+  return new ApiError(response.status, problem.code ?? 'unknown', detail, problem.hint ?? '');
+}
+
+async function request(path: string, init: RequestInit = {}): Promise<Response> {
+  const response = await fetch(`api/v1/${path}`, { ...init, headers: authorized() }).catch((error: unknown) => {
+    if (init.signal?.aborted) throw error;
+    throw new ApiError(0, 'unreachable', String(error), '');
+  });
+  if (!response.ok) throw await errorOf(response);
+  return response;
+}
+
+async function get<T>(path: string, signal?: AbortSignal): Promise<T> {
+  return (await (await request(path, signal ? { signal } : {})).json()) as T;
+}
+
+export async function communities(): Promise<CommunityEntry[]> {
+  return (await get<{ communities: CommunityEntry[] }>('communities')).communities;
+}
+
+export async function sites(): Promise<SiteEntry[]> {
+  return (await get<{ sites: SiteEntry[] }>('sites')).sites;
+}
+
+/** `from` and `to` in ms. */
+export function communityHistory(id: string, from: number, to: number, signal: AbortSignal): Promise<CommunityHistory> {
+  const query = new URLSearchParams({ from: iso(from), to: iso(to) });
+  return get(`communities/${encodeURIComponent(id)}/history?${query}`, signal);
+}
+
+export interface SiteQuery {
+  readonly site: string;
+  readonly quantity: string;
+  readonly from: number;
+  readonly to: number;
+  readonly step: string;
+}
+
+function siteHistoryPath(query: SiteQuery, format?: string): string {
+  const { site, quantity, from, to, step } = query;
+  const parameters = new URLSearchParams({ quantity, from: iso(from), to: iso(to), step });
+  if (format) parameters.set('format', format);
+  return `sites/${encodeURIComponent(site)}/history?${parameters}`;
+}
+
+export function siteHistory(query: SiteQuery, signal: AbortSignal): Promise<SiteHistory> {
+  return get(siteHistoryPath(query), signal);
+}
+
+export function siteCsvAddress(query: SiteQuery): string {
+  return `api/v1/${siteHistoryPath(query, 'csv')}`;
+}
+
+export async function siteCsv(query: SiteQuery): Promise<Blob> {
+  return (await request(siteHistoryPath(query, 'csv'))).blob();
+}
+
+export async function acknowledge(alert: string): Promise<void> {
+  await request(`alerts/${encodeURIComponent(alert)}/ack`, { method: 'POST' });
+}
+
+export async function releaseAll(): Promise<void> {
+  await request('commands/release-all', { method: 'POST' });
+}
+
+function iso(t: number): string {
+  return new Date(t).toISOString();
+}

@@ -1,0 +1,185 @@
+/** Starts the page: takes the stream in, keeps what the reader chose, and redraws when there is something new. */
+import '@fontsource-variable/atkinson-hyperlegible-next/index.css';
+import './styles/tokens.css';
+import './styles/page.css';
+import './styles/panels.css';
+import './styles/print.css';
+import * as api from './api';
+import { Formatter } from './format';
+import { Freshness, SILENCE_LIMIT_MS } from './freshness';
+import { isLanguage, LOCALES, preferred, Translator, type Language } from './i18n';
+import type { Actions, Model, View } from './model';
+import { openAlerts } from './order';
+import { readPlace, writePlace, type Place } from './place';
+import { activeLeases, applyEvent, EMPTY, type LiveState } from './state';
+import { LiveStream } from './stream';
+import type { Community, CommunityEntry, Site, SiteEntry, Snapshot } from './types';
+import { page } from './views/page';
+
+const LANGUAGE_SLOT = 'commonwatt.language';
+const DEFAULT_TIME_ZONE = 'Europe/Brussels';
+
+class Application implements Actions {
+  private state: LiveState = EMPTY;
+  private entries: readonly CommunityEntry[] = [];
+  private siteEntries: ReadonlyMap<string, SiteEntry> = new Map();
+  private place: Place = readPlace(location.hash);
+  private language: Language = this.rememberedLanguage();
+  private paused = false;
+  private drawing = false;
+  private view: View | null = null;
+  private timeZone = DEFAULT_TIME_ZONE;
+  private readonly freshness = new Freshness();
+  private readonly stream = new LiveStream(
+    (event, data) => this.receive(event, data),
+    () => this.connectionChanged(),
+  );
+
+  constructor(private readonly root: HTMLElement) {
+    this.build();
+    window.addEventListener('hashchange', () => this.go(readPlace(location.hash)));
+    window.setInterval(() => this.redraw(), 1000);
+    void this.stream.run();
+  }
+
+  chooseCommunity(id: string): void {
+    this.go({ community: id, site: null });
+  }
+
+  chooseSite(id: string | null): void {
+    this.go({ ...this.place, community: this.communityId(), site: id });
+  }
+
+  chooseLanguage(language: Language): void {
+    this.language = language;
+    localStorage.setItem(LANGUAGE_SLOT, language);
+    this.build();
+    this.root.querySelector<HTMLElement>('.languages [aria-pressed="true"]')?.focus();
+  }
+
+  togglePause(): void {
+    this.draw();
+    this.paused = !this.paused;
+    this.draw(true);
+  }
+
+  async acknowledge(alert: string): Promise<void> {
+    await api.acknowledge(alert);
+  }
+
+  async releaseAll(): Promise<void> {
+    await api.releaseAll();
+  }
+
+  useKey(key: string): void {
+    api.setAccessKey(key);
+    this.stream.retry();
+  }
+
+  private rememberedLanguage(): Language {
+    const remembered = localStorage.getItem(LANGUAGE_SLOT);
+    return isLanguage(remembered) ? remembered : preferred(navigator.languages);
+  }
+
+  private receive(event: string, data: unknown): void {
+    const now = Date.now();
+    if (event === 'snapshot') this.freshness.snapshot(data as Snapshot, now);
+    if (event === 'site') this.freshness.news((data as Site).community, (data as Site).t, now);
+    if (event === 'community') this.freshness.news((data as Community).id, (data as Community).t, now);
+    this.state = applyEvent(this.state, event, data);
+    this.redraw();
+  }
+
+  /** Names may change while the stream was away, so they are read again with every new connection. */
+  private connectionChanged(): void {
+    if (this.stream.connection.state === 'live') void this.readRegister();
+    this.redraw();
+  }
+
+  private async readRegister(): Promise<void> {
+    try {
+      const [entries, sites] = await Promise.all([api.communities(), api.sites()]);
+      this.entries = entries;
+      this.siteEntries = new Map(sites.map((site) => [site.id, site]));
+    } catch (error) {
+      console.warn('names of communities and sites are not available', error);
+    }
+    this.redraw();
+  }
+
+  private go(place: Place): void {
+    this.place = place;
+    const hash = writePlace(place);
+    if (location.hash !== hash) history.replaceState(null, '', hash);
+    this.redraw();
+  }
+
+  private knownEntries(): readonly CommunityEntry[] {
+    if (this.entries.length > 0) return this.entries;
+    return [...this.state.communities.keys()].map((id) => ({ id, name: id, municipality: '', timezone: DEFAULT_TIME_ZONE }));
+  }
+
+  /** The community of the address, as long as it exists; else the first. */
+  private communityId(): string | null {
+    const entries = this.knownEntries();
+    return (entries.find(({ id }) => id === this.place.community) ?? entries[0])?.id ?? null;
+  }
+
+  private model(): Model {
+    const local = Date.now();
+    const now = this.freshness.now(local) ?? local;
+    const communityId = this.communityId();
+    const id = communityId ?? '';
+    const silence = this.freshness.silence(id, local);
+    const sites = [...this.state.sites.values()].filter((site) => site.community === id);
+    const { connection } = this.stream;
+    return {
+      now,
+      connection,
+      received: this.state.received,
+      paused: this.paused,
+      silence,
+      stale: silence !== null && silence > SILENCE_LIMIT_MS,
+      entries: this.knownEntries(),
+      communityId,
+      community: this.state.communities.get(id) ?? null,
+      sites,
+      site: sites.find((site) => site.id === this.place.site) ?? null,
+      siteEntry: this.siteEntries.get(this.place.site ?? '') ?? null,
+      alerts: openAlerts(this.state.alerts.values(), id),
+      leases: activeLeases(this.state, id, now),
+    };
+  }
+
+  private build(): void {
+    const format = new Formatter(LOCALES[this.language], this.timeZone);
+    const siteName = (id: string): string => this.siteEntries.get(id)?.name ?? id;
+    this.view = page({ words: new Translator(this.language), format, actions: this, siteName });
+    document.documentElement.lang = this.language;
+    this.root.replaceChildren(this.view.element);
+    this.draw(true);
+  }
+
+  /** Coalesces a burst of events into one drawing. */
+  private redraw(): void {
+    if (this.drawing) return;
+    this.drawing = true;
+    requestAnimationFrame(() => this.draw());
+  }
+
+  private draw(evenPaused = false): void {
+    this.drawing = false;
+    if (this.paused && !evenPaused) return;
+    const model = this.model();
+    const timeZone = model.entries.find(({ id }) => id === model.communityId)?.timezone ?? DEFAULT_TIME_ZONE;
+    if (timeZone !== this.timeZone) {
+      this.timeZone = timeZone;
+      this.build();
+      return;
+    }
+    this.view?.update(model);
+  }
+}
+
+const root = document.getElementById('app');
+if (root) new Application(root);

@@ -1,0 +1,47 @@
+/** What the views are given: the translated surroundings once, and the state of things at every update. */
+import type { Formatter } from './format';
+import type { Language, Translator } from './i18n';
+import type { Connection } from './stream';
+import type { Alert, Command, Community, CommunityEntry, Site, SiteEntry } from './types';
+
+/** What a reader can do. */
+export interface Actions {
+  chooseCommunity(id: string): void;
+  chooseSite(id: string | null): void;
+  chooseLanguage(language: Language): void;
+  togglePause(): void;
+  acknowledge(alert: string): Promise<void>;
+  releaseAll(): Promise<void>;
+  useKey(key: string): void;
+}
+
+export interface Context {
+  readonly words: Translator;
+  readonly format: Formatter;
+  readonly actions: Actions;
+  siteName(id: string): string;
+}
+
+export interface Model {
+  /** The server's time, ms; the reader's own before the first snapshot. */
+  readonly now: number;
+  readonly connection: Connection;
+  readonly received: boolean;
+  readonly paused: boolean;
+  /** For how long the numbers have not got newer, ms; null when there are none. */
+  readonly silence: number | null;
+  readonly stale: boolean;
+  readonly entries: readonly CommunityEntry[];
+  readonly communityId: string | null;
+  readonly community: Community | null;
+  readonly sites: readonly Site[];
+  readonly site: Site | null;
+  readonly siteEntry: SiteEntry | null;
+  readonly alerts: readonly Alert[];
+  readonly leases: readonly Command[];
+}
+
+export interface View {
+  readonly element: HTMLElement;
+  update(model: Model): void;
+}

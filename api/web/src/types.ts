@@ -1,0 +1,155 @@
+/** The JSON of the API, as it comes over the wire. Unknown numbers are null, never 0; times are UTC milliseconds. */
+
+export type Quality = 'measured' | 'estimated' | 'missing';
+export type Maybe = number | null;
+
+export interface Device {
+  id: string;
+  role: string;
+  t: Maybe;
+  power_w: Maybe;
+  soc_pct: Maybe;
+  state: string | null;
+  stale: boolean;
+  historical: boolean;
+}
+
+export interface Site {
+  id: string;
+  community: string;
+  t: number;
+  pv_w: Maybe;
+  grid_w: Maybe;
+  battery_w: Maybe;
+  consumption_w: Maybe;
+  soc_pct: Maybe;
+  self_sufficiency: Maybe;
+  self_consumption: Maybe;
+  quality: Quality;
+  stale: string[];
+  devices: Device[];
+  today: { self_sufficiency: Maybe; quality: Quality };
+}
+
+export interface Known {
+  pv_w: number;
+  grid_w: number;
+  battery_w: number;
+  consumption_w: number;
+  sites: number;
+  of: number;
+}
+
+export interface Community {
+  id: string;
+  t: number;
+  pv_w: Maybe;
+  grid_w: Maybe;
+  battery_w: Maybe;
+  consumption_w: Maybe;
+  shared_w: Maybe;
+  surplus_w: Maybe;
+  import_w: Maybe;
+  self_sufficiency: Maybe;
+  self_consumption: Maybe;
+  quality: Quality;
+  stale: string[];
+  known: Known;
+  today: { pv_wh: Maybe; shared_wh: Maybe; consumption_wh: Maybe; self_sufficiency: Maybe; quality: Quality };
+}
+
+export type Severity = 'info' | 'warning' | 'critical';
+export type AlertState = 'pending' | 'firing' | 'acknowledged' | 'cleared';
+
+export interface AlertAction {
+  device: string;
+  set: Record<string, unknown>;
+  command: string | null;
+  state: CommandState | null;
+  reason: string;
+}
+
+export interface Evidence {
+  t: number;
+  event: string;
+  text: string;
+}
+
+export interface Alert {
+  id: string;
+  rule: string;
+  community: string;
+  severity: Severity;
+  state: AlertState;
+  metric: string;
+  value: Maybe;
+  raise_above: Maybe;
+  clear_below: Maybe;
+  since: number;
+  raised_at: Maybe;
+  acknowledged_at: Maybe;
+  acknowledged_by: string | null;
+  cleared_at: Maybe;
+  actions: AlertAction[];
+  evidence: Evidence[];
+}
+
+export type CommandState = 'asked' | 'applied' | 'refused' | 'expired' | 'reverted' | 'failed';
+
+export interface Command {
+  id: string;
+  device: string;
+  set: Record<string, unknown>;
+  ttl_s: number;
+  issued_by: string;
+  reason: string;
+  t: number;
+  state: CommandState;
+  ends_at: Maybe;
+}
+
+export interface Snapshot {
+  t: number;
+  communities: Community[];
+  sites: Site[];
+  alerts: Alert[];
+  commands: Command[];
+}
+
+export interface CommunityEntry {
+  id: string;
+  name: string;
+  municipality: string;
+  timezone: string;
+}
+
+export interface SiteEntry {
+  id: string;
+  name: string;
+  kind: string;
+  community: string;
+  gateway: string;
+}
+
+export interface CommunityHistory {
+  t: number[];
+  pv_w: Maybe[];
+  import_w: Maybe[];
+  export_w: Maybe[];
+  shared_w: Maybe[];
+  consumption_w: Maybe[];
+}
+
+export interface SiteHistory {
+  quantity: string;
+  unit: string;
+  series: { device: string | null; points: [number, Maybe][] }[];
+}
+
+export interface Problem {
+  title: string;
+  status: number;
+  code: string;
+  detail?: string;
+  hint?: string;
+}

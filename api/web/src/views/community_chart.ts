@@ -1,0 +1,83 @@
+/** The community's last 24 hours in quarter-hours. */
+import { communityHistory } from '../api';
+import { h } from '../dom';
+import type { Key } from '../i18n';
+import type { Context, Model, View } from '../model';
+import { STEP_MS, summarise, withGaps, type Table } from '../series';
+import { problemText } from './alerts';
+import { TimeChart, type SeriesLook } from './chart';
+
+const DAY_MS = 86_400_000;
+const REFRESH_MS = 5 * 60_000;
+
+type Quantity = 'pv_w' | 'consumption_w' | 'shared_w' | 'import_w' | 'export_w';
+
+const SERIES: readonly { quantity: Quantity; label: Key; look: Omit<SeriesLook, 'label'> }[] = [
+  { quantity: 'pv_w', label: 'flow.pv.label', look: { colour: 'pv', dash: [], filled: true } },
+  { quantity: 'consumption_w', label: 'flow.consumption.label', look: { colour: 'consumption', dash: [] } },
+  { quantity: 'shared_w', label: 'flow.shared.label', look: { colour: 'shared', dash: [12, 3, 2, 3] } },
+  { quantity: 'import_w', label: 'flow.import.label', look: { colour: 'import', dash: [8, 4] } },
+  { quantity: 'export_w', label: 'flow.export.label', look: { colour: 'export', dash: [2, 3] } },
+];
+
+function summary({ words, format }: Context, { t, columns }: Table): string {
+  const summaries = columns.map((column) => summarise(t, column, STEP_MS['15m']));
+  const sentences = SERIES.map(({ label }, index) => {
+    const { energy_wh, peak } = summaries[index] ?? { energy_wh: 0, peak: null };
+    const values = { name: words.text(label), energy: format.energy(energy_wh) };
+    if (!peak) return words.text('chart.summary.unknown', values);
+    return words.text('chart.summary.series', { ...values, peak: format.power(peak.power_w), time: format.time(peak.t) });
+  });
+  const missing = Math.max(...summaries.map((series) => series.missing));
+  const gaps = missing > 0 ? words.count('chart.summary.gaps', missing) : words.text('chart.summary.complete');
+  return [...sentences, gaps].join(' ');
+}
+
+class CommunityChart implements View {
+  readonly element: HTMLElement;
+  private readonly chart: TimeChart;
+  private abort = new AbortController();
+  private community: string | null = null;
+  private askedAt = -Infinity;
+
+  constructor(private readonly context: Context) {
+    const { words } = context;
+    const looks = SERIES.map(({ label, look }) => ({ ...look, label: words.text(label) }));
+    this.chart = new TimeChart(context, looks, 'community-table', words.text('chart.community.title'));
+    this.element = h(
+      'section',
+      { class: 'panel', 'aria-labelledby': 'chart-title' },
+      h('h2', { id: 'chart-title' }, words.text('chart.community.title')),
+      h('p', { class: 'note' }, words.text('chart.community.note')),
+      this.chart.element,
+    );
+  }
+
+  update({ communityId, received, now }: Model): void {
+    if (communityId === null || !received) return;
+    const changed = communityId !== this.community;
+    if (!changed && Date.now() - this.askedAt < REFRESH_MS) return;
+    this.community = communityId;
+    this.askedAt = Date.now();
+    if (changed) this.chart.say(this.context.words.text('chart.state.loading'));
+    void this.load(communityId, now);
+  }
+
+  private async load(community: string, now: number): Promise<void> {
+    this.abort.abort();
+    const { signal } = (this.abort = new AbortController());
+    try {
+      const [from, step_ms] = [now - DAY_MS, STEP_MS['15m']];
+      const history = await communityHistory(community, from, now, signal);
+      const columns = SERIES.map(({ quantity }) => history[quantity]);
+      const table = withGaps({ t: history.t, columns }, step_ms, from, now);
+      this.chart.show(table, step_ms, summary(this.context, table));
+    } catch (error) {
+      if (!signal.aborted) this.chart.say(problemText(this.context, error));
+    }
+  }
+}
+
+export function communityChart(context: Context): View {
+  return new CommunityChart(context);
+}

@@ -1,0 +1,24 @@
+/** How devices and what is asked of them are put into words. */
+import type { Context } from '../model';
+import { siteOf } from '../state';
+
+/** `ixl-hall/pv-2` as the role's name and number, `PV 2`. */
+export function roleName({ words }: Context, device: string): string {
+  const [role = device, ...number] = device.slice(siteOf(device).length + 1).split('-');
+  return [words.lookup(`device.role.${role}`, role), ...number].join(' ');
+}
+
+/** `ixl-hall/battery` as the site's name and the device's role. */
+export function deviceName(context: Context, device: string): string {
+  return `${context.siteName(siteOf(device))}, ${roleName(context, device)}`;
+}
+
+/** What a command sets, in words: `power_w: -3000` of a battery is `power −3.00 kW`. */
+export function settings({ words, format }: Context, set: Readonly<Record<string, unknown>>): string {
+  return Object.entries(set)
+    .map(([quantity, value]) => {
+      const amount = typeof value === 'number' ? format.metric(value, quantity) : String(value);
+      return `${words.lookup(`device.setting.${quantity}`, quantity)} ${amount}`;
+    })
+    .join(', ');
+}
