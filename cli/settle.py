@@ -1,0 +1,127 @@
+"""`commonwatt settle`: shares the quarter-hours of a readings file by a key and writes who received what."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from energy.errors import ConfigError
+
+if TYPE_CHECKING:
+    from energy.sharing.key import SharingKey
+
+__all__ = ["SettleReport", "settle", "settle_command"]
+
+
+@dataclass(frozen=True, slots=True)
+class SettleReport:
+    """What a run settled: `summary` is the content of the summary file (docs/sharing.md)."""
+
+    out: Path
+    summary_file: Path | None
+    summary: dict[str, Any]
+
+    def text(self) -> str:
+        """The report in a few lines for people."""
+        return "\n".join(self._lines())
+
+    def _lines(self) -> Iterator[str]:
+        quarters, totals = self.summary["quarter_hours"], self.summary["totals"]
+        yield (
+            f"settled {quarters['settled']:,} quarter-hours of {len(self.summary['points'])} metering points, "
+            f"held {quarters['held']:,}"
+        )
+        yield (
+            f"shared {totals['received_kwh']:,.3f} kWh of {totals['injection_kwh']:,.3f} kWh injected: "
+            f"sharing rate {_percent(self.summary['sharing_rate'])}, "
+            f"self-sufficiency {_percent(self.summary['self_sufficiency'])}"
+        )
+        for held in self.summary["held"][:3]:
+            yield f"held {held['start']}: {held['reasons'][0]}{_more(len(held['reasons']) - 1)}"
+        if quarters["held"] > 3:
+            yield f"and {quarters['held'] - 3:,} more quarter-hours held; --summary lists them all"
+        yield from (f"note: {note}" for note in self.summary["notes"])
+        yield f"written: {', '.join(str(path) for path in (self.out, self.summary_file) if path)}"
+
+
+def settle(readings: Path, key: Path, out: Path, summary: Path | None = None) -> SettleReport:
+    """Settles `readings` by `key` into `out` and, when wanted, `summary`.
+
+    Raises ConfigError or DataError, which name file, line and field; then neither file is changed.
+    """
+    # Here and not above: the command line also serves gateways, which have no numpy.
+    from cli.settle_output import json_lines, settled_lines, summarise, write_all
+    from cli.settle_readings import read_readings
+    from energy.sharing.settlement import settle_quarters
+
+    _refuse_overwriting(readings, key, out, summary)
+    rules = _load_key(key)
+    file = read_readings(readings, rules.resolution_wh)
+    _check_points(rules, file.readings.points, key)
+    settlement = settle_quarters(rules, file.readings)
+    facts = summarise(rules, file, settlement)
+    contents = {out: settled_lines(file, settlement)}
+    if summary is not None:
+        contents[summary] = json_lines(facts)
+    write_all(contents)
+    return SettleReport(out, summary, facts)
+
+
+def _load_key(path: Path) -> SharingKey:
+    from cli.settle_key import KeyFile
+    from runtime.config import load_config
+
+    return load_config(path, KeyFile, env={})
+
+
+def _check_points(key: SharingKey, points: tuple[str, ...], path: Path) -> None:
+    from energy.sharing.key import unknown_points
+
+    for field, point in unknown_points(key, points):
+        lines = path.read_text(encoding="utf-8").splitlines()
+        line = next((number for number, text in enumerate(lines, 1) if point in text), None)
+        raise ConfigError(
+            "is not in the readings",
+            file=str(path),
+            line=line,
+            field=f"{field}.{point}",
+            hint="add its readings, or remove it from the key",
+        )
+
+
+def _refuse_overwriting(readings: Path, key: Path, out: Path, summary: Path | None) -> None:
+    sources = {readings.resolve(), key.resolve()}
+    for option, path in (("--out", out), ("--summary", summary)):
+        if path is not None and path.resolve() in sources:
+            raise ConfigError(f"{path} is one of the files read", field=option, hint="write to another file")
+    if summary is not None and summary.resolve() == out.resolve():
+        raise ConfigError(f"{summary} is also --out", field="--summary", hint="write to another file")
+
+
+def settle_command(
+    readings: Annotated[Path, typer.Option(help="CSV with ean,start,withdrawal_kwh,injection_kwh.")],
+    key: Annotated[Path, typer.Option(help="YAML with the sharing key.")],
+    out: Annotated[Path, typer.Option(help="CSV to write: who received and gave what in each quarter-hour.")],
+    summary: Annotated[Path | None, typer.Option(help="JSON to write: totals, rates, fairness, what is held.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
+) -> None:
+    """Shares quarter-hours among participants by a key."""
+    report = settle(readings, key, out, summary)
+    if as_json:
+        from cli.settle_output import json_lines
+
+        print("".join(json_lines(report.summary)), end="")
+    else:
+        print(report.text())
+
+
+def _percent(part: float | None) -> str:
+    return "not defined" if part is None else f"{part:.1%}"
+
+
+def _more(count: int) -> str:
+    return f" (and {count} more)" if count else ""

@@ -1,0 +1,115 @@
+"""One sentence that says what a point received or gave in a quarter-hour, and why."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from energy.sharing.exact import QuarterHour, RoundTrace, Shared, share_exact
+from energy.sharing.key import Basis, Method, ProducerMethod, Roster, SharingKey
+
+__all__ = ["explain"]
+
+
+def explain(key: SharingKey, roster: Roster, quarter: QuarterHour, point: str) -> str:
+    """Why `point` received and gave what it did. Raises KeyError when the roster has no such point."""
+    if point not in roster.points:
+        raise KeyError(point)
+    place = roster.points.index(point)
+    shared = share_exact(key, roster, quarter)
+    sentences = [_not_receiving(roster, quarter, place) or _receiving(roster, quarter, shared, place)]
+    if quarter.injections[place]:
+        sentences.append(_giving(key, quarter, shared, place))
+    return f"{_name(key, point)} {'; it '.join(sentences)}."
+
+
+def _name(key: SharingKey, point: str) -> str:
+    participant = (key.participants or {}).get(point)
+    return f"{participant.name} ({point})" if participant and participant.name else point
+
+
+def _not_receiving(roster: Roster, quarter: QuarterHour, place: int) -> str | None:
+    """Why the point receives nothing whatever the key; None when it may."""
+    if not roster.receives[place]:
+        return "is no participant and received nothing"
+    withdrawal = quarter.withdrawals[place]
+    if withdrawal is None:
+        return "has no withdrawal value and received nothing"
+    if not withdrawal:
+        return "withdrew nothing and received nothing"
+    if not _of_others(quarter, place):
+        return f"withdrew {_kwh(withdrawal)} and received nothing because nobody else injected"
+    return None
+
+
+def _of_others(quarter: QuarterHour, place: int) -> Fraction:
+    injections = [value or Fraction(0) for value in quarter.injections]
+    return sum(injections, Fraction(0)) - injections[place]
+
+
+def _receiving(roster: Roster, quarter: QuarterHour, shared: Shared, place: int) -> str:
+    withdrawal = quarter.withdrawals[place] or Fraction(0)
+    received = shared.received[place]
+    steps = [
+        _step(trace, roster, number, place) for number, trace in enumerate(shared.rounds, 1) if trace.received[place]
+    ]
+    text = f"withdrew {_kwh(withdrawal)} and received {_kwh(received)}"
+    if steps:
+        text += f": {', then '.join(steps)}"
+    if received != sum((trace.received[place] for trace in shared.rounds), Fraction(0)):
+        text += ", rounded to whole Wh"
+    if received == withdrawal:
+        return text + ", which is all it withdrew"
+    if received == _of_others(quarter, place):
+        return text + ", which is all that others injected"
+    return text + f"; the other {_kwh(withdrawal - received)} came from its supplier"
+
+
+def _step(trace: RoundTrace, roster: Roster, number: int, place: int) -> str:
+    gained = f"{_kwh(trace.received[place])} in round {number}"
+    had = _kwh(trace.available)
+    match trace.round.method:
+        case Method.EQUAL:
+            return f"{gained} (equal parts of {had}{_repeats(trace)})"
+        case Method.FIXED:
+            return f"{gained} (fixed {_percent(roster.weights[place])} of {had}{_repeats(trace)})"
+        case Method.PRIORITY:
+            return f"{gained} (tier {_tier(roster.tiers[place])} of {had}, pro rata inside)"
+        case Method.PRORATA:
+            basis = "withdrawal not yet covered" if trace.round.basis is Basis.RESIDUAL else "withdrawal"
+            demand = f"{_kwh(trace.demand[place])} of {_kwh(sum(trace.demand, Fraction(0)))} not covered before"
+            return f"{gained} (pro rata of {basis}, {had} for {demand})"
+
+
+def _tier(tier: int) -> str:
+    return str(tier) if tier <= 1000 else "last"
+
+
+def _repeats(trace: RoundTrace) -> str:
+    if trace.round.max_rounds == 1:
+        return ""
+    limit = "until nothing moved" if trace.round.max_rounds is None else f"up to {trace.round.max_rounds} times"
+    return f", repeated on what was left {limit}"
+
+
+def _giving(key: SharingKey, quarter: QuarterHour, shared: Shared, place: int) -> str:
+    injection = quarter.injections[place] or Fraction(0)
+    total = sum(shared.given, Fraction(0))
+    rule = {
+        ProducerMethod.PRORATA: "pro rata of injection",
+        ProducerMethod.FIXED: "by fixed parts",
+        ProducerMethod.PRIORITY: "in order of tiers",
+    }[key.producers.method]
+    return (
+        f"gave {_kwh(shared.given[place])} of the {_kwh(injection)} it injected "
+        f"({_kwh(total)} shared in all, taken {rule})"
+    )
+
+
+def _kwh(energy_wh: Fraction) -> str:
+    """In kWh to the Wh, with more digits only where there is less than a Wh to tell."""
+    digits = 3 if energy_wh.denominator == 1 else 6
+    return f"{float(energy_wh / 1000):.{digits}f} kWh"
+
+
+def _percent(part: Fraction) -> str:
+    return f"{float(part * 100):.6g} %"

@@ -1,0 +1,200 @@
+"""The sharing rule in whole Wh over many quarter-hours at once: exact integer arithmetic in numpy, no floats.
+
+Theory. A row is a quarter-hour, a column a point. What was given out so far is kept as integers in units of
+1/scale Wh, each row with its own scale: dividing by weights multiplies the scale instead of rounding, so ties are
+exact. Only at the end does largest remainder make whole Wh. Numbers are int64 as long as every product provably
+fits; a block of rows where one might not goes on with Python's unbounded integers, in the same code.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from math import lcm
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from energy.sharing.key import Basis, Method, ProducerMethod, Roster, Round, SharingKey
+
+__all__ = ["IntArray", "Mask", "share_whole"]
+
+IntArray = npt.NDArray[Any]  # int64, or Python integers where these might not fit
+Mask = npt.NDArray[np.bool_]
+
+_SAFE: Final = 2**62
+_BLOCK_CELLS: Final = 1 << 16  # a block stays in the processor's cache
+
+
+def share_whole(
+    key: SharingKey, roster: Roster, withdrawal: IntArray, injection: IntArray, has_withdrawal: Mask
+) -> tuple[IntArray, IntArray]:
+    """(received, given) in Wh, shaped (quarter-hours, points) as the readings are.
+
+    `withdrawal` and `injection` are int64 Wh >= 0; `has_withdrawal` says where a receiver counts for `equal`.
+    """
+    received = np.zeros(withdrawal.shape, dtype=np.int64)
+    given = np.zeros(withdrawal.shape, dtype=np.int64)
+    rows = max(1, _BLOCK_CELLS // max(1, withdrawal.shape[1]))
+    for start in range(0, withdrawal.shape[0], rows):
+        block = slice(start, start + rows)
+        present = has_withdrawal[block] & np.array(roster.receives, dtype=bool)
+        received[block] = _receive(key, roster, np.where(present, withdrawal[block], 0), injection[block], present)
+        given[block] = _give(key, roster, injection[block], received[block])
+    return received, given
+
+
+def _receive(key: SharingKey, roster: Roster, wanted: IntArray, injection: IntArray, present: Mask) -> IntArray:
+    pool = injection.sum(axis=1, keepdims=True)
+    division = _Division(pool, np.minimum(wanted, pool - injection), wanted)
+    for round_ in key.rounds:
+        division.open(round_.share or Fraction(0))
+        if round_.method is Method.PRORATA:
+            _pro_rata(division, round_.basis)
+        elif round_.method is Method.PRIORITY:
+            tiers = np.array(roster.tiers)
+            for tier in sorted(set(roster.tiers)):
+                division.fill_demand(tiers == tier)
+        else:
+            _by_weights(division, round_, roster, present)
+    return division.whole()
+
+
+def _by_weights(division: _Division, round_: Round, roster: Roster, present: Mask) -> None:
+    if round_.method is Method.EQUAL:
+        weights: IntArray = present.astype(np.int64)
+        whole: IntArray = np.maximum(weights.sum(axis=1, keepdims=True), 1)
+    else:
+        numerators, denominator = _integers(roster.weights)
+        weights = np.broadcast_to(numerators, present.shape)
+        whole = np.full((present.shape[0], 1), denominator, dtype=np.int64)
+    if round_.max_rounds is None:
+        division.fill(weights)
+        return
+    for repeat in range(round_.max_rounds):
+        parts, total = weights, whole
+        if round_.renormalise and repeat:
+            parts = np.where(division.has_room(), weights, 0)
+            total = np.maximum(parts.sum(axis=1, keepdims=True), 1)
+        if not division.once(parts, total):
+            break
+
+
+def _pro_rata(division: _Division, basis: Basis) -> None:
+    if basis is Basis.RESIDUAL:
+        division.fill_demand(np.ones(division.limit.shape[1], dtype=bool))
+    elif basis is Basis.WITHDRAWAL:
+        division.fill(division.wanted)
+    else:
+        division.once(division.wanted, np.maximum(division.wanted.sum(axis=1, keepdims=True), 1))
+
+
+def _give(key: SharingKey, roster: Roster, injection: IntArray, received: IntArray) -> IntArray:
+    total = received.sum(axis=1, keepdims=True)
+    division = _Division(total, np.minimum(injection, total - received), injection)
+    division.open(Fraction(1))
+    if key.producers.method is ProducerMethod.PRIORITY:
+        for tier in sorted(set(roster.producer_tiers)):
+            division.fill(np.where(np.array(roster.producer_tiers) == tier, injection, 0))
+        return division.whole()
+    if key.producers.method is ProducerMethod.FIXED:
+        division.fill(np.broadcast_to(_integers(roster.producer_weights)[0], injection.shape))
+    division.fill(injection)
+    return division.whole()
+
+
+def _integers(weights: tuple[Fraction, ...]) -> tuple[IntArray, int]:
+    """The weights as integers over one denominator."""
+    denominator = lcm(*(weight.denominator for weight in weights))
+    numerators = [int(weight * denominator) for weight in weights]
+    dtype = np.int64 if denominator < _SAFE else object
+    return np.array(numerators, dtype=dtype), denominator
+
+
+class _Division:
+    """An amount per row being divided among columns. `parts` and `left` are in units of 1/scale Wh."""
+
+    def __init__(self, amount: IntArray, limit: IntArray, wanted: IntArray) -> None:
+        self.amount = amount
+        self.limit = limit
+        self.wanted = wanted
+        self.scale: IntArray = np.ones_like(amount)
+        self.parts: IntArray = np.zeros_like(limit)
+        self.left: IntArray = np.zeros_like(amount)
+        self._largest = max(1, int(amount.max(initial=0)), int(wanted.sum(axis=1).max(initial=0)))
+
+    def open(self, share: Fraction) -> None:
+        """Adds this part of the amount to what is left."""
+        if share:
+            self._rescale(np.full_like(self.scale, share.denominator), share.denominator)
+            self.left = self.left + self.amount * (self.scale // share.denominator) * share.numerator
+
+    def has_room(self) -> Mask:
+        """Who may still receive."""
+        return np.asarray(self._room() > 0, dtype=bool)
+
+    def once(self, weight: IntArray, total: IntArray) -> bool:
+        """Everybody takes min(room, left * weight / total); whether anything moved."""
+        self._reserve(int(total.max(initial=1)))
+        parts = np.minimum(self._room() * total, self.left * weight)
+        self._take(parts, total)
+        return bool(np.any(parts > 0) and np.any(self.left > 0))
+
+    def fill_demand(self, who: Mask) -> None:
+        """Fills by what is still wanted, among `who`."""
+        self._reserve(self._largest * int(self.scale.max(initial=1)))
+        self.fill(np.where(who, self.wanted * self.scale - self.parts, 0))
+
+    def fill(self, weight: IntArray) -> None:
+        """Everybody takes min(room, level * weight), the level such that nothing is left or every room is full."""
+        total = weight.sum(axis=1, keepdims=True)
+        self._reserve(int(total.max(initial=1)))
+        room, rest = self._room(), self.left
+        rising = np.asarray((weight > 0) & (room > 0), dtype=bool)
+        total = np.where(rising, weight, 0).sum(axis=1, keepdims=True)
+        full = np.zeros_like(rising)
+        while True:
+            filled = rising & np.asarray(room * total <= rest * weight, dtype=bool)
+            if not filled.any():
+                break
+            rest = rest - np.where(filled, room, 0).sum(axis=1, keepdims=True)
+            total = total - np.where(filled, weight, 0).sum(axis=1, keepdims=True)
+            rising &= ~filled
+            full |= filled
+        factor = np.where(total > 0, total, 1)
+        self._take(np.where(full, room * factor, np.where(rising, rest * weight, 0)), factor)
+
+    def whole(self) -> IntArray:
+        """The parts in whole Wh by largest remainder, ties to the first column; what is not given out takes part."""
+        undivided = self.amount * self.scale - self.parts.sum(axis=1, keepdims=True)
+        parts = np.concatenate([self.parts, undivided], axis=1)
+        floors = parts // self.scale
+        remainders = parts - floors * self.scale
+        units = (remainders.sum(axis=1, keepdims=True) // self.scale).astype(np.int64)
+        order = np.argsort(-remainders, axis=1, kind="stable")
+        gains = np.zeros(parts.shape, dtype=np.int64)
+        np.put_along_axis(gains, order, (np.arange(parts.shape[1]) < units).astype(np.int64), axis=1)
+        return (floors.astype(np.int64) + gains)[:, :-1]
+
+    def _room(self) -> IntArray:
+        room: IntArray = self.limit * self.scale - self.parts
+        return room
+
+    def _take(self, parts: IntArray, factor: IntArray) -> None:
+        """Hands out `parts`, given in units of 1/(scale * factor) Wh."""
+        self._rescale(factor, int(factor.max(initial=1)))
+        self.parts = self.parts + parts
+        self.left = self.left - parts.sum(axis=1, keepdims=True)
+
+    def _rescale(self, factor: IntArray, largest: int) -> None:
+        self._reserve(largest)
+        self.scale = self.scale * factor
+        self.parts = self.parts * factor
+        self.left = self.left * factor
+
+    def _reserve(self, factor: int) -> None:
+        """Goes over to unbounded integers where multiplying by `factor` might not fit into 64 bits."""
+        if self.scale.dtype == object or self._largest * int(self.scale.max(initial=1)) * factor < _SAFE:
+            return
+        for name in ("amount", "limit", "wanted", "scale", "parts", "left"):
+            setattr(self, name, getattr(self, name).astype(object))
