@@ -1,0 +1,171 @@
+"""Writes a control to a device through its profile and reads it back: a setpoint, or the safe state."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from energy.errors import DataError, DeviceError
+from gateway.device import Layout, Located, Transport, first_located, physical, read_point, read_power
+from gateway.profile import Control, Transform, Write
+from gateway.registers import encode
+from messaging.codec import Value
+
+__all__ = ["Actuator"]
+
+_READBACK_PAUSE_S: Final = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """One write made ready: the words, and what reading them back must give."""
+
+    write: Write
+    place: Located
+    words: list[int]
+    power: int
+
+    @property
+    def expected(self) -> Value | None:
+        return physical(self.place, self.words, self.power & 0xFFFF)
+
+
+class Actuator:
+    """The controls of one device. Every method raises DeviceError when the device does not do as told."""
+
+    def __init__(self, transport: Transport, unit: int, layout: Layout) -> None:
+        self._transport = transport
+        self._unit = unit
+        self._layout = layout
+
+    async def apply(self, control: Control, value: Value, lease_s: float) -> float:
+        """Writes a setpoint (in the quantity's unit, or a state's text) and reads it back.
+
+        `lease_s`: how long it may stand without us; inf for no limit. Returns the seconds after which the device
+        itself drops it, inf when it never does.
+        """
+        texts = self._layout.profile.setpoint_texts(control)
+        number = float(texts[value]) if isinstance(value, str) else await self._transformed(control.transform, value)
+        watchdog_s = _watchdog_s(control, lease_s)
+        await self._execute(control, control.apply, {"setpoint": number, "watchdog_s": watchdog_s})
+        if control.watchdog is None:
+            return math.inf
+        return await self._remaining_s(control, watchdog_s or math.inf)
+
+    async def make_safe(self, control: Control) -> None:
+        """Writes the profile's safe state and reads it back."""
+        await self._execute(control, control.safe, {})
+
+    async def stands(self, control: Control, value: Value | None) -> bool:
+        """Whether the device shows the setpoint (None: the safe state) as it was last written."""
+        texts = self._layout.profile.setpoint_texts(control)
+        writes = control.safe if value is None else control.apply
+        number = 0.0
+        if value is not None:
+            number = (
+                float(texts[value]) if isinstance(value, str) else await self._transformed(control.transform, value)
+            )
+        steps = [
+            await self._prepare(write, {"setpoint": number, "watchdog_s": 0.0}) for write in writes if write.verify
+        ]
+        return not [step for step in steps if not _holds(step, await self._read(step))]
+
+    async def _execute(self, control: Control, writes: Sequence[Write], computed: dict[str, float]) -> None:
+        steps = [await self._prepare(write, computed) for write in writes]
+        for step in steps:
+            await self._transport.write(self._unit, step.place.point.function, step.place.address, step.words)
+        await self._read_back([step for step in steps if step.write.verify], control.readback_within_s)
+
+    async def _prepare(self, write: Write, computed: dict[str, float]) -> _Step:
+        place = self._located(write.point)
+        power = await read_power(self._transport, self._unit, place)
+        if not isinstance(write.value, str):
+            number = write.value
+        elif write.value in computed:
+            number = computed[write.value]
+        else:
+            number = await self._number(write.value)
+        point = place.point
+        number = number / (point.sign * point.scale)
+        raw = number / 10**power if power >= 0 else number * 10**-power
+        try:
+            words = encode(raw, place.register_type, place.word_order)
+        except DataError as error:
+            raise DeviceError(f"{place.label}: {error.message}", kind="range") from error
+        return _Step(write, place, words, power)
+
+    async def _read_back(self, steps: list[_Step], within_s: float) -> None:
+        deadline = asyncio.get_running_loop().time() + within_s
+        waiting = steps
+        while waiting:
+            seen = [(step, await self._read(step)) for step in waiting]
+            waiting = [step for step, value in seen if not _holds(step, value)]
+            if not waiting:
+                return
+            if asyncio.get_running_loop().time() >= deadline:
+                step, value = next((step, value) for step, value in seen if step in waiting)
+                raise DeviceError(
+                    f"{step.place.label} reads back {value}, not {step.expected}",
+                    kind="readback",
+                    hint="remote control may be switched off on the device, or another controller has it",
+                )
+            await asyncio.sleep(_READBACK_PAUSE_S)
+
+    async def _read(self, step: _Step) -> Value | None:
+        place = step.place
+        words = await self._transport.read(self._unit, place.point.function, place.address, len(step.words))
+        return physical(place, words, step.power & 0xFFFF)
+
+    async def _transformed(self, transform: Transform | None, value: float) -> float:
+        if transform is None:
+            return value
+        if transform.percent_of:
+            base = first_located(self._layout, transform.percent_of)
+            if base is None:
+                raise DeviceError(f"it has none of {', '.join(transform.percent_of)}", kind="profile")
+            nameplate = await self._number(base.point.point)
+            if nameplate <= 0:
+                raise DeviceError(f"its {base.label} is {nameplate:g}", kind="garbage")
+            return min(100.0, 100 * value / nameplate)
+        if transform.amperes_at_v is None:
+            return value
+        phases = await self._number(transform.phases) if isinstance(transform.phases, str) else float(transform.phases)
+        return value / (transform.amperes_at_v * max(1.0, phases))
+
+    async def _remaining_s(self, control: Control, watchdog_s: float) -> float:
+        assert control.watchdog is not None
+        if control.watchdog.remaining is None:
+            return watchdog_s
+        remaining = await self._number(control.watchdog.remaining)
+        return min(watchdog_s, remaining) if remaining > 0 else watchdog_s
+
+    async def _number(self, name: str) -> float:
+        value, _ = await read_point(self._transport, self._unit, self._located(name))
+        if value is None or isinstance(value, str):
+            raise DeviceError(f"its {name} gives no number", kind="garbage")
+        return float(value)
+
+    def _located(self, name: str) -> Located:
+        place = self._layout.located.get(name)
+        if place is None:
+            raise DeviceError(
+                f"it has no {name}", kind="profile", hint="this device cannot be commanded; take its limits out"
+            )
+        return place
+
+
+def _watchdog_s(control: Control, lease_s: float) -> float:
+    """What is written as the device's timer: never beyond the lease; 0, which is for ever, only without one."""
+    if control.watchdog is None or math.isinf(lease_s):
+        return 0.0
+    return max(1.0, min(control.watchdog.seconds, math.ceil(lease_s)))
+
+
+def _holds(step: _Step, value: Value | None) -> bool:
+    expected = step.expected
+    if isinstance(value, int | float) and isinstance(expected, int | float):
+        return abs(value - expected) <= step.write.tolerance
+    return value is not None and value == expected

@@ -1,0 +1,99 @@
+"""Takes commands off the wire, checks them, hands them to their device, and refuses the rest with a reason."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from energy.errors import DataError, RefusedError
+from gateway.control import DeviceControl, Tell
+from gateway.leases import SeenIds, check
+from gateway.metrics import Metrics
+from messaging.codec import Command, CommandResult, decode_command
+from runtime.clock import Clock
+
+__all__ = ["CYCLE_S", "Commands"]
+
+log = logging.getLogger(__name__)
+
+CYCLE_S: Final = 5.0
+"""The control cycle, s; a loop that misses two has not watched its leases."""
+_STALL_S: Final = 2 * CYCLE_S
+
+
+class Commands:
+    """The command channel of one gateway; `run` executes, `receive` takes a message."""
+
+    def __init__(self, controls: Sequence[DeviceControl], clock: Clock, tell: Tell, metrics: Metrics) -> None:
+        self._controls = {control.device.device: control for control in controls}
+        self._permits = {name: control.permits for name, control in self._controls.items()}
+        self._clock = clock
+        self._tell = tell
+        self._metrics = metrics
+        self._seen = SeenIds()
+        self._started_ms = clock.now_ms()
+
+    async def run(self) -> None:
+        """One task per device until cancelled; then all of them are brought to their safe states side by side."""
+        async with asyncio.TaskGroup() as tasks:
+            for name, control in self._controls.items():
+                tasks.create_task(control.run(), name=f"control {name}")
+            tasks.create_task(self._watch_loop(), name="loop watch")
+
+    async def _watch_loop(self) -> None:
+        last = self._clock.monotonic()
+        while True:
+            await self._clock.sleep(CYCLE_S)
+            now = self._clock.monotonic()
+            stood_still_s = now - last - CYCLE_S
+            if stood_still_s > _STALL_S:
+                log.error("the loop stood still for %.0f s; leases are ended", stood_still_s)
+                for control in self._controls.values():
+                    control.stalled(stood_still_s)
+            last = now
+
+    def receive(self, payload: bytes, *, retained: bool) -> None:
+        """One message of the command topic, whatever it holds."""
+        try:
+            command = decode_command(payload)
+        except DataError as error:
+            self._metrics.malformed += 1
+            command_id = _id_in(payload)
+            if command_id is None:
+                log.warning("a command could not be read: %s", error.message)
+            else:
+                self._refuse(command_id, error.message)
+            return
+        try:
+            self._check(command, retained=retained)
+        except RefusedError as error:
+            self._refuse(command.id, error.message)
+        else:
+            self._controls[command.device].submit(command)
+
+    def _check(self, command: Command, *, retained: bool) -> None:
+        if retained:
+            raise RefusedError("retained commands are never obeyed: they would act again at every reconnection")
+        if not self._seen.add(command.id):
+            raise RefusedError("replayed: this id came before; ask with a new one")
+        check(command, self._permits, now_ms=self._clock.now_ms(), started_ms=self._started_ms)
+
+    def _refuse(self, command_id: str, reason: str) -> None:
+        log.warning("command %s refused: %s", command_id, reason)
+        self._tell(CommandResult(command_id, "refused", reason, self._clock.now_ms()))
+
+
+class _OnlyId(msgspec.Struct):
+    id: str
+
+
+def _id_in(payload: bytes) -> str | None:
+    """The id of a command that is otherwise unreadable, so that who asked is told."""
+    try:
+        return msgspec.json.decode(payload, type=_OnlyId).id[:64] or None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None

@@ -1,0 +1,168 @@
+"""The gateway's configuration: who it is, its buses, its devices and the hard limits of what may be commanded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from energy.community import RESERVED_GATEWAYS, Slug
+from energy.errors import ConfigError
+from energy.quantities import QUANTITIES, Kind
+from gateway.modbus import parse_bus_url
+from gateway.profile import Control, Library, Profile
+from messaging.connection import MqttSettings
+
+__all__ = ["BusConfig", "DeviceConfig", "GatewayConfig", "Limit", "UplinkConfig"]
+
+DeviceName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}/[a-z0-9][a-z0-9_-]{0,62}$")]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _check_url(url: str) -> str:
+    try:
+        parse_bus_url(url)
+    except ConfigError as error:
+        raise ValueError(f"{error.message}; {error.hint}") from error
+    return url
+
+
+class Limit(_Model):
+    """What may be commanded of one quantity: a range for numbers, a list for states."""
+
+    low: float | None = None
+    high: float | None = None
+    allowed: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        numeric = self.low is not None and self.high is not None
+        if numeric == bool(self.allowed):
+            raise ValueError("give either low and high, or allowed states")
+        if self.low is not None and self.high is not None and self.low > self.high:
+            raise ValueError("low must not exceed high")
+        return self
+
+
+class DeviceConfig(_Model):
+    """One device on a bus. Only what has limits can be commanded."""
+
+    device: DeviceName = Field(description="site/device")
+    profile: str
+    unit: int = Field(default=1, ge=0, le=255)
+    interval_s: float = Field(default=10.0, gt=0, le=3600)
+    limits: dict[str, Limit] = Field(default_factory=dict, description="by quantity; none: the device is only read")
+    safe_state: dict[str, float | str] = Field(
+        default_factory=dict, description="instead of the profile's safe state, a value held without a lease"
+    )
+
+
+class BusConfig(_Model):
+    """One connection with the devices behind it."""
+
+    id: Slug
+    url: Annotated[str, AfterValidator(_check_url)]
+    timeout_s: float = Field(default=1.0, gt=0, le=30)
+    connect_delay_s: float = Field(
+        default=0.0, ge=0, le=30, description="pause between connecting and the first request"
+    )
+    request_gap_s: float = Field(default=0.0, ge=0, le=5, description="silence between two requests")
+    devices: tuple[DeviceConfig, ...] = Field(min_length=1)
+
+
+class UplinkConfig(_Model):
+    """How the outbox is drained."""
+
+    window: int = Field(default=256, ge=1, le=1000, description="batches of the backlog on their way, unconfirmed")
+    resend_after_s: float = Field(default=10.0, gt=0, le=300)
+    status_interval_s: float = Field(default=30.0, gt=0, le=600)
+
+
+class GatewayConfig(_Model):
+    """Everything a gateway needs."""
+
+    gateway: Slug
+    community: Slug
+    data_dir: Path
+    mqtt: MqttSettings = MqttSettings()
+    commit_interval_s: float = Field(default=1.0, gt=0, le=60)
+    outbox_limit_mb: float = Field(
+        default=256.0, ge=1, description="the oldest batches are dropped beyond, and counted"
+    )
+    uplink: UplinkConfig = UplinkConfig()
+    profiles_dir: Path | None = Field(default=None, description="folder of additional device profiles")
+    buses: tuple[BusConfig, ...] = ()
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.gateway in RESERVED_GATEWAYS:
+            raise ValueError(f"no gateway may be called {self.gateway!r}: that topic level is the centre's")
+        _refuse_repeats("bus", [bus.id for bus in self.buses])
+        _refuse_repeats("bus url", [bus.url for bus in self.buses])
+        devices = [device for bus in self.buses for device in bus.devices]
+        _refuse_repeats("device", [device.device for device in devices])
+        library = Library(self.profiles_dir)
+        for device in devices:
+            try:
+                _check_limits(device, library.get(device.profile))
+            except ConfigError as error:
+                raise ValueError(
+                    f"{device.device}: {error.message}" + (f"; {error.hint}" if error.hint else "")
+                ) from error
+        return self
+
+
+def _refuse_repeats(what: str, names: list[str]) -> None:
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise ValueError(f"{what} {', '.join(repeated)} stands more than once; one connection carries all its devices")
+
+
+def _check_limits(device: DeviceConfig, profile: Profile) -> None:
+    for quantity, limit in device.limits.items():
+        control = profile.control(quantity)
+        if control is None:
+            known = ", ".join(control.quantity for control in profile.controls) or "nothing"
+            raise ConfigError(
+                f"limits.{quantity}: profile {profile.profile} cannot command it", hint=f"it commands {known}"
+            )
+        _check_limit(quantity, limit, control, profile)
+    for quantity, value in device.safe_state.items():
+        _check_safe_state(quantity, value, device, profile)
+
+
+def _check_limit(quantity: str, limit: Limit, control: Control, profile: Profile) -> None:
+    if QUANTITIES[quantity].kind is Kind.TEXT:
+        texts = profile.setpoint_texts(control)
+        unknown = sorted(set(limit.allowed) - set(texts))
+        if unknown or not limit.allowed:
+            raise ConfigError(f"limits.{quantity}: must list allowed states", hint=f"known: {', '.join(texts)}")
+        return
+    if limit.low is None or limit.high is None:
+        raise ConfigError(f"limits.{quantity}: needs low and high")
+    low, high = control.low, control.high
+    if (low is not None and limit.low < low) or (high is not None and limit.high > high):
+        raise ConfigError(f"limits.{quantity}: the profile takes {low} to {high} only")
+
+
+def _check_safe_state(quantity: str, value: float | str, device: DeviceConfig, profile: Profile) -> None:
+    limit = device.limits.get(quantity)
+    control = profile.control(quantity)
+    if limit is None or control is None:
+        raise ConfigError(f"safe_state.{quantity}: needs limits for {quantity}")
+    inside = (
+        value in limit.allowed
+        if isinstance(value, str)
+        else limit.low is not None and limit.high is not None and limit.low <= value <= limit.high
+    )
+    if not inside:
+        raise ConfigError(f"safe_state.{quantity}: {value!r} is outside the limits")
+    if control.watchdog and not any(write.value == "watchdog_s" for write in control.apply):
+        raise ConfigError(
+            f"safe_state.{quantity}: the device drops every setpoint after {control.watchdog.seconds} s",
+            hint="set its own fallback value on the device instead",
+        )

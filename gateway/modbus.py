@@ -1,0 +1,235 @@
+"""One field bus: a single Modbus connection, one request at a time in order of asking, with our own retry policy.
+
+Pauses here are the wire's, not the service's: they run on the event loop's time, whatever clock the service has.
+
+RTU framing has no transaction number: the late answer to a request that timed out is taken for the answer to the next
+one. After a timeout on such a bus the connection is closed, opened again, and left alone for one more timeout, so
+that a late answer arrives while nobody waits for it. With TCP framing the number protects and the connection stays.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+from urllib.parse import parse_qs, urlsplit
+
+from pymodbus import FramerType, ModbusException
+from pymodbus.client import AsyncModbusSerialClient, AsyncModbusTcpClient
+from pymodbus.pdu import ModbusPDU
+
+from energy.errors import ConfigError, DeviceError
+from gateway.registers import Function
+
+__all__ = ["Bus", "BusAddress", "parse_bus_url"]
+
+_BUSY_CODES: Final = {4, 6}  # server failure and busy are transient on Huawei and GoodWe
+_BUSY_PAUSES_S: Final = (0.1, 0.4)
+_ABSENT_CODES: Final = {10, 11}  # a Modbus gateway says that the unit behind it does not answer
+_EXCEPTIONS: Final = {
+    1: "illegal function",
+    2: "illegal address",
+    3: "illegal value",
+    4: "server failure",
+    5: "acknowledged, not done yet",
+    6: "busy",
+    10: "gateway path unavailable",
+    11: "no answer from the unit behind the gateway",
+}
+_TIMEOUTS_UNTIL_RECONNECT: Final = 3  # on TCP framing: a peer that vanished without closing
+_CONNECT_PAUSE_S: Final = 0.5
+_CONNECT_PAUSE_MAX_S: Final = 8.0
+
+
+@dataclass(frozen=True, slots=True)
+class BusAddress:
+    """Where a bus is. `host` is the device file of a serial line."""
+
+    scheme: Literal["tcp", "rtutcp", "rtu"]
+    host: str
+    port: int = 502
+    baud: int = 9600
+    parity: str = "N"
+    stopbits: int = 1
+
+    @property
+    def rtu_framing(self) -> bool:
+        """Whether answers carry no transaction number."""
+        return self.scheme != "tcp"
+
+
+def parse_bus_url(url: str) -> BusAddress:
+    """`tcp://host:502`, `rtutcp://host:port` or `rtu:///dev/ttyUSB0?baud=9600&parity=N&stopbits=1`.
+
+    Raises ConfigError.
+    """
+    hint = "write tcp://host:502, rtutcp://host:port or rtu:///dev/ttyUSB0?baud=9600&parity=N&stopbits=1"
+    try:
+        parts = urlsplit(url)
+        options = {name: values[-1] for name, values in parse_qs(parts.query, strict_parsing=bool(parts.query)).items()}
+        if parts.scheme == "rtu" and parts.path and set(options) <= {"baud", "parity", "stopbits"}:
+            parity = options.get("parity", "N").upper()
+            baud, stopbits = int(options.get("baud", "9600")), int(options.get("stopbits", "1"))
+            if parity in {"N", "E", "O"} and stopbits in {1, 2} and baud > 0:
+                return BusAddress("rtu", parts.path, baud=baud, parity=parity, stopbits=stopbits)
+        if parts.scheme == "tcp" and parts.hostname and not options:
+            return BusAddress("tcp", parts.hostname, parts.port or 502)
+        if parts.scheme == "rtutcp" and parts.hostname and parts.port and not options:
+            return BusAddress("rtutcp", parts.hostname, parts.port)
+    except ValueError as error:
+        raise ConfigError(f"{url!r} is no bus: {error}", field="url", hint=hint) from error
+    raise ConfigError(f"{url!r} is no bus", field="url", hint=hint)
+
+
+class Bus:
+    """A transport over one connection. Safe to use from several tasks: requests queue up fairly."""
+
+    def __init__(
+        self, address: BusAddress, *, timeout_s: float = 1.0, connect_delay_s: float = 0.0, request_gap_s: float = 0.0
+    ) -> None:
+        self.address = address
+        self.timeout_s = timeout_s
+        self._connect_delay_s = connect_delay_s
+        self._request_gap_s = request_gap_s
+        self._lock = asyncio.Lock()
+        self._client: AsyncModbusTcpClient | AsyncModbusSerialClient | None = None
+        self._quiet_until = 0.0
+        self._timeouts = 0
+        self._connect_failures = 0
+        self._connect_not_before = 0.0
+
+    async def read(self, unit: int, function: Function, address: int, count: int) -> list[int]:
+        """`count` registers, or coils as 0 and 1. Raises DeviceError."""
+
+        def request(client: AsyncModbusTcpClient | AsyncModbusSerialClient) -> Awaitable[ModbusPDU]:
+            if function == "holding":
+                return client.read_holding_registers(address, count=count, device_id=unit)
+            if function == "input":
+                return client.read_input_registers(address, count=count, device_id=unit)
+            if function == "coil":
+                return client.read_coils(address, count=count, device_id=unit)
+            return client.read_discrete_inputs(address, count=count, device_id=unit)
+
+        answer = await self._ask(unit, f"{function} {address}", request)
+        if function in {"coil", "discrete"}:
+            values = [int(bit) for bit in answer.bits[:count]]  # answers are filled up to whole bytes
+        else:
+            values = list(answer.registers)
+        if len(values) != count:
+            self.close()
+            raise DeviceError(f"unit {unit} answered {len(values)} of {count} values", kind="garbage")
+        return values
+
+    async def write(self, unit: int, function: Function, address: int, values: Sequence[int]) -> None:
+        """Writes registers (function code 16) or coils (15). Raises DeviceError."""
+
+        def request(client: AsyncModbusTcpClient | AsyncModbusSerialClient) -> Awaitable[ModbusPDU]:
+            if function == "coil":
+                return client.write_coils(address, [bool(value) for value in values], device_id=unit)
+            return client.write_registers(address, list(values), device_id=unit)
+
+        if function not in {"holding", "coil"}:
+            raise DeviceError(f"{function} registers cannot be written", kind="exception")
+        await self._ask(unit, f"{function} {address}", request)
+
+    def close(self) -> None:
+        """Closes the connection; the next request opens it again."""
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+
+    async def _ask(self, unit: int, what: str, request: _Request) -> ModbusPDU:
+        """One request, repeated while the device says it is busy; others may use the bus in the pauses."""
+        for pause in (*_BUSY_PAUSES_S, None):
+            async with self._lock:
+                answer = await self._exchange(unit, request)
+            if not answer.isError():
+                return answer
+            code = answer.exception_code
+            if code not in _BUSY_CODES:
+                kind = "silent" if code in _ABSENT_CODES else "exception"
+                raise DeviceError(f"unit {unit}, {what}: {_EXCEPTIONS.get(code, f'exception {code}')}", kind=kind)
+            if pause is not None:
+                await asyncio.sleep(pause)
+        raise DeviceError(f"unit {unit}, {what}: still busy", kind="busy")
+
+    async def _exchange(self, unit: int, request: _Request) -> ModbusPDU:
+        client = await self._connected()
+        loop = asyncio.get_running_loop()
+        if (wait := self._quiet_until - loop.time()) > 0:
+            await asyncio.sleep(wait)
+        try:
+            answer = await request(client)
+        except (ModbusException, OSError) as error:
+            self._note_timeout(loop.time())
+            raise DeviceError(f"unit {unit} did not answer within {self.timeout_s:g} s", kind="silent") from error
+        except asyncio.CancelledError:
+            if self.address.rtu_framing:
+                self._note_timeout(loop.time())  # its answer may still come
+            raise
+        self._timeouts = 0
+        self._quiet_until = loop.time() + self._request_gap_s
+        return answer
+
+    def _note_timeout(self, now: float) -> None:
+        self._timeouts += 1
+        if self.address.rtu_framing:
+            self.close()
+            self._quiet_until = now + self.timeout_s
+        elif self._timeouts >= _TIMEOUTS_UNTIL_RECONNECT:
+            self.close()
+            self._timeouts = 0
+
+    async def _connected(self) -> AsyncModbusTcpClient | AsyncModbusSerialClient:
+        if self._client is not None and self._client.connected:
+            return self._client
+        self.close()
+        now = asyncio.get_running_loop().time()
+        if now < self._connect_not_before:
+            raise DeviceError(f"{self.address.host} cannot be reached", kind="connection")
+        client = self._make_client()
+        try:
+            connected = await client.connect()
+        except asyncio.CancelledError:
+            client.close()
+            raise
+        if not connected:
+            client.close()
+            pause = min(_CONNECT_PAUSE_MAX_S, _CONNECT_PAUSE_S * 2**self._connect_failures)
+            self._connect_not_before = asyncio.get_running_loop().time() + pause
+            self._connect_failures += 1
+            raise DeviceError(
+                f"{self.address.host} cannot be reached",
+                kind="connection",
+                hint="check cable, address and port; many devices take one Modbus client only",
+            )
+        self._connect_failures = 0
+        self._client = client
+        if self._connect_delay_s:
+            await asyncio.sleep(self._connect_delay_s)
+        return client
+
+    def _make_client(self) -> AsyncModbusTcpClient | AsyncModbusSerialClient:
+        where = self.address
+        if where.scheme == "rtu":
+            return AsyncModbusSerialClient(
+                where.host,
+                baudrate=where.baud,
+                parity=where.parity,
+                stopbits=where.stopbits,
+                timeout=self.timeout_s,
+                retries=0,
+                reconnect_delay=0,
+            )
+        return AsyncModbusTcpClient(
+            where.host,
+            port=where.port,
+            framer=FramerType.RTU if where.rtu_framing else FramerType.SOCKET,
+            timeout=self.timeout_s,
+            retries=0,
+            reconnect_delay=0,
+        )
+
+
+_Request = Callable[[AsyncModbusTcpClient | AsyncModbusSerialClient], Awaitable[ModbusPDU]]
