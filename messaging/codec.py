@@ -7,6 +7,7 @@ alone. Nothing here raises anything but DataError.
 from __future__ import annotations
 
 import math
+import re
 from typing import Any, Final, Literal, NamedTuple, TypeVar
 
 import msgspec
@@ -39,6 +40,7 @@ Value = float | int | str
 ResultState = Literal["applied", "refused", "expired", "reverted", "failed"]
 
 EARLIEST_MS: Final = 946_684_800_000  # 2000-01-01: an unset clock, not a reading
+_DEVICE: Final = re.compile(r"[A-Za-z0-9][\w.-]{0,62}/[A-Za-z0-9][\w.-]{0,62}", re.ASCII)
 FUTURE_MS: Final = 86_400_000  # a day ahead of us: a clock that is wrong, not a reading
 
 
@@ -214,9 +216,8 @@ def _without(reading: Reading, names: list[str]) -> Reading:
 
 
 def _reading_problem(reading: Reading, now_ms: int) -> tuple[str, str] | None:
-    site, _, device = reading.device.partition("/")
-    if not site or not device or "/" in device or len(reading.device) > 128:
-        return "device", f"must be site/device, is {reading.device!r}"
+    if not _DEVICE.fullmatch(reading.device):
+        return "device", f"must be site/device, each of letters, digits, `-`, `_` and `.`, is {reading.device!r}"
     if not EARLIEST_MS <= reading.t <= now_ms + FUTURE_MS:
         return "t", f"must be milliseconds UTC between 2000 and a day from now, is {reading.t}"
     return None
@@ -227,8 +228,9 @@ def _value_problem(name: str, value: Any) -> str | None:
     if quantity is None:
         return f"unknown quantity {name!r}"
     if quantity.kind is Kind.TEXT:
-        return None if isinstance(value, str) and len(value) <= 200 else "must be a text of at most 200 characters"
-    if isinstance(value, str | bool) or not math.isfinite(value):
+        fits = isinstance(value, str) and len(value) <= 200 and value.isprintable()
+        return None if fits else "must be a text of at most 200 printable characters"
+    if isinstance(value, str | bool) or (isinstance(value, float) and not math.isfinite(value)):
         return f"must be a finite number, is {value!r}"
     if not quantity.low <= value <= quantity.high:
         return f"must be between {quantity.low:g} and {quantity.high:g} {quantity.unit}, is {value!r}".replace(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import random
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -28,6 +29,7 @@ log = logging.getLogger(__name__)
 
 _BACKOFF_BASE_S = 0.5
 _BACKOFF_MAX_S = 30.0
+_PUBLISH_S = 10.0
 
 
 class TlsSettings(BaseModel):
@@ -102,7 +104,11 @@ class Connection:
         if client is None:
             raise StoreError("not connected to the broker", hint="it is retried by itself")
         try:
-            await client.publish(topic, payload, qos=qos, retain=retain, timeout=10)
+            # aiomqtt's own timeout is asyncio.wait_for, which before Python 3.12 may swallow a cancellation
+            async with asyncio.timeout(_PUBLISH_S):
+                await client.publish(topic, payload, qos=qos, retain=retain, timeout=math.inf)
+        except TimeoutError as error:
+            raise StoreError(f"the broker did not confirm {topic} within {_PUBLISH_S:g} s") from error
         except (aiomqtt.MqttError, ValueError) as error:
             raise StoreError(f"the broker did not take {topic}: {error}") from error
 
@@ -112,6 +118,7 @@ class Connection:
         while True:
             try:
                 async with self._session() as client:
+                    _obey_cancellation()
                     attempt = 0
                     await self._serve(client)
             except aiomqtt.MqttError as error:
@@ -168,6 +175,15 @@ class Connection:
             timeout=10,
             logger=logging.getLogger("aiomqtt"),
         )
+
+
+def _obey_cancellation() -> None:
+    """Ends a task whose cancellation was lost: `asyncio.wait_for` of Python 3.11, which aiomqtt uses, drops one that
+    arrives in the instant its future is done (python/cpython#86296), and the task would serve on for ever.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 def _password(settings: MqttSettings) -> str | None:

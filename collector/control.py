@@ -1,0 +1,203 @@
+"""Carries out what the rules decide: records commands, publishes them, keeps alerts, hears results.
+
+A command is recorded before it is published; one that cannot be recorded is not published.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+import msgspec
+
+from collector.directory import Directory
+from collector.leases import Order
+from collector.live import LivePicture, LiveState
+from collector.metrics import Metrics
+from collector.rules import DeviceView, RuleDesk
+from energy.errors import StoreError
+from messaging import topics
+from messaging.codec import Command, CommandResult, encode
+from messaging.connection import Connection
+from runtime.clock import Clock
+from storage.register import Alert, Register
+from storage.register import Command as StoredCommand
+
+__all__ = ["Control"]
+
+log = logging.getLogger(__name__)
+
+_PAST_ALERTS: Final = 200  # cleared ones whose retained messages are taken away at the start
+_WAITING: Final = 10_000  # results and commands of others that wait for the register
+
+
+class Control:
+    """The rule desks of all communities, and their dealings with register and wire."""
+
+    def __init__(
+        self,
+        directory: Directory,
+        live: LiveState,
+        register: Register,
+        connection: Connection,
+        metrics: Metrics,
+        clock: Clock,
+    ) -> None:
+        self._directory = directory
+        self._register = register
+        self._connection = connection
+        self._metrics = metrics
+        self._clock = clock
+        self._live = live
+        self._desks = {
+            community.id: RuleDesk(community, directory.gateway, self._view)
+            for community in directory.communities.values()
+        }
+        self._heard: list[Command | CommandResult] = []
+        self._unsaved: dict[str, Alert] = {}
+        self._unpublished: dict[str, tuple[str, bytes]] = {}
+        self._failing = False
+
+    def load(self) -> None:
+        """Takes up the alerts and the leases of others that stood when we ended. Blocks. Raises StoreError."""
+        now_ms, now_s = self._clock.now_ms(), self._clock.monotonic()
+        alerts = self._register.alerts(limit=_PAST_ALERTS)
+        for community, desk in self._desks.items():
+            own = [alert for alert in alerts if alert.community == community]
+            desk.resume([alert for alert in own if alert.state != "cleared"], now_ms, now_s)
+            for alert in own:
+                if alert.state == "cleared":
+                    self._unpublished[topics.alert(community, alert.id)] = (community, b"")
+        for stored in self._register.commands(limit=_WAITING, active_only=True, now_ms=now_ms):
+            owner = self._directory.gateway(stored.device)
+            if owner is not None and owner[0] in self._desks and stored.ends_at is not None:
+                self._desks[owner[0]].command_seen(_remaining(stored, now_ms), now_s)
+
+    def command_seen(self, community: str, command: Command) -> None:
+        """A command on the wire, ours or somebody else's."""
+        desk = self._desks.get(community)
+        if desk is not None and desk.command_seen(command, self._clock.monotonic()):
+            self._hear(command)
+
+    def result(self, community: str, result: CommandResult) -> None:
+        """What a gateway made of a command."""
+        desk = self._desks.get(community)
+        if desk is not None:
+            desk.result(result, self._clock.monotonic())
+            self._hear(result)
+
+    def republish(self) -> None:
+        """The broker may have forgotten what was retained: says all open alerts again."""
+        for desk in self._desks.values():
+            self._prepare(desk.open_alerts())
+
+    async def step(self, picture: LivePicture) -> None:
+        """One step of all rules with the live picture, and everything that follows from it."""
+        now_ms, now_s = self._clock.now_ms(), self._clock.monotonic()
+        await self._pick_up_acknowledgements()
+        for balance, _ in picture.communities:
+            desk = self._desks[balance.id]
+            desk.tick(balance, now_ms, now_s)
+            for order in desk.take_orders():
+                await self._carry_out(desk, order)
+            changed = desk.take_changes()
+            self._unsaved.update((alert.id, alert) for alert in changed)
+            self._prepare(changed)
+            for alert_id in desk.take_gone():
+                self._unpublished[topics.alert(balance.id, alert_id)] = (balance.id, b"")
+        self._metrics.alerts.set(sum(len(desk.open_alerts()) for desk in self._desks.values()))
+        await self._save()
+        await self._publish()
+
+    async def finish(self) -> None:
+        """Writes what the register does not have yet."""
+        await self._save()
+
+    def _view(self, device: str) -> DeviceView:
+        return DeviceView(self._live.heard_at(device), self._live.power_w(device))
+
+    def _hear(self, heard: Command | CommandResult) -> None:
+        if len(self._heard) < _WAITING:
+            self._heard.append(heard)
+
+    def _prepare(self, alerts: Iterable[Alert]) -> None:
+        for alert in alerts:
+            topic = topics.alert(alert.community, alert.id)
+            self._unpublished[topic] = (alert.community, msgspec.json.encode(alert))
+
+    async def _pick_up_acknowledgements(self) -> None:
+        standing = [alert for desk in self._desks.values() for alert in desk.open_alerts()]
+        if not any(alert.acknowledged_at is None for alert in standing):
+            return
+        try:
+            stored = await asyncio.to_thread(self._register.alerts, open_only=True, limit=_PAST_ALERTS)
+        except StoreError:
+            return  # told by _save, and asked again at the next step
+        for alert in stored:
+            if alert.acknowledged_at is not None and alert.community in self._desks:
+                self._desks[alert.community].acknowledged(alert, self._clock.monotonic())
+
+    async def _carry_out(self, desk: RuleDesk, order: Order) -> None:
+        command = order.command
+        try:
+            await asyncio.to_thread(self._record, command)
+            await self._connection.publish(topics.command(order.community, order.gateway), encode(command))
+            self._metrics.commands.inc()
+        except StoreError as error:
+            now_ms = self._clock.now_ms()
+            desk.not_sent(order, error.message, now_ms, self._clock.monotonic())
+            self._hear(CommandResult(command.id, "failed", error.message, now_ms))
+
+    def _record(self, command: Command) -> None:
+        self._register.record_command(
+            command.id,
+            command.device,
+            command.set,
+            command.ttl_s,
+            issued_by=command.issued_by,
+            reason=command.reason,
+            t=command.t,
+            ends_at=command.t + int(command.ttl_s * 1000),
+        )
+
+    async def _save(self) -> None:
+        """Writes what the register does not have yet; what it does not take now is tried at the next step."""
+        heard, self._heard = self._heard, []
+        unsaved, self._unsaved = self._unsaved, {}
+        if not heard and not unsaved:
+            return
+        try:
+            await asyncio.to_thread(self._write, heard, list(unsaved.values()))
+            self._failing = False
+        except StoreError as error:
+            self._heard = [*heard, *self._heard][:_WAITING]
+            self._unsaved = {**unsaved, **self._unsaved}
+            if not self._failing:
+                log.warning("the register does not take alerts and results: %s; they are tried again", error)
+            self._failing = True
+
+    def _write(self, heard: Sequence[Command | CommandResult], alerts: Sequence[Alert]) -> None:
+        for item in heard:
+            if isinstance(item, CommandResult):
+                self._register.record_result(item.id, item.state, item.reason, item.t)
+            elif self._register.command(item.id) is None:  # given on the wire by a program of their own
+                self._record(item)
+        for alert in alerts:
+            self._register.save_alert(alert)
+
+    async def _publish(self) -> None:
+        for topic, (community, payload) in list(self._unpublished.items()):
+            try:
+                await self._connection.publish(topic, payload, retain=True)
+            except StoreError:
+                return  # the broker is away: everything is said when it is back
+            if self._unpublished.get(topic) == (community, payload):
+                del self._unpublished[topic]
+
+
+def _remaining(stored: StoredCommand, now_ms: int) -> Command:
+    """A lease of the register as if it were asked for now, with the time it has left."""
+    left_s = ((stored.ends_at or now_ms) - now_ms) / 1000
+    return Command(stored.id, stored.device, stored.set, left_s, stored.issued_by, stored.reason, stored.t)

@@ -1,0 +1,216 @@
+"""From messages to confirmed rows: buffer, mark, store, confirm; never in another order.
+
+    arrived -> buffered -> marked dirty -> stored -> marked again -> confirmed
+
+While the store is away the buffer keeps what it has and is tried again; when it is full, messages are left alone: they
+are not confirmed, so their gateway keeps them and sends them again. The same batch twice is stored once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Final
+
+from collector.directory import Directory
+from collector.intake import Batch, Refused, take_in
+from collector.marks import Marker
+from collector.metrics import Metrics
+from collector.settings import CollectorSettings
+from energy.errors import DataError, StoreError
+from messaging.connection import Message
+from runtime.clock import Clock
+from storage.history import History, Row
+
+__all__ = ["Ingest", "first_of"]
+
+log = logging.getLogger(__name__)
+
+_LARGEST_WRITE: Final = 5_000  # rows in one transaction; larger ones gain nothing and hold readers up
+_BACKOFF_S: Final = (0.5, 1.0, 2.0, 5.0, 10.0)
+_DATA_SHAPED: Final = (DataError, ValueError, TypeError, OverflowError)
+_Name = tuple[str, str, str, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    batch: Batch
+    payload: bytes
+    topic: str
+    arrived_s: float
+
+    @property
+    def size(self) -> int:
+        return len(self.batch.rows) + 1  # an empty batch takes room as well
+
+
+class Ingest:
+    """Takes messages in, stores their rows and hands batches to `confirm`; what is wrong goes to `set_aside`."""
+
+    def __init__(
+        self,
+        settings: CollectorSettings,
+        directory: Directory,
+        history: History,
+        marker: Marker,
+        metrics: Metrics,
+        clock: Clock,
+        *,
+        on_live: Callable[[Sequence[Row]], None],
+        confirm: Callable[[Sequence[Batch]], None],
+        set_aside: Callable[[Sequence[Refused]], None],
+    ) -> None:
+        self._settings = settings
+        self._directory = directory
+        self._history = history
+        self._marker = marker
+        self._metrics = metrics
+        self._clock = clock
+        self._on_live = on_live
+        self._confirm = confirm
+        self._set_aside = set_aside
+        self._held: dict[_Name, _Held] = {}
+        self._size = 0
+        self._arrived = asyncio.Event()
+        self._enough = asyncio.Event()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="store")  # one write at a time, in order
+        self._writing: asyncio.Future[list[Refused]] | None = None
+        self._failing: str | None = None
+
+    def accept(self, message: Message) -> None:
+        """Takes one message of a `data` topic in, or leaves it to be sent again when there is no room."""
+        batch, refused = take_in(message.topic, message.payload, self._directory, self._clock.now_ms())
+        if refused:
+            self._metrics.quarantined.inc(len(refused))
+            self._set_aside(refused)
+        if batch is None:
+            return
+        if not batch.historical:
+            self._on_live(batch.rows)
+        self._hold(_Held(batch, message.payload, message.topic, self._clock.monotonic()))
+
+    async def run(self) -> None:
+        """Stores what is held by size or age, until cancelled."""
+        failures = 0
+        while True:
+            await self._arrived.wait()
+            await first_of(self._enough.wait(), self._clock.sleep(self._settings.flush_s))
+            if await self._flush():
+                failures = 0
+                continue
+            await self._clock.sleep(_BACKOFF_S[min(failures, len(_BACKOFF_S) - 1)])
+            failures += 1
+
+    async def finish(self) -> None:
+        """Stores what is still held, once; what the store does not take now, the gateways send again."""
+        while self._held and await self._flush():
+            pass
+        self._thread.shutdown(wait=True)
+
+    def _hold(self, held: _Held) -> None:
+        batch = held.batch
+        name = (batch.community, batch.gateway, batch.epoch, batch.seq, hash(held.payload))
+        if name in self._held:
+            return
+        if self._size + held.size > self._settings.max_buffered_readings and self._held:
+            self._metrics.dropped.inc()
+            return
+        self._held[name] = held
+        self._resize(held.size)
+
+    def _resize(self, change: int) -> None:
+        self._size += change
+        self._metrics.buffered.set(self._size)
+        for event, due in ((self._arrived, bool(self._held)), (self._enough, self._size >= self._settings.flush_rows)):
+            if due:
+                event.set()
+            else:
+                event.clear()
+
+    async def _flush(self) -> bool:
+        """Stores and confirms the oldest batches held; False when the store did not take them."""
+        if self._writing is not None:  # a flush that was cancelled while its thread went on
+            await asyncio.wait([self._writing])
+        chosen = self._oldest()
+        try:
+            refused = await self._in_thread(list(chosen.values()))
+        except StoreError as error:
+            self._note_failure(error)
+            return False
+        self._note_success()
+        if refused:
+            self._metrics.quarantined.inc(len(refused))
+            self._set_aside(refused)
+        done = [held.batch for held in chosen.values()]
+        now_s = self._clock.monotonic()
+        for name, held in chosen.items():
+            del self._held[name]
+            self._metrics.confirm_lag.observe(now_s - held.arrived_s)
+        self._resize(-sum(held.size for held in chosen.values()))
+        self._metrics.readings.inc(sum(len(batch.rows) for batch in done))
+        self._confirm(done)
+        return True
+
+    def _oldest(self) -> dict[_Name, _Held]:
+        chosen: dict[_Name, _Held] = {}
+        size = 0
+        for name, held in self._held.items():
+            if chosen and size + held.size > _LARGEST_WRITE:
+                break
+            chosen[name] = held
+            size += held.size
+        return chosen
+
+    async def _in_thread(self, chosen: list[_Held]) -> list[Refused]:
+        loop = asyncio.get_running_loop()
+        self._writing = loop.run_in_executor(self._thread, self._store, chosen)
+        refused = await asyncio.shield(self._writing)
+        self._writing = None
+        return refused
+
+    def _store(self, chosen: list[_Held]) -> list[Refused]:
+        """Stores these batches. One that the store chokes on is given up, so that it does not hold the others up."""
+        try:
+            self._store_rows([row for held in chosen for row in held.batch.rows])
+        except _DATA_SHAPED as error:
+            if len(chosen) > 1:
+                return [refused for held in chosen for refused in self._store([held])]
+            return [_given_up(chosen[0], error)]
+        return []
+
+    def _store_rows(self, rows: list[Row]) -> None:
+        plan = self._marker.plan(rows)
+        self._marker.mark(plan)
+        self._history.write(rows)
+        self._marker.mark(plan)
+        self._marker.stored(rows)
+
+    def _note_failure(self, error: StoreError) -> None:
+        self._writing = None
+        self._metrics.store_errors.inc()
+        if error.message != self._failing:  # say it once, not at every attempt
+            log.error("the store does not take readings: %s; %d are kept and tried again", error, self._size)
+        self._failing = error.message
+
+    def _note_success(self) -> None:
+        if self._failing is not None:
+            log.info("the store takes readings again")
+        self._failing = None
+
+
+def _given_up(held: _Held, error: Exception) -> Refused:
+    log.error("batch %s/%d of %s cannot be stored: %s", held.batch.epoch, held.batch.seq, held.batch.gateway, error)
+    return Refused(held.topic, held.batch.gateway, held.payload, f"cannot be stored: {error}")
+
+
+async def first_of(*waits: Coroutine[Any, Any, Any]) -> None:
+    """Returns as soon as one of `waits` is done; the others are cancelled."""
+    tasks = [asyncio.ensure_future(wait) for wait in waits]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()

@@ -1,0 +1,124 @@
+"""One message of the wire in, one batch of rows out, with everything that was wrong with it set aside: pure.
+
+A message that is no batch at all is refused whole. A batch of which one reading is malformed, sent by the wrong gateway
+or out of range loses that reading only. Whenever epoch and seq can be read there is a batch to confirm, even an empty
+one: what is not confirmed comes back for ever.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import msgspec
+
+from collector.directory import Directory
+from energy.errors import DataError
+from messaging import topics
+from messaging.codec import Data, Reading, check_readings, decode_data
+from messaging.topics import GatewayTopic
+from storage.history import Row
+
+__all__ = ["Batch", "Intake", "Refused", "take_in"]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Readings of one gateway that are confirmed together, in the words of the store."""
+
+    community: str
+    gateway: str
+    epoch: str
+    seq: int
+    historical: bool
+    rows: tuple[Row, ...]
+
+
+class Refused(NamedTuple):
+    """What is set aside: the message, reading or value as it came, and why."""
+
+    topic: str
+    gateway: str
+    payload: bytes
+    reason: str
+
+
+class Intake(NamedTuple):
+    """What came of a message. `batch` is None when not even epoch and seq could be read."""
+
+    batch: Batch | None
+    refused: list[Refused]
+
+
+def take_in(topic: str, payload: bytes, directory: Directory, now_ms: int) -> Intake:
+    """Reads one message on a `data` topic. Never raises on what comes from outside."""
+    try:
+        place = topics.parse_gateway_topic(topic)
+    except DataError as error:
+        return Intake(None, [Refused(topic, "", payload, error.message)])
+    refused: list[Refused] = []
+    try:
+        data = decode_data(payload)
+    except DataError as error:
+        salvaged = _salvage(payload, topic, place.gateway, refused)
+        if salvaged is None:
+            return Intake(None, [Refused(topic, place.gateway, payload, error.message)])
+        data = salvaged
+        if not refused:
+            refused.append(Refused(topic, place.gateway, payload, error.message))
+    good, rejections = check_readings(data.readings, now_ms)
+    for rejection in rejections:
+        culprit = msgspec.json.encode({"device": rejection.device, "field": rejection.field})
+        refused.append(Refused(topic, place.gateway, culprit, f"{rejection.field}: {rejection.reason}"))
+    rows = _rows(good, topic, place, directory, refused)
+    return Intake(Batch(place.community, place.gateway, data.epoch, data.seq, data.historical, rows), refused)
+
+
+def _rows(
+    readings: list[Reading], topic: str, place: GatewayTopic, directory: Directory, refused: list[Refused]
+) -> tuple[Row, ...]:
+    rows: list[Row] = []
+    for reading in readings:
+        try:
+            tags = directory.place(place.community, place.gateway, reading.device)
+        except DataError as error:
+            culprit = msgspec.json.encode({"device": reading.device})
+            refused.append(Refused(topic, place.gateway, culprit, error.message))
+            continue
+        rows.append(Row(tags, reading.t, reading.v, tuple(reading.bad)))
+    return tuple(rows)
+
+
+def _salvage(payload: bytes, topic: str, gateway: str, refused: list[Refused]) -> Data | None:
+    """What can be read of a batch that is not wholly well formed; None when it cannot even be named.
+
+    Read with the lenient parser of the standard library: publishers written with it send NaN, for one.
+    """
+    try:
+        body = json.loads(payload)
+    except (ValueError, RecursionError):  # UnicodeDecodeError is a ValueError
+        return None
+    name = _name(body) if isinstance(body, dict) else None
+    if name is None:
+        return None
+    readings: list[Reading] = []
+    listed = body.get("readings")
+    for item in listed if isinstance(listed, list) else ():
+        try:
+            reading = msgspec.convert(item, Reading)
+            msgspec.json.encode(reading)  # half a surrogate pair cannot be stored
+        except (msgspec.ValidationError, UnicodeEncodeError) as error:
+            refused.append(Refused(topic, gateway, json.dumps(item).encode(), f"reading: {error}"))
+        else:
+            readings.append(reading)
+    return Data(*name, readings, body.get("historical") is True)
+
+
+def _name(body: dict[str, Any]) -> tuple[str, int] | None:
+    """Epoch and seq within the limits decode_data holds them to."""
+    epoch, seq = body.get("epoch"), body.get("seq")
+    if not isinstance(epoch, str) or not 0 < len(epoch) <= 64 or type(seq) is not int or not 0 <= seq < 2**63:
+        return None
+    half_pairs = any("\ud800" <= letter <= "\udfff" for letter in epoch)
+    return None if half_pairs else (epoch, seq)

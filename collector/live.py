@@ -1,0 +1,169 @@
+"""The live picture: newest readings in memory, and from them what every site and community does now."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Final, NamedTuple
+
+from collector.directory import Directory
+from collector.today import (
+    LONGEST_DAY_MS,
+    CommunityToday,
+    Parts,
+    Recent,
+    SiteToday,
+    Today,
+    community_today,
+    site_today,
+)
+from energy.balance import CommunityBalance, Latest, SiteBalance, community_balance, observe, site_balance
+from energy.community import Device, Site
+from energy.quarters import QUARTER_MS, local_day, quarter_start
+from runtime.clock import Clock
+from storage.history import DeviceTags, History, Row
+
+__all__ = ["LivePicture", "LiveSite", "LiveState"]
+
+_AHEAD_MS: Final = 60_000  # a device whose clock runs further ahead would look alive long after it died
+_TODAY_S: Final = 5.0  # energy since midnight is summed this often: it moves slowly
+_SHOWABLE: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")  # a site nobody registered becomes a topic level
+_BEFORE_MS: Final = 120_000  # the reading before the quarter-hour is most likely within this
+
+
+class LiveSite(NamedTuple):
+    """A site now and today. `from_store`: devices whose newest reading was not heard live since the start."""
+
+    balance: SiteBalance
+    today: SiteToday
+    from_store: frozenset[str]
+    registered: bool
+
+
+class LivePicture(NamedTuple):
+    """Everything the collector knows to be going on."""
+
+    communities: list[tuple[CommunityBalance, CommunityToday]]
+    sites: list[LiveSite]
+
+
+class LiveState:
+    """Newest live readings by device; `picture` is computed from them and from nothing else."""
+
+    def __init__(self, directory: Directory, clock: Clock, *, interval_s: float = 1.0) -> None:
+        self.recent = Recent()
+        self.today = Today(self.recent)
+        self._directory = directory
+        self._clock = clock
+        self._latest: dict[str, Latest] = {}
+        self._from_store: set[str] = set()
+        self._intervals: dict[str, float] = {}
+        self._parts: dict[str, Parts] = {}
+        self._spread = max(1, round(_TODAY_S / interval_s))
+        self._pictures = 0
+
+    def load(self, history: History) -> None:
+        """Begins where the store stands, so that fresh values are back at once after a restart. Blocks."""
+        now_ms = self._clock.now_ms()
+        since = quarter_start(now_ms) - QUARTER_MS
+        for device, newest in history.last().items():
+            if not self._directory.knows(device):
+                continue  # another collector's
+            fresh = newest.t >= since
+            for row in history.readings(device, since - _BEFORE_MS, now_ms + _AHEAD_MS) if fresh else [newest]:
+                self._take(row)
+            self._from_store.add(device)
+        sites = [*self._directory.places, *self._directory.unregistered]
+        self.today.written(history.site_quarters(sites, now_ms - LONGEST_DAY_MS, now_ms))
+
+    def hear(self, rows: Iterable[Row]) -> None:
+        """Takes live readings in; older ones than known and ones from the future change nothing."""
+        for row in rows:
+            if self._take(row):
+                self._from_store.discard(row.tags.device)
+
+    def picture(self) -> LivePicture:
+        """What is going on now."""
+        now_ms = self._clock.now_ms()
+        self._sum_today(now_ms)
+        sites: list[LiveSite] = []
+        communities: list[tuple[CommunityBalance, CommunityToday]] = []
+        for community in self._directory.communities.values():
+            own = [self._site(site, community.id, now_ms, registered=True) for site in community.sites]
+            balance = community_balance(community, [site.balance for site in own], now_ms)
+            today = community_today([self._parts.get(site.id, {}) for site in community.sites])
+            communities.append((balance, today))
+            sites.extend(own)
+        sites.extend(
+            self._site(site, community, now_ms, registered=False) for site, community in self._unregistered_sites()
+        )
+        return LivePicture(communities, sites)
+
+    def power_w(self, device: str) -> float | None:
+        """What `device` said it did last, W."""
+        value = self._latest[device].values.get("power_w") if device in self._latest else None
+        return float(value) if isinstance(value, int | float) else None
+
+    def heard_at(self, device: str) -> int | None:
+        """Time of the newest reading of `device`, ms UTC."""
+        latest = self._latest.get(device)
+        return latest.t if latest else None
+
+    def _take(self, row: Row) -> bool:
+        device = row.tags.device
+        known = self._latest.get(device)
+        if (known is not None and row.t <= known.t) or row.t > self._clock.now_ms() + _AHEAD_MS:
+            return False
+        if known is not None:
+            self._intervals[device] = min(900.0, (row.t - known.t) / 1000)
+        self._latest[device] = Latest(row.t, row.values)
+        self.recent.add(row)
+        return True
+
+    def _site(self, site: Site, community: str, now_ms: int, *, registered: bool) -> LiveSite:
+        balance = site_balance(site, community, observe(site, self._latest, now_ms), now_ms)
+        from_store = frozenset(device.id for device in balance.devices if device.id in self._from_store)
+        return LiveSite(balance, site_today(self._parts.get(site.id, {})), from_store, registered)
+
+    def _unregistered_sites(self) -> Iterable[tuple[Site, str]]:
+        for name, devices in list(self._directory.unregistered.items()):
+            community = self._directory.community_of(name)
+            if name in self._directory.places or community not in self._directory.communities:
+                continue
+            if _SHOWABLE.fullmatch(name):
+                yield self._unregistered_site(name, list(devices.values())), community
+
+    def _unregistered_site(self, name: str, devices: Sequence[DeviceTags]) -> Site:
+        """A site as its own messages describe it: roles from the names of its devices, intervals as observed."""
+        return Site.model_construct(
+            id=name,
+            name=name,
+            gateway="",
+            devices=tuple(
+                Device.model_construct(
+                    id=tags.device.partition("/")[2],
+                    role=tags.role,
+                    interval_s=max(10.0, self._intervals.get(tags.device, 0.0)),
+                    capacity_wh=None,
+                )
+                for tags in devices
+                if tags.role is not None
+            ),
+        )
+
+    def _sum_today(self, now_ms: int) -> None:
+        """Sums a share of the sites in every picture, each one every `_TODAY_S`; all of them in the first."""
+        self.today.forget(now_ms)
+        turn = self._pictures % self._spread
+        for index, (site, community) in enumerate(self._summed_sites()):
+            if self._pictures == 0 or index % self._spread == turn or site not in self._parts:
+                midnight, _ = local_day(now_ms, self._directory.communities[community].timezone)
+                devices = [(tags.device, tags.role) for tags in self._directory.devices_of(site) if tags.role]
+                self._parts[site] = self.today.parts(site, devices, midnight, now_ms)
+        self._pictures += 1
+
+    def _summed_sites(self) -> Iterable[tuple[str, str]]:
+        for name, place in self._directory.places.items():
+            yield name, place.community.id
+        for site, community in self._unregistered_sites():
+            yield site.id, community

@@ -1,0 +1,270 @@
+"""Quarter-hours from raw readings: a pure function of what is stored, computed again whenever that changes.
+
+The energy of a device in [start, end) leans on the readings inside and on the nearest one on either side that tells
+the quantity, among the `REACH` readings next to the interval. A meter whose counter is missing for longer than that has
+no counter there, and its power counts. So the result is the same whatever order, repetition or pause the readings came
+in, as long as every quarter-hour that leans on a new reading is computed again (collector/marks.py, `_neighbours`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Final
+
+from collector.directory import Directory
+from collector.marks import LONGEST_GAP_MS, METERED, Marker
+from collector.metrics import Metrics
+from energy.errors import StoreError
+from energy.metering import DeviceSamples, Energy, Sample, device_energy, directions, site_energy
+from energy.quantities import Role, worst
+from energy.quarters import QUARTER_MS, quarter_starts
+from runtime.clock import Clock
+from storage.dirty import DirtyQuarters, Mark
+from storage.history import DeviceQuarter, DeviceTags, History, Row, SiteQuarter
+
+__all__ = ["QuarterJob", "Rows", "energy_of"]
+
+log = logging.getLogger(__name__)
+
+REACH: Final = 4  # readings looked at on either side of an interval
+_RUN: Final = 32  # quarter-hours computed in one go: live must never wait long for the interpreter
+_GRACE_MS: Final = 120_000  # a quarter-hour is due this long after its end even when the site is silent
+_ROUND_S: Final = 5.0  # then look again for newer work
+
+_POWER: Final = METERED[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Readings of one device by time: those of a span and the `REACH` next to it on both sides."""
+
+    t: Sequence[int]
+    values: Sequence[dict[str, float | int | str]]
+
+    @classmethod
+    def of(cls, rows: Iterable[Row]) -> Rows:
+        """From readings by time."""
+        kept = [(row.t, row.values) for row in rows]
+        return cls([t for t, _ in kept], [values for _, values in kept])
+
+
+def energy_of(role: Role, rows: Rows, start: int, end: int) -> tuple[Energy, Energy]:
+    """(import, export) of a device in [start, end), from the readings around it."""
+    first = bisect_right(rows.t, start) - 1
+    last = bisect_left(rows.t, end)
+    low, high = max(0, first - REACH + 1), last + REACH
+    power, *counters = (_around(rows, name, low, high, start, end) for name in _needed(role))
+    told: dict[str, Sequence[Sample]] = {
+        name: found for name, found in zip(_needed(role)[1:], counters, strict=True) if found
+    }
+    return device_energy(role, DeviceSamples(power=power, counters=told), start, end)
+
+
+@cache
+def _needed(role: Role | None) -> tuple[str, ...]:
+    """What the energy of a role is computed from: power, then its counters."""
+    if role is None:
+        return (_POWER,)
+    return (_POWER, *(direction.counter for direction in directions(role) if direction is not None))
+
+
+def _around(rows: Rows, name: str, low: int, high: int, start: int, end: int) -> list[Sample]:
+    """The samples of one quantity in [start, end], with the nearest one on either side."""
+    found = [
+        Sample(t, value)
+        for t, values in zip(rows.t[low:high], rows.values[low:high], strict=True)
+        if isinstance(value := values.get(name), int | float)
+    ]
+    first = bisect_right(found, start, key=_time) - 1
+    last = bisect_left(found, end, key=_time)
+    return found[max(0, first) : last + 1]
+
+
+def _time(sample: Sample) -> int:
+    return sample.t
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """Consecutive quarter-hours of one site."""
+
+    site: str
+    marks: tuple[Mark, ...]
+
+    @property
+    def start(self) -> int:
+        return self.marks[0].start
+
+    @property
+    def end(self) -> int:
+        return self.marks[-1].start + QUARTER_MS
+
+
+class QuarterJob:
+    """Computes what is marked dirty and due, newest first, in worker threads."""
+
+    def __init__(
+        self,
+        history: History,
+        dirty: DirtyQuarters,
+        directory: Directory,
+        marker: Marker,
+        metrics: Metrics,
+        clock: Clock,
+        *,
+        interval_s: float = 5.0,
+        on_written: Callable[[Sequence[SiteQuarter]], None] = lambda _: None,
+    ) -> None:
+        self._history = history
+        self._dirty = dirty
+        self._directory = directory
+        self._marker = marker
+        self._metrics = metrics
+        self._clock = clock
+        self._interval_s = interval_s
+        self._on_written = on_written
+        self._failing = False
+
+    async def run(self) -> None:
+        """Computes what is due every `interval_s`, until cancelled."""
+        while True:
+            try:
+                while await self._round():
+                    pass
+                self._failing = False
+            except StoreError as error:
+                if not self._failing:
+                    log.warning("quarter-hours wait for the store: %s", error)
+                self._failing = True
+            self._metrics.dirty.set(len(self._dirty))
+            await self._clock.sleep(self._interval_s)
+
+    def due(self) -> list[_Run]:
+        """Runs of quarter-hours that can be computed now, newest first."""
+        now_ms = self._clock.now_ms()
+        by_site: dict[str, list[Mark]] = {}
+        for mark in self._dirty.pending():
+            newest = self._marker.newest_of_site(mark.site) or 0
+            if mark.start + QUARTER_MS <= max(newest, now_ms - _GRACE_MS):
+                by_site.setdefault(mark.site, []).append(mark)
+        runs = [
+            _Run(site, tuple(reversed(marks)))
+            for site, found in by_site.items()
+            if self._directory.devices_of(site)  # a community that is not ours (any more) is left as it stands
+            for marks in _consecutive(found)
+        ]
+        return sorted(runs, key=lambda run: -run.end)
+
+    def compute(self, run: _Run) -> list[SiteQuarter]:
+        """Computes and stores one run, then takes its marks away. Blocks. Raises StoreError."""
+        counted = self._directory.devices_of(run.site)
+        extras = self._directory.extras_of(run.site)
+        rows = {tags.device: self._load(tags, run.start, run.end) for tags in [*counted, *extras]}
+        devices: list[DeviceQuarter] = []
+        sites: list[SiteQuarter] = []
+        for mark in run.marks:
+            energies = {
+                tags.device: energy_of(tags.role, rows[tags.device], mark.start, mark.start + QUARTER_MS)
+                for tags in [*counted, *extras]
+                if tags.role is not None
+            }
+            devices.extend(_device_quarter(tags, mark.start, energies) for tags in [*counted, *extras] if tags.role)
+            sites.append(self._site_quarter(run.site, mark.start, counted, energies))
+        self._history.write_quarters(devices, sites)
+        late = [mark for mark in run.marks if mark.late]
+        for found in rows.values():
+            self._dirty.mark((run.site, start) for start in _neighbours(found, late, run))
+        self._dirty.clear(run.marks)
+        return sites
+
+    async def _round(self) -> bool:
+        """Works on what is due for a few seconds; True when there is more."""
+        runs = await asyncio.to_thread(self.due)
+        until = self._clock.monotonic() + _ROUND_S
+        for done, run in enumerate(runs, start=1):
+            written = await asyncio.to_thread(self.compute, run)
+            self._metrics.quarters.inc(len(written))
+            self._metrics.dirty.set(len(self._dirty))
+            self._on_written(written)
+            if self._clock.monotonic() > until:
+                return done < len(runs)
+        return False
+
+    def _load(self, tags: DeviceTags, start: int, end: int) -> Rows:
+        """Readings of [start, end) and those next to it, as far as a quarter-hour may lean on them."""
+        device, names = tags.device, _needed(tags.role)
+        before: list[Row] = []
+        while len(before) < REACH and not _tells(before, names):
+            row = self._history.before(device, before[-1].t if before else start)
+            if row is None or row.t < start - LONGEST_GAP_MS:
+                break
+            before.append(row)
+        after: list[Row] = []
+        while len(after) < REACH and not _tells(after, names):
+            row = self._history.after(device, after[-1].t + 1 if after else end)
+            if row is None or row.t > end + LONGEST_GAP_MS:
+                break
+            after.append(row)
+        return Rows.of([*reversed(before), *self._history.readings(device, start, end), *after])
+
+    def _site_quarter(
+        self, site: str, start: int, counted: Sequence[DeviceTags], energies: dict[str, tuple[Energy, Energy]]
+    ) -> SiteQuarter:
+        energy = site_energy([(tags.role, *energies[tags.device]) for tags in counted if tags.role is not None])
+        return SiteQuarter(
+            community=self._directory.community_of(site) or "",
+            site=site,
+            start=start,
+            pv_wh=energy.pv_wh,
+            import_wh=energy.import_wh,
+            export_wh=energy.export_wh,
+            charge_wh=energy.charge_wh,
+            discharge_wh=energy.discharge_wh,
+            consumption_wh=energy.consumption_wh,
+            quality=energy.quality,
+        )
+
+
+def _device_quarter(tags: DeviceTags, start: int, energies: dict[str, tuple[Energy, Energy]]) -> DeviceQuarter:
+    imported, exported = energies[tags.device]
+    return DeviceQuarter(tags, start, imported.wh, exported.wh, worst(imported.quality, exported.quality))
+
+
+def _tells(rows: Sequence[Row], names: Sequence[str]) -> bool:
+    return all(any(name in row.values for row in rows) for name in names)
+
+
+def _consecutive(marks: Sequence[Mark]) -> Iterable[list[Mark]]:
+    """Splits marks, newest first, where they do not follow each other and after `_RUN` of them."""
+    run: list[Mark] = []
+    for mark in marks:
+        if run and (run[-1].start - QUARTER_MS != mark.start or len(run) == _RUN):
+            yield run
+            run = []
+        run.append(mark)
+    if run:
+        yield run
+
+
+def _neighbours(rows: Rows, late: Sequence[Mark], run: _Run) -> Iterable[int]:
+    """Quarter-hours outside the run that lean on this device's late readings: those up to the readings around them.
+
+    Only a device that has readings in a late quarter-hour can have got late ones.
+    """
+    inside = [index for mark in late for index in _indices(rows, mark.start, mark.start + QUARTER_MS)]
+    if not inside:
+        return
+    before = rows.t[max(0, min(inside) - REACH)]
+    after = rows.t[min(len(rows.t) - 1, max(inside) + REACH)]
+    for start in quarter_starts(before, after + 1):
+        if not run.start <= start < run.end:
+            yield start
+
+
+def _indices(rows: Rows, start: int, end: int) -> range:
+    return range(bisect_left(rows.t, start), bisect_left(rows.t, end))

@@ -1,0 +1,222 @@
+"""The collector as a service: one connection, one group of named tasks, a clean end."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+from collections.abc import Sequence
+from typing import Final
+
+from collector.confirm import Confirmations
+from collector.control import Control
+from collector.directory import Directory
+from collector.ingest import Ingest
+from collector.intake import Refused
+from collector.live import LivePicture, LiveState
+from collector.marks import Marker
+from collector.metrics import Metrics
+from collector.publish import LivePublisher
+from collector.quarantine import Quarantine
+from collector.quarters import QuarterJob
+from collector.settings import CollectorSettings
+from energy.community import Community
+from energy.errors import DataError, StoreError
+from messaging import topics
+from messaging.codec import decode_command, decode_result, decode_status
+from messaging.connection import Connection, Message, MqttSettings
+from runtime.clock import Clock
+from runtime.service import notify
+from storage.dirty import DirtyQuarters
+from storage.history import History
+from storage.register import Register
+
+__all__ = ["Collector"]
+
+log = logging.getLogger(__name__)
+
+_FINISH_S: Final = 8.0  # to store and confirm what is held when asked to end
+_STORE_RETRY_S: Final = 2.0
+_CHANNELS: Final = ("data", "status", "command", "command/result")
+
+
+class Collector:
+    """Serves `communities`; several collectors run side by side for others.
+
+    `history`, `register` and `dirty` are the caller's to close. `ready` is set when everything runs. Raises ConfigError
+    when the communities contradict each other.
+    """
+
+    def __init__(
+        self,
+        settings: CollectorSettings,
+        communities: Sequence[Community],
+        mqtt: MqttSettings,
+        history: History,
+        register: Register,
+        dirty: DirtyQuarters,
+        clock: Clock,
+    ) -> None:
+        self.settings = settings
+        self.metrics = Metrics()
+        self.ready = asyncio.Event()
+        self.connection = Connection(
+            mqtt,
+            _client_id(communities),
+            subscriptions=[
+                topics.data(c.id, "+").removesuffix("data") + channel for c in communities for channel in _CHANNELS
+            ],
+            on_message=self._on_message,
+            on_connect=self._on_connect,
+        )
+        self._history = history
+        self._dirty = dirty
+        self._clock = clock
+        self._directory = Directory(communities, max_unregistered=settings.max_unregistered_devices)
+        self._live = LiveState(self._directory, clock, interval_s=settings.live_interval_s)
+        self._publisher = LivePublisher(self.connection, clock)
+        self._quarantine = Quarantine(register, clock)
+        self._confirmations = Confirmations(self.connection, self.metrics)
+        self._control = Control(self._directory, self._live, register, self.connection, self.metrics, clock)
+        self._ingest: Ingest | None = None
+        self._online: set[tuple[str, str]] = set()
+        self._picture = LivePicture([], [])
+        self._to_publish = asyncio.Event()
+        self._to_control = asyncio.Event()
+
+    async def run(self) -> None:
+        """Serves until cancelled; then stores and confirms what it still holds, and ends."""
+        marker = await self._begin()
+        self._ingest = ingest = self._make_ingest(marker)
+        quarters = self._make_quarters(marker)
+        jobs = {
+            "ingest": ingest.run,
+            "confirm": self._confirmations.run,
+            "quarantine": self._quarantine.run,
+            "live": self._run_live,
+            "publish": self._run_publish,
+            "control": self._run_control,
+            "quarters": quarters.run,
+        }
+        with self.metrics.served(self.settings.metrics_host, self.settings.metrics_port):
+            async with asyncio.TaskGroup() as outer:
+                link = outer.create_task(self.connection.run(), name="collector.connection")
+                try:
+                    async with asyncio.TaskGroup() as group:
+                        for name, job in jobs.items():
+                            group.create_task(job(), name=f"collector.{name}")
+                        self.ready.set()
+                finally:  # the connection outlives the other tasks: what they still store is confirmed
+                    await self._finish(ingest)
+                    link.cancel()
+
+    async def _begin(self) -> Marker:
+        """Reads where the store stands; waits for a store that is not there yet."""
+        told = False
+        while True:
+            try:
+                return await asyncio.to_thread(self._load)
+            except StoreError as error:
+                if not told:
+                    log.warning("waiting for the store: %s", error)
+                told = True
+            await self._clock.sleep(_STORE_RETRY_S)
+
+    def _load(self) -> Marker:
+        marker = Marker(self._dirty, self._history.last())
+        self._directory.remember(self._history.devices())
+        self._live.load(self._history)
+        self._control.load()
+        return marker
+
+    def _make_ingest(self, marker: Marker) -> Ingest:
+        return Ingest(
+            self.settings,
+            self._directory,
+            self._history,
+            marker,
+            self.metrics,
+            self._clock,
+            on_live=self._live.hear,
+            confirm=self._confirmations.add,
+            set_aside=self._quarantine.add,
+        )
+
+    def _make_quarters(self, marker: Marker) -> QuarterJob:
+        return QuarterJob(
+            self._history,
+            self._dirty,
+            self._directory,
+            marker,
+            self.metrics,
+            self._clock,
+            interval_s=self.settings.quarters_interval_s,
+            on_written=self._live.today.written,
+        )
+
+    async def _finish(self, ingest: Ingest) -> None:
+        try:
+            async with asyncio.timeout(_FINISH_S):
+                await ingest.finish()
+                await self._confirmations.flush()
+                await self._quarantine.flush()
+                await self._control.finish()
+        except TimeoutError:
+            log.warning("not everything could be stored in time; what is not confirmed the gateways send again")
+
+    async def _run_live(self) -> None:
+        while True:
+            with self.metrics.live.time():
+                self._picture = self._live.picture()
+            self._to_publish.set()
+            self._to_control.set()
+            notify("WATCHDOG=1")
+            await self._clock.sleep(self.settings.live_interval_s)
+
+    async def _run_publish(self) -> None:
+        while True:
+            await self._to_publish.wait()
+            self._to_publish.clear()
+            await self._publisher.publish(self._picture)
+
+    async def _run_control(self) -> None:
+        while True:
+            await self._to_control.wait()
+            self._to_control.clear()
+            await self._control.step(self._picture)
+
+    async def _on_connect(self) -> None:
+        self._publisher.forget()
+        self._control.republish()
+
+    async def _on_message(self, message: Message) -> None:
+        if message.topic.endswith("/data"):
+            if self._ingest is not None:
+                self._ingest.accept(message)
+            return
+        try:
+            self._read_other(message)
+        except DataError as error:
+            gateway = message.topic.split("/")[3]
+            self.metrics.quarantined.inc()
+            self._quarantine.add([Refused(message.topic, gateway, message.payload, error.message)])
+
+    def _read_other(self, message: Message) -> None:
+        """Status, commands and results. Raises DataError."""
+        community, gateway, channel = topics.parse_gateway_topic(message.topic)
+        if channel == "status":
+            if message.payload and decode_status(message.payload).online:
+                self._online.add((community, gateway))
+            else:
+                self._online.discard((community, gateway))
+            self.metrics.gateways.set(len(self._online))
+        elif channel == "command" and not message.retained:  # a command is never retained; gateways refuse such a one
+            self._control.command_seen(community, decode_command(message.payload))
+        elif channel == "command/result":
+            self._control.result(community, decode_result(message.payload))
+
+
+def _client_id(communities: Sequence[Community]) -> str:
+    """The same after a restart, so that the broker drops a dead predecessor; other communities have another one."""
+    names = ",".join(sorted(community.id for community in communities))
+    return f"collector-{hashlib.sha256(names.encode()).hexdigest()[:12]}"

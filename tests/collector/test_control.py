@@ -1,0 +1,175 @@
+"""Rules from reading to relay and back: over a real broker, with a gateway that answers."""
+
+import asyncio
+import time
+from contextlib import asynccontextmanager
+
+from .conftest import charge_rule, eventually, make_community, reading
+
+COMMANDS = "cw/v1/ixelles/gw-school/command"
+
+
+def now_ms():
+    return time.time_ns() // 1_000_000
+
+
+class Roof:
+    """A gateway and its devices: publishes readings in a loop, obeys leases, tells results."""
+
+    def __init__(self, wire):
+        self.wire = wire
+        self.surplus_w = 3000.0
+        self.battery_w = 0.0
+        self.silent = False
+        self.lease = None
+        self.seq = 0
+
+    async def run(self):
+        answered = set()
+        while True:
+            for command in self.wire.bodies(COMMANDS):
+                if command["id"] not in answered:
+                    answered.add(command["id"])
+                    await self.obey(command)
+            await self.say()
+            await asyncio.sleep(0.05)
+
+    async def obey(self, command):
+        result = {"id": command["id"], "state": "applied", "reason": "read back", "t": now_ms()}
+        if command["ttl_s"] == 0:
+            self.battery_w = 0.0
+            old, self.lease = self.lease, None
+            if old:
+                await self.wire.send(
+                    f"{COMMANDS}/result", {**result, "id": old, "state": "reverted", "reason": "released"}
+                )
+        else:
+            self.battery_w, self.lease = command["set"]["power_w"], command["id"]
+        await self.wire.send(f"{COMMANDS}/result", result)
+
+    async def say(self):
+        t, self.seq = now_ms(), self.seq + 1
+        grid = -self.surplus_w - self.battery_w
+        await self.wire.readings(
+            "gw-hall", self.seq, [reading(f"ixl-hall/{name}", t, power_w=0) for name in ("grid", "pv")]
+        )
+        school = [
+            reading("ixl-school/pv", t, power_w=self.surplus_w),
+            reading("ixl-school/battery", t, power_w=self.battery_w),
+        ]
+        if not self.silent:
+            school.append(reading("ixl-school/grid", t, power_w=grid))
+        await self.wire.readings("gw-school", self.seq, school)
+
+
+@asynccontextmanager
+async def roof_on(wire):
+    roof = Roof(wire)
+    task = asyncio.create_task(roof.run())
+    try:
+        yield roof
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+def alerts(wire):
+    """The newest of each alert as published, by id; an emptied topic is gone."""
+    found = {}
+    for topic, payload, _ in wire.seen:
+        if topic.startswith("cw/v1/ixelles/alerts/"):
+            found[topic] = wire.last(topic) if payload else None
+    return list(found.values())
+
+
+def community():
+    # The surplus does not fall when the battery charges: the roof is told what it has left.
+    return make_community(rules=[charge_rule(raise_above=2000, clear_below=-10_000)], interval_s=0.3)
+
+
+async def test_a_surplus_charges_the_battery_and_an_alert_tells_how(start, register, wire):
+    async with start(community()), roof_on(wire) as roof:
+        alert = await eventually(
+            lambda: next((a for a in alerts(wire) if a and a["actions"][0]["state"] == "applied"), None)
+        )
+        command = wire.bodies(COMMANDS)[0]
+        assert command["set"] == {"power_w": -3000}
+        assert command["issued_by"] == "rule:surplus"
+        assert not any(retained for topic, _, retained in wire.seen if topic == COMMANDS)
+        kept = register.command(command["id"])
+        assert kept.trail[0].state == "asked"
+        await eventually(lambda: register.command(command["id"]).state == "applied")
+        await eventually(lambda: wire.last("cw/v1/ixelles/live/site/ixl-school")["battery_w"] == -3000)
+        assert register.acknowledge(alert["id"], "jan", now_ms())
+        acked = await eventually(lambda: next((a for a in alerts(wire) if a and a["state"] == "acknowledged"), None))
+        assert acked["acknowledged_by"] == "jan"
+        assert roof.lease is not None
+
+
+async def test_unknown_data_releases_the_device(start, register, wire):
+    async with start(community()), roof_on(wire) as roof:
+        await eventually(lambda: roof.lease)
+        roof.silent = True
+        await eventually(lambda: roof.lease is None)
+        released = wire.bodies(COMMANDS)[-1]
+        assert released["ttl_s"] == 0
+        assert "unknown" in released["reason"]
+        (alert,) = alerts(wire)
+        assert alert["state"] == "firing"
+        roof.silent = False
+        await eventually(lambda: roof.lease)
+
+
+async def test_when_the_surplus_is_gone_the_alert_clears_and_the_device_is_released(start, register, wire):
+    rule = charge_rule(raise_above=2000, clear_below=500)
+    async with start(make_community(rules=[rule], interval_s=0.3)), roof_on(wire) as roof:
+        # Charging 3 kW takes the whole surplus of 3 kW, and the alert with it.
+        await eventually(lambda: any(command["ttl_s"] == 0 for command in wire.bodies(COMMANDS)))
+        cleared = await eventually(lambda: next((a for a in alerts(wire) if a and a["state"] == "cleared"), None))
+        roof.surplus_w = 0.0
+        assert [entry["event"] for entry in cleared["evidence"]][:3] == ["crossed", "raised", "commanded"]
+        assert cleared["cleared_at"] >= cleared["raised_at"]
+        assert register.alert(cleared["id"]).state == "cleared"
+
+
+async def test_a_command_given_on_the_wire_by_somebody_else_is_recorded_and_respected(start, register, wire):
+    async with start(community()):
+        await wire.send(
+            COMMANDS,
+            {
+                "id": "manual-1",
+                "device": "ixl-school/battery",
+                "set": {"power_w": 0},
+                "ttl_s": 60,
+                "issued_by": "jan",
+                "reason": "maintenance",
+                "t": now_ms(),
+            },
+        )
+        await eventually(lambda: register.command("manual-1"))
+        async with roof_on(wire):
+            alert = await eventually(lambda: next((a for a in alerts(wire) if a), None))
+            assert "jan" in alert["actions"][0]["reason"]
+            await asyncio.sleep(0.3)
+            assert [command["id"] for command in wire.bodies(COMMANDS)] == ["manual-1"]
+
+
+async def test_open_alerts_are_taken_up_after_a_restart_and_said_again(start, wire):
+    async with roof_on(wire):
+        async with start(community()):
+            first = await eventually(lambda: next((a for a in alerts(wire) if a), None))
+        wire.seen.clear()
+        async with start(community()):
+            again = await eventually(lambda: next((a for a in alerts(wire) if a), None))
+    assert again["id"] == first["id"]
+
+
+async def test_a_lease_of_somebody_else_is_respected_across_a_restart(start, register, wire):
+    t = now_ms()
+    register.record_command(
+        "manual-2", "ixl-school/battery", {"power_w": 0}, 60, issued_by="jan", reason="test", t=t, ends_at=t + 60_000
+    )
+    async with start(community()), roof_on(wire):
+        alert = await eventually(lambda: next((a for a in alerts(wire) if a), None))
+        assert "jan" in alert["actions"][0]["reason"]
+        assert wire.bodies(COMMANDS) == []
