@@ -1,0 +1,106 @@
+"""The FastAPI application: routes, errors, limits and headers put together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+
+from fastapi import FastAPI
+
+from api import problems
+from api.context import Context
+from api.keys import KeyStore
+from api.limits import RateLimit
+from api.live.feed import LiveFeed
+from api.metrics import ApiMetrics
+from api.middleware import Guard
+from api.places import Places
+from api.probe import StoreProbe
+from api.routes import page
+from api.routes.alerts import router as alert_routes
+from api.routes.commands import router as command_routes
+from api.routes.health import router as health_routes
+from api.routes.history import router as history_routes
+from api.routes.live import router as live_routes
+from api.routes.places import router as place_routes
+from api.schemas import ProblemView
+from api.settings import ApiSettings
+from energy.community import Community
+from runtime.clock import Clock
+from storage.history import History
+from storage.register import Register
+
+__all__ = ["create_app"]
+
+
+def create_app(
+    settings: ApiSettings,
+    communities: Sequence[Community],
+    history: History,
+    register: Register,
+    clock: Clock,
+    live: LiveFeed,
+    keys: KeyStore,
+) -> FastAPI:
+    """The app over stores and a live feed that somebody else opens, runs and closes."""
+    context = Context(
+        settings=settings,
+        communities=communities,
+        history=history,
+        register=register,
+        clock=clock,
+        live=live,
+        keys=keys,
+        places=Places(communities, history, clock),
+        store=StoreProbe(history, clock),
+        metrics=_metrics(live, clock),
+        rate_limit=RateLimit(settings.rate_per_s, settings.rate_burst, clock),
+    )
+    app = FastAPI(
+        title="commonwatt",
+        version=_version(),
+        description="Live state, history, alerts and leases of municipal energy communities.",
+        openapi_url="/openapi.json" if settings.docs else None,
+        docs_url=None,  # the framework's own pages load scripts from elsewhere
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    app.state.context = context
+    problems.install(app)
+    app.add_middleware(Guard, metrics=context.metrics, clock=clock)
+    for router in (health_routes, place_routes, live_routes, history_routes, alert_routes, command_routes):
+        app.include_router(router)
+    page.install(app, settings.page_dir, docs=settings.docs)
+    _describe_problems(app)
+    return app
+
+
+def _metrics(live: LiveFeed, clock: Clock) -> ApiMetrics:
+    metrics = ApiMetrics()
+    metrics.gauge("commonwatt_api_streams", "Event streams open", lambda: len(live.events.subscribers))
+    metrics.gauge(
+        "commonwatt_api_live_age_seconds",
+        "Age of the newest live object; NaN: there is none",
+        lambda: float("nan") if (t := live.board.newest) is None else (clock.now_ms() - t) / 1000,
+    )
+    metrics.gauge("commonwatt_api_rejected_messages", "Messages left out since the start", lambda: live.rejected)
+    return metrics
+
+
+def _describe_problems(app: FastAPI) -> None:
+    """Puts the problem's schema, which no route names as its model, where the routes' errors refer to it."""
+    generate = app.openapi
+
+    def openapi() -> dict[str, object]:
+        schema = generate()
+        schema["components"]["schemas"].setdefault("ProblemView", ProblemView.model_json_schema())
+        return schema
+
+    app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _version() -> str:
+    try:
+        return version("commonwatt")
+    except PackageNotFoundError:  # run from a source tree that is not installed
+        return "0"

@@ -1,0 +1,55 @@
+"""What the routes work with, made once by `create_app` and found through the request."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from api.keys import KeyStore
+from api.limits import RateLimit
+from api.live.feed import LiveFeed
+from api.metrics import ApiMetrics
+from api.places import Places
+from api.probe import StoreProbe
+from api.settings import ApiSettings
+from energy.community import Community
+from runtime.clock import Clock
+from storage.history import History
+from storage.register import Register
+
+__all__ = ["Context", "Ctx", "context_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """The parts of one API service."""
+
+    settings: ApiSettings
+    communities: Sequence[Community]
+    history: History
+    register: Register
+    clock: Clock
+    live: LiveFeed
+    keys: KeyStore
+    places: Places
+    store: StoreProbe
+    metrics: ApiMetrics
+    rate_limit: RateLimit
+    command_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
+def context_of(request: Request) -> Context:
+    """The context of the app that serves `request`."""
+    context: Context = request.app.state.context
+    return context
+
+
+async def _context(request: Request) -> Context:
+    return context_of(request)
+
+
+Ctx = Annotated[Context, Depends(_context)]

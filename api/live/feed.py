@@ -1,0 +1,176 @@
+"""The live state, followed over MQTT: newest objects, open alerts, leases, gateways; told on as events."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from typing import Any, Final, Protocol
+
+import msgspec
+
+from api.live.board import LiveBoard, LiveKey
+from api.live.leases import Lease, Leases
+from api.live.objects import alert_state, read_live
+from api.live.stream import Events, Scope, frame
+from energy.community import Community
+from energy.errors import DataError, StoreError
+from messaging.codec import decode_command, decode_result, decode_status
+from messaging.connection import Message
+from messaging.topics import ROOT
+from runtime.clock import Clock
+
+__all__ = ["SILENT_MS", "Broker", "LiveFeed"]
+
+log = logging.getLogger(__name__)
+
+SILENT_MS: Final = 12_000  # the collector speaks at least every 10 s; 2 s for the way
+_WATCH_S: Final = 1.0
+_OPEN: Final = frozenset({"pending", "firing", "acknowledged"})
+
+
+class Broker(Protocol):
+    """The service's MQTT connection, as the feed needs it."""
+
+    connected: asyncio.Event
+
+    async def publish(self, topic: str, payload: bytes, *, qos: int = 1, retain: bool = False) -> None:
+        """Publishes and waits for the broker. Raises StoreError."""
+
+
+class LiveFeed:
+    """Messages in, bytes out. `on_message` is the MQTT connection's; `broker` is set by the service that runs it."""
+
+    def __init__(self, communities: Sequence[Community], clock: Clock) -> None:
+        self.broker: Broker | None = None
+        self.events = Events(first=clock.now_ms())
+        self.board = LiveBoard()
+        self.gateways: dict[tuple[str, str], bool] = {}  # (community, gateway): online
+        self.rejected = 0
+        self._clock = clock
+        self._communities = frozenset(community.id for community in communities)
+        self._alerts: dict[tuple[str, str], bytes] = {}  # (community, id): open ones
+        self._leases = Leases()
+        self._told_silent: frozenset[str] = frozenset()
+
+    @property
+    def subscriptions(self) -> tuple[str, ...]:
+        """Topic filters of the communities served."""
+        channels = ("live/#", "alerts/+", "+/status", "+/command", "+/command/result")
+        return tuple(f"{ROOT}/{community}/{channel}" for community in sorted(self._communities) for channel in channels)
+
+    async def on_message(self, message: Message) -> None:
+        """Takes one message. What does not fit is counted and left out."""
+        try:
+            self._take(message)
+        except DataError as error:
+            self.rejected += 1
+            log.debug("%s: %s", message.topic, error.message)
+
+    async def publish(self, topic: str, payload: bytes) -> None:
+        """Publishes through the service's connection. Raises StoreError when the broker did not take it."""
+        if self.broker is None:
+            raise StoreError("not connected to the broker", hint="it is retried by itself; try again")
+        await self.broker.publish(topic, payload)
+
+    @property
+    def connected(self) -> bool:
+        """Whether the broker is there."""
+        return self.broker is not None and self.broker.connected.is_set()
+
+    @property
+    def silent(self) -> frozenset[str]:
+        """Communities whose collector has said nothing for longer than it ever does."""
+        since = self._clock.now_ms() - SILENT_MS
+        return frozenset(name for name in self._communities if self.board.newest_of.get(name, 0) < since)
+
+    def live(self, scope: Scope) -> tuple[bytes, int | None]:
+        """(GET /live's object, its age in ms or None when empty), of the communities in `scope`."""
+        now = self._clock.now_ms()
+        newest, tail = self.board.answer(scope, now)
+        if newest is None:
+            return b'{"t":%d,"age_s":null,%s' % (now, tail), None
+        age = max(0, now - newest)
+        return b'{"t":%d,"age_s":%.1f,%s' % (now, age / 1000, tail), age
+
+    def snapshot(self, scope: Scope) -> bytes:
+        """The first event of a stream: the live object with the open alerts and the active leases."""
+        body, _ = self.live(scope)
+        alerts = b",".join(self._alerts[key] for key in sorted(self._alerts) if scope is None or key[0] in scope)
+        leases = msgspec.json.encode(self.active_leases(scope))
+        return frame("snapshot", b'%s,"alerts":[%s],"commands":%s}' % (body[:-1], alerts, leases), self.events.last)
+
+    def active_leases(self, scope: Scope) -> list[dict[str, Any]]:
+        """Leases in force as seen on the wire, newest first."""
+        return self._leases.active(scope, self._clock.now_ms())
+
+    def restore_lease(self, community: str, view: dict[str, Any]) -> None:
+        """Takes over a lease that was asked for before this service started."""
+        self._leases.restore(community, view)
+
+    async def watch(self) -> None:
+        """Tells the streams when a collector falls silent and when single objects expire; runs until cancelled."""
+        while True:
+            await self._clock.sleep(_WATCH_S)
+            self.check_ages()
+
+    def check_ages(self) -> None:
+        """One look at the ages."""
+        now = self._clock.now_ms()
+        silent = self.silent
+        for community in sorted(silent - self._told_silent):
+            last = self.board.newest_of.get(community)
+            told = {"community": community, "t": now, "last_live_ms": last}
+            self.events.publish("stale", msgspec.json.encode(told), community)
+        self._told_silent = silent
+        for key, raw in self.board.newly_expired(now):
+            self.events.publish(key.kind, raw, key.community)
+
+    def close(self) -> None:
+        """Ends every stream, so that the server can stop."""
+        self.events.close()
+
+    def _take(self, message: Message) -> None:
+        community, _, path = message.topic.removeprefix(f"{ROOT}/").partition("/")
+        level, *rest = path.split("/")
+        if community not in self._communities:
+            raise DataError("is of no community served here", field="topic")
+        match level, rest:
+            case "live", ["community"]:
+                self._take_live(LiveKey(community, "community", community), message.payload)
+            case "live", ["site", site]:
+                self._take_live(LiveKey(community, "site", site), message.payload)
+            case "alerts", [alert]:
+                self._take_alert(community, alert, message.payload)
+            case gateway, ["status"]:
+                self.gateways[community, gateway] = bool(message.payload) and decode_status(message.payload).online
+            case _, ["command", "result"]:
+                self._tell(self._leases.answered(community, decode_result(message.payload)))
+            case _, ["command"] if not message.retained:  # a retained command is an attack or an accident
+                command = decode_command(message.payload)
+                self._tell(self._leases.asked(community, command, self._clock.now_ms()))
+            case _:
+                raise DataError("is no topic of the live state", field="topic")
+
+    def _take_live(self, key: LiveKey, payload: bytes) -> None:
+        if not payload:
+            self.board.remove(key)
+            return
+        live = read_live(payload, key.id, key.community if key.kind == "site" else None)
+        self.board.put(key, live)
+        self.events.publish(key.kind, live.at(self._clock.now_ms()), key.community)
+
+    def _take_alert(self, community: str, alert: str, payload: bytes) -> None:
+        if not payload:
+            self._alerts.pop((community, alert), None)
+            return
+        raw, state = alert_state(payload, alert, community)
+        if state in _OPEN:
+            self._alerts[community, alert] = raw
+        else:
+            self._alerts.pop((community, alert), None)
+        self.events.publish("alert", raw, community)
+
+    def _tell(self, lease: Lease | None) -> None:
+        if lease is not None:
+            self.events.publish("command", msgspec.json.encode(lease.view), lease.community)

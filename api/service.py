@@ -1,0 +1,137 @@
+"""The API as a service: HTTP server, broker connection and live feed in one group of named tasks."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import secrets
+import socket
+from collections.abc import Iterator, Sequence
+
+import msgspec
+import uvicorn
+
+from api.app import create_app
+from api.keys import KeyStore
+from api.live.feed import LiveFeed
+from api.settings import ApiSettings
+from energy.community import Community
+from energy.errors import ConfigError, StoreError
+from messaging.connection import Connection, MqttSettings
+from runtime.clock import Clock
+from storage.history import History
+from storage.register import Register
+
+__all__ = ["ApiService"]
+
+log = logging.getLogger(__name__)
+
+_STOP_S = 5  # for requests under way; streams are ended at once
+
+
+class ApiService:
+    """`run` serves until cancelled; `ready` is set and `port` known once it listens. The stores stay the caller's."""
+
+    def __init__(
+        self,
+        settings: ApiSettings,
+        communities: Sequence[Community],
+        mqtt: MqttSettings,
+        history: History,
+        register: Register,
+        clock: Clock,
+    ) -> None:
+        self.settings = settings
+        self.ready = asyncio.Event()
+        self.port = settings.port
+        self.live = LiveFeed(communities, clock)
+        self.keys = KeyStore(settings.keys_file, clock)
+        self.app = create_app(settings, communities, history, register, clock, self.live, self.keys)
+        self._communities = communities
+        self._register = register
+        self._clock = clock
+        self._connection = Connection(
+            mqtt,
+            f"api-{secrets.token_hex(6)}",
+            subscriptions=self.live.subscriptions,
+            on_message=self.live.on_message,
+        )
+        self.live.broker = self._connection
+
+    async def run(self) -> None:
+        """Serves until cancelled. Raises ConfigError when the address cannot be listened on."""
+        listener = _listen(self.settings.host, self.settings.port)
+        self.port = listener.getsockname()[1]
+        await self._restore_leases()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._connection.run(), name="api.broker")
+            group.create_task(self.live.watch(), name="api.watch")
+            group.create_task(self._serve(listener), name="api.http")
+
+    async def _restore_leases(self) -> None:
+        """Leases asked for before this start: their commands are not on the wire any more."""
+        sites = {site.id: community.id for community in self._communities for site in community.sites}
+        try:
+            active = await asyncio.to_thread(
+                self._register.commands, 1_000, active_only=True, now_ms=self._clock.now_ms()
+            )
+        except StoreError as error:
+            log.warning("leases in force are not known: %s", error)
+            return
+        for command in active:
+            community = sites.get(command.device.partition("/")[0])
+            if community is not None:
+                self.live.restore_lease(community, msgspec.to_builtins(command))
+
+    async def _serve(self, listener: socket.socket) -> None:
+        server = _Server(
+            uvicorn.Config(
+                self.app,
+                log_config=None,
+                access_log=False,
+                lifespan="off",
+                ws="none",
+                server_header=False,
+                proxy_headers=False,  # a forwarded client must not pass for one at this machine
+                timeout_graceful_shutdown=_STOP_S,
+            ),
+            self.ready,
+        )
+        log.info("serving http://%s:%d", self.settings.host, self.port)
+        serving = asyncio.create_task(server.serve(sockets=[listener]), name="api.http.server")
+        try:
+            await asyncio.shield(serving)
+        except asyncio.CancelledError:
+            server.should_exit = True
+            self.live.close()
+            await serving
+            raise
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without signal handlers of its own: whoever runs the service stops it."""
+
+    def __init__(self, config: uvicorn.Config, ready: asyncio.Event) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._ready.set()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except OSError as error:
+        raise ConfigError(
+            f"cannot listen on {host}:{port}: {error.strerror}",
+            field="api.port",
+            hint="stop the other program, or set another port",
+        ) from error

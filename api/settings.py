@@ -1,0 +1,34 @@
+"""What an operator may set of the API service."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+__all__ = ["BUILT_PAGE", "ApiSettings"]
+
+BUILT_PAGE = Path(__file__).parent / "web" / "dist"
+
+
+class ApiSettings(BaseModel):
+    """The `api` part of a configuration file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    host: str = Field(default="127.0.0.1", description="address to listen on; put a TLS proxy in front of any other")
+    port: int = Field(default=8800, ge=0, le=65535, description="0 takes a free one")
+    keys_file: Path = Field(default=Path("keys.json"), description="API keys, hashed; see `commonwatt keys`")
+    open_to_loopback: Literal["none", "viewer"] = Field(
+        default="none", description="viewer: requests from this machine may read everything without a key"
+    )
+    page_dir: Path | None = Field(default=None, description="built page; default: the one that comes along")
+    max_points: int = Field(default=50_000, ge=1, le=1_000_000, description="points one history answer may hold")
+    max_scanned: int = Field(
+        default=4_000_000, ge=1_000, description="readings one history answer may be computed from (estimated)"
+    )
+    rate_per_s: float = Field(default=50.0, ge=0, description="requests a second per key, in the long run; 0: no limit")
+    rate_burst: int = Field(default=200, ge=1, description="requests a key may make at once")
+    max_streams: int = Field(default=1_000, ge=1, description="event streams open at the same time")
+    docs: bool = Field(default=True, description="serve /docs and /openapi.json")

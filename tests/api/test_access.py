@@ -1,0 +1,194 @@
+"""Who may see and do what: every route of the OpenAPI document with the wrong key, and the way in without one."""
+
+from __future__ import annotations
+
+import json
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from api.app import create_app
+from api.settings import ApiSettings
+from tests.api.conftest import COMMUNITIES, NOW, Api, alert, bearer
+
+PUBLIC = {"/health", "/health/ready", "/api/v1/health", "/api/v1/health/ready"}
+OF_IXELLES = {"site": "ixl-hall", "community": "ixelles", "alert": "ixl-alert", "command": "ixl-command"}
+COMMAND = {"device": "ixl-hall/battery", "set": {"power_w": -3000}, "ttl_s": 60, "reason": "a test"}
+
+
+def operations(app: FastAPI) -> list[tuple[str, str]]:
+    return [(method, path) for path, methods in app.openapi()["paths"].items() for method in methods]
+
+
+@pytest.fixture
+async def tenants(api: Api) -> Api:
+    """Two communities, each with data, an alert and a lease."""
+    for community, site in (("ixelles", "ixl-hall"), ("schaerbeek", "sch-hall")):
+        api.write(f"{site}/pv", NOW, community, power_w=1.0)
+        await api.publish_live(community, site)
+        raised = alert(community, f"{site[:3]}-alert", NOW)
+        api.register.save_alert(raised)
+        await api.publish(f"cw/v1/{community}/alerts/{site[:3]}-alert", raised)
+        api.command(f"{site[:3]}-command", f"{site}/battery")
+    return api
+
+
+async def request(api: Api, method: str, path: str, role: str | None) -> httpx.Response:
+    headers = api.headers[role] if role else {}
+    body = COMMAND if path.endswith("/commands") and method == "post" else None
+    return await api.client.request(method, path.format(**OF_IXELLES), headers=headers, json=body)
+
+
+async def test_no_route_but_health_answers_without_a_key(tenants: Api):
+    for method, path in operations(tenants.app):
+        if path not in PUBLIC:
+            answer = await request(tenants, method, path, None)
+            assert answer.status_code == 401, (method, path)
+            assert answer.headers["www-authenticate"].startswith("Bearer")
+            assert answer.json()["code"] == "unauthenticated"
+
+
+async def test_key_of_another_community_finds_nothing_on_any_route(tenants: Api):
+    secrets = ("ixl-", "ixelles")
+    for method, path in operations(tenants.app):
+        if path in PUBLIC or path.endswith("/stream"):
+            continue
+        answer = await request(tenants, method, path, "schaerbeek-operator")
+        if "{" in path or path.endswith("/commands"):
+            allowed = {200} if method == "get" and "{" not in path else {401, 403, 404}
+            assert answer.status_code in allowed, (method, path, answer.text)
+        if answer.status_code == 200 and path != "/api/v1/communities":
+            assert not any(secret in answer.text for secret in secrets), (method, path, answer.text)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "name"),
+    [
+        ("GET", "/api/v1/sites/{}", "ixl-hall"),
+        ("GET", "/api/v1/sites/{}/devices", "ixl-hall"),
+        ("GET", "/api/v1/sites/{}/history", "ixl-hall"),
+        ("GET", "/api/v1/communities/{}/history", "ixelles"),
+        ("GET", "/api/v1/commands/{}", "ixl-command"),
+        ("POST", "/api/v1/alerts/{}/ack", "ixl-alert"),
+    ],
+)
+async def test_what_is_anothers_looks_like_what_is_not_there(tenants: Api, method: str, path: str, name: str):
+    headers = tenants.headers["schaerbeek-operator"]
+    anothers, nobodys = [
+        await tenants.client.request(method, path.format(called), headers=headers) for called in (name, "nobodys")
+    ]
+    assert anothers.status_code == 404
+    assert anothers.text.replace(name, "nobodys") == nobodys.text
+
+
+async def test_own_key_finds_its_own_on_the_same_routes(tenants: Api):
+    for path in ("/api/v1/sites/ixl-hall", "/api/v1/communities/ixelles/history", "/api/v1/commands/ixl-command"):
+        assert (await tenants.get(path, "ixelles")).status_code == 200
+    assert [site["id"] for site in (await tenants.get("/api/v1/live", "ixelles")).json()["sites"]] == ["ixl-hall"]
+    assert [entry["id"] for entry in (await tenants.get("/api/v1/commands", "ixelles")).json()["commands"]] == [
+        "ixl-command"
+    ]
+    assert [entry["id"] for entry in (await tenants.get("/api/v1/alerts", "ixelles")).json()["alerts"]] == ["ixl-alert"]
+    ids = [entry["id"] for entry in (await tenants.get("/api/v1/communities", "ixelles")).json()["communities"]]
+    assert ids == ["ixelles"]
+
+
+async def test_stream_of_one_community_carries_nothing_of_another(tenants: Api):
+    snapshot = tenants.live.snapshot(frozenset({"schaerbeek"})).decode()
+    assert "sch-hall" in snapshot
+    assert "ixl-" not in snapshot
+    reader = tenants.live.events.subscribe(frozenset({"schaerbeek"}))
+    await tenants.publish_live("ixelles", "ixl-hall")
+    assert reader.take() == b""
+    await tenants.publish_live("schaerbeek", "sch-hall")
+    assert b"sch-hall" in reader.take()
+
+
+async def test_viewer_may_not_acknowledge_nor_command(tenants: Api):
+    for path in ("/api/v1/alerts/{alert}/ack", "/api/v1/commands", "/api/v1/commands/release-all"):
+        answer = await request(tenants, "post", path, "viewer")
+        assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
+
+
+@pytest.mark.parametrize(
+    ("role", "path", "status"),
+    [
+        ("participant", "/api/v1/communities/ixelles/history", 200),
+        ("participant", "/api/v1/sites/ixl-hall", 403),
+        ("participant", "/api/v1/live", 403),
+        ("gateway", "/api/v1/communities", 403),
+    ],
+)
+async def test_role_decides(tenants: Api, role: str, path: str, status: int):
+    assert (await tenants.get(path, role)).status_code == status
+
+
+async def test_key_that_is_revoked_is_refused_at_the_next_request(tenants: Api):
+    assert (await tenants.get("/api/v1/live")).status_code == 200
+    assert tenants.keys.revoke("viewer")
+    assert (await tenants.get("/api/v1/live")).status_code == 401
+
+
+@pytest.mark.parametrize("value", ["Bearer", "Bearer ", "Basic eDp5", "Bearer cw_nonsense", "cw_x", "Bearer \xff\xfe"])
+async def test_header_that_is_no_known_key_is_401(tenants: Api, value: str):
+    answer = await tenants.client.get("/api/v1/live", headers={b"Authorization": value.encode("latin-1")})
+    assert answer.status_code == 401
+
+
+def open_client(api: Api, settings: ApiSettings, address: str, host: str) -> httpx.AsyncClient:
+    app = create_app(
+        settings.model_copy(update={"open_to_loopback": "viewer"}),
+        COMMUNITIES,
+        api.history,
+        api.register,
+        api.clock,
+        api.live,
+        api.keys,
+    )
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app, client=(address, 5)), base_url=f"http://{host}")
+
+
+@pytest.mark.parametrize(
+    ("address", "host", "headers", "status"),
+    [
+        ("127.0.0.1", "127.0.0.1:8800", {}, 200),
+        ("127.0.0.1", "localhost", {}, 200),
+        ("::1", "[::1]:8800", {}, 200),
+        ("192.0.2.7", "127.0.0.1", {}, 401),  # not from this machine
+        ("127.0.0.1", "evil.example", {}, 401),  # DNS rebinding
+        ("127.0.0.1", "127.0.0.1.evil.example", {}, 401),
+        ("127.0.0.1", "localhost", {"X-Forwarded-For": "192.0.2.7"}, 401),  # a proxy at this machine
+        ("127.0.0.1", "localhost", {"Authorization": "Bearer cw_wrong"}, 401),  # a wrong key is no key less
+    ],
+)
+async def test_open_to_loopback_lets_only_a_person_at_this_machine_read(
+    api: Api, settings: ApiSettings, address: str, host: str, headers: dict[str, str], status: int
+):
+    async with open_client(api, settings, address, host) as client:
+        assert (await client.get("/api/v1/live", headers=headers)).status_code == status
+        assert (await client.post("/api/v1/commands", json=COMMAND)).status_code == 401
+
+
+async def test_key_that_asks_too_often_is_told_when_to_come_back(api: Api, settings: ApiSettings):
+    limited = settings.model_copy(update={"rate_per_s": 1.0, "rate_burst": 2})
+    app = create_app(limited, COMMUNITIES, api.history, api.register, api.clock, api.live, api.keys)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://api.test") as client:
+        codes = [(await client.get("/api/v1/live", headers=api.headers["viewer"])).status_code for _ in range(3)]
+        refused = await client.get("/api/v1/live", headers=api.headers["viewer"])
+        other = await client.get("/api/v1/live", headers=api.headers["ixelles"])
+        await api.clock.advance(1)
+        again = await client.get("/api/v1/live", headers=api.headers["viewer"])
+    assert codes == [200, 200, 429]
+    assert (refused.json()["code"], refused.headers["retry-after"]) == ("rate_limited", "1")
+    assert (other.status_code, again.status_code) == (200, 200)
+
+
+def test_key_file_holds_no_plaintext_and_is_the_owners_alone(keys, settings: ApiSettings):
+    plaintext = keys.create("wall screen", "viewer", ["ixelles"])
+    text = settings.keys_file.read_text()
+    assert plaintext.startswith("cw_")
+    assert plaintext not in text
+    assert settings.keys_file.stat().st_mode & 0o777 == 0o600
+    assert bearer(plaintext)
+    assert json.loads(text)["keys"][0]["name"] == "wall screen"
