@@ -41,8 +41,10 @@ def configure_logs(log_format: LogFormat = "text", *, level: int = logging.INFO)
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    for noisy in ("aiomqtt", "pymodbus", "pymodbus.logging", "uvicorn.access", "transitions", "amqtt"):
+    for noisy in ("aiomqtt", "uvicorn.access", "transitions", "amqtt"):
         logging.getLogger(noisy).setLevel(logging.ERROR)
+    # at an error pymodbus tells the traffic of every connection; who reads a device says what went wrong with it
+    logging.getLogger("pymodbus.logging").setLevel(logging.CRITICAL)
 
 
 def notify(state: str) -> None:

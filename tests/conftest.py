@@ -11,13 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from cli.processes import Ports
 from messaging.connection import MqttSettings
 
-
-def _free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
+_free_port = Ports()
 
 
 def wait_for_port(port: int, *, timeout_s: float = 15.0) -> None:

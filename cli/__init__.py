@@ -1,0 +1,1 @@
+"""The `commonwatt` command: reads configuration, composes the services, prints."""

@@ -1,0 +1,125 @@
+"""The configuration files the commands read: which model each follows, checking one, printing a schema."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from api.settings import ApiSettings
+from collector.settings import CollectorSettings
+from energy.community import Community
+from energy.errors import ConfigError
+from messaging.connection import MqttSettings
+from runtime.config import load_config
+from storage.history.settings import EmbeddedSettings, StoreSettings
+
+__all__ = ["CentreConfig", "RegisterSettings", "check_file", "load_centre", "schema_of"]
+
+
+class RegisterSettings(BaseModel):
+    """Where alerts, commands and quarantine are kept, and what still has to be computed."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    path: Path = Path("data/register.db")
+
+    @property
+    def dirty_path(self) -> Path:
+        """The collector's marks of quarter-hours to compute, beside the register."""
+        return self.path.with_name("dirty.db")
+
+
+class CentreConfig(BaseModel):
+    """The configuration of collector and API: one file for both, each reads its part."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    communities: tuple[Community, ...] = Field(min_length=1)
+    mqtt: MqttSettings | None = Field(
+        default=None, description="without it `run` starts a broker of its own on this machine"
+    )
+    store: StoreSettings = EmbeddedSettings()
+    register_: RegisterSettings = Field(default=RegisterSettings(), alias="register")
+    collector: CollectorSettings = CollectorSettings()
+    api: ApiSettings = ApiSettings()
+
+    @model_validator(mode="after")
+    def _unique(self) -> Self:
+        for kind, names in (
+            ("community", [community.id for community in self.communities]),
+            ("site", [site.id for community in self.communities for site in community.sites]),
+        ):
+            twice = sorted({name for name in names if names.count(name) > 1})
+            if twice:
+                raise ValueError(f"{kind} ids must be unique in the whole file: {', '.join(twice)}")
+        return self
+
+
+def load_centre(path: Path) -> CentreConfig:
+    """The centre's configuration. Raises ConfigError naming file, line and field."""
+    return load_config(path, CentreConfig)
+
+
+def _models() -> dict[str, tuple[str, type[BaseModel]]]:
+    """Kind of file: (the key that tells it, its model)."""
+    models: dict[str, tuple[str, type[BaseModel]]] = {"centre": ("communities", CentreConfig)}
+    from gateway.config import GatewayConfig
+
+    models["gateway"] = ("gateway", GatewayConfig)
+    from simulator.config import SimulatorConfig
+
+    models["simulator"] = ("sites", SimulatorConfig)
+    from cli.settle_key import KeyFile
+
+    models["key"] = ("rounds", KeyFile)
+    return models
+
+
+def schema_of(kind: str) -> str:
+    """The JSON schema of a kind of configuration file."""
+    models = _models()
+    if kind not in models:
+        raise ConfigError(f"there is no configuration called {kind!r}", hint=f"one of {', '.join(models)}")
+    return json.dumps(models[kind][1].model_json_schema(by_alias=True), indent=2)
+
+
+def check_file(path: Path, *, as_json: bool) -> str:
+    """Validates the file and tells what it configures. Raises ConfigError for the first thing wrong."""
+    kind, model = _kind_of(path)
+    config = load_config(path, model)
+    facts = _facts(kind, config)
+    if as_json:
+        return json.dumps({"file": str(path), "kind": kind, "ok": True, **facts})
+    told = ", ".join(f"{count} {what}" for what, count in facts.items())
+    return f"{path}: a valid {kind} configuration: {told}"
+
+
+def _kind_of(path: Path) -> tuple[str, type[BaseModel]]:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot be read: {error}", file=str(path), hint="check the path") from error
+    for kind, (key, model) in _models().items():
+        if any(line.startswith(f"{key}:") for line in text.splitlines()):
+            return kind, model
+    raise ConfigError(
+        "is no configuration of commonwatt",
+        file=str(path),
+        hint="a centre has `communities:`, a gateway `gateway:`, a simulator `sites:`, a sharing key `rounds:`",
+    )
+
+
+def _facts(kind: str, config: Any) -> dict[str, int]:
+    if kind == "centre":
+        sites = [site for community in config.communities for site in community.sites]
+        rules = sum(len(community.rules) for community in config.communities)
+        devices = sum(len(site.devices) for site in sites)
+        return {"communities": len(config.communities), "sites": len(sites), "devices": devices, "rules": rules}
+    if kind == "gateway":
+        return {"buses": len(config.buses), "devices": sum(len(bus.devices) for bus in config.buses)}
+    if kind == "key":
+        return {"rounds": len(config.rounds)}
+    return {"sites": len(config.sites), "devices": sum(len(site.devices) for site in config.sites)}

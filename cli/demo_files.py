@@ -1,0 +1,246 @@
+"""The demonstration's configuration files: the same kinds that a real installation has, written by the command."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from api.keys import EVERY_COMMUNITY, KeyRole, KeyStore
+from energy.quantities import Role
+from messaging.connection import MqttSettings
+from runtime.clock import SystemClock
+from simulator.config import DeviceConfig, SiteConfig
+from simulator.demo import DemoFleet, demo_fleet
+
+__all__ = ["DemoFiles", "write_files"]
+
+_PROFILES = {
+    "sunspec-inverter": "sunspec-inverter-103",
+    "sunspec-storage": "sunspec-storage-704",
+    "sdm630": "eastron-sdm630",
+    "alfen-ng9xx": "alfen-ng9xx",
+    "sg-ready-heat-pump": "sg-ready-relay",
+}
+_SHORTEST_LEASE_S = 60
+_LONGEST_LEASE_S = 300
+
+# Sized so that an action never undoes the condition that raised it: what the rule adds to consumption is less than
+# the distance between its raise and its clear value.
+_SURPLUS_RAISE_W, _SURPLUS_CLEAR_W = 12_000, 1_000
+_IMPORT_RAISE_W, _IMPORT_CLEAR_W = 90_000, 70_000
+_BATTERY_CHARGE_W, _BATTERY_DISCHARGE_W = -6_000, 8_000
+_CHARGER_W, _CHARGER_SAFE_A = 11_040, 10.0  # 16 A on three phases instead of 10 A
+
+
+@dataclass(frozen=True, slots=True)
+class DemoFiles:
+    """Where the files are; `operator_key` is the plaintext of the key made for this folder."""
+
+    simulator: Path
+    centre: Path
+    gateways: tuple[Path, ...]
+    processes: Path
+    control_port: int
+    operator_key: str
+
+
+def write_files(
+    folder: Path,
+    *,
+    sites: int,
+    mqtt: MqttSettings,
+    api_port: int,
+    interval_s: float,
+    history_start: int,
+    live_start: int,
+    free_port: Callable[[], int],
+) -> DemoFiles:
+    """Writes all configuration into `folder`. Ports are new at every start, what is measured is not touched."""
+    control_port = free_port()
+    fleet = demo_fleet(
+        sites,
+        free_port,
+        state_file=folder / "simulator-state.json",
+        history_start=history_start,
+        live_start=live_start,
+        control_port=control_port,
+    )
+    gateways = folder / "gateways"
+    gateways.mkdir(exist_ok=True)
+    for stale in gateways.glob("*.yaml"):
+        stale.unlink()
+    broker = mqtt.model_dump(mode="json", exclude_none=True)
+    for demo_site, site in zip(fleet.sites, fleet.config.sites, strict=True):
+        content = _gateway(site, demo_site.community, folder, broker, interval_s)
+        _write(gateways / f"{content['gateway']}.yaml", content)
+    files = DemoFiles(
+        simulator=folder / "simulator.yaml",
+        centre=folder / "centre.yaml",
+        gateways=tuple(sorted(gateways.glob("*.yaml"))),
+        processes=folder / "processes.json",
+        control_port=control_port,
+        operator_key=_operator_key(folder),
+    )
+    _write(files.simulator, _simulator(fleet))
+    _write(files.centre, _centre(fleet, folder, broker, api_port, interval_s))
+    return files
+
+
+def _write(path: Path, content: dict[str, Any]) -> None:
+    text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=120)
+    path.write_text(f"# Written by `commonwatt demo` at every start.\n{text}", encoding="utf-8")
+
+
+def _operator_key(folder: Path) -> str:
+    """The key stands in the folder, readable by its owner only: a demonstration's operator must be able to find it."""
+    path = folder / "operator.key"
+    if path.exists():
+        return path.read_text(encoding="utf-8").strip()
+    store = KeyStore(folder / "keys.json", SystemClock())
+    store.revoke("demo operator")
+    plaintext = store.create("demo operator", KeyRole.OPERATOR, [EVERY_COMMUNITY])
+    path.touch(mode=0o600)
+    path.write_text(plaintext + "\n", encoding="utf-8")
+    return plaintext
+
+
+def _simulator(fleet: DemoFleet) -> dict[str, Any]:
+    content: dict[str, Any] = fleet.config.model_dump(mode="json", exclude_none=True)
+    for site in content["sites"]:
+        for device in site["devices"]:
+            if device["role"] == Role.EV:
+                device["safe_current_a"] = _CHARGER_SAFE_A
+    return content
+
+
+def _gateway(
+    site: SiteConfig, community: str, folder: Path, broker: dict[str, Any], interval_s: float
+) -> dict[str, Any]:
+    buses: dict[str, dict[str, Any]] = {}
+    for device in site.devices:
+        scheme = "rtutcp" if device.framing == "rtu" else "tcp"
+        url = f"{scheme}://{device.host}:{device.port}"
+        bus = buses.setdefault(url, {"id": f"bus-{len(buses) + 1}", "url": url, "timeout_s": 0.5, "devices": []})
+        bus["devices"].append(
+            {
+                "device": f"{site.id}/{device.id}",
+                "profile": _PROFILES[device.kind],
+                "unit": device.unit,
+                "interval_s": interval_s,
+                **_limits(device),
+            }
+        )
+    name = _gateway_id(site.id)
+    return {
+        "gateway": name,
+        "community": community,
+        "data_dir": str(folder / "edge" / name),
+        "mqtt": broker,
+        "commit_interval_s": min(60.0, interval_s / 2),
+        "buses": list(buses.values()),
+    }
+
+
+def _gateway_id(site: str) -> str:
+    return f"gw-{site}"
+
+
+def _limits(device: DeviceConfig) -> dict[str, Any]:
+    match device.role:
+        case Role.BATTERY:
+            return {"limits": {"power_w": {"low": -(device.rated_w or 0), "high": device.rated_w}}}
+        case Role.EV:
+            return {"limits": {"power_w": {"low": 0, "high": device.rated_w}}}
+        case Role.HEAT_PUMP:
+            return {"limits": {"state": {"allowed": ["normal", "boost", "blocked"]}}}
+        case _:
+            return {}
+
+
+def _centre(fleet: DemoFleet, folder: Path, broker: dict[str, Any], api_port: int, interval_s: float) -> dict[str, Any]:
+    communities: dict[str, dict[str, Any]] = {}
+    for demo_site, site in zip(fleet.sites, fleet.config.sites, strict=True):
+        community = communities.setdefault(
+            demo_site.community,
+            {
+                "id": demo_site.community,
+                "name": demo_site.community_name,
+                "municipality": demo_site.community_name,
+                "sites": [],
+                "rules": [],
+            },
+        )
+        community["sites"].append(
+            {
+                "id": site.id,
+                "name": demo_site.name,
+                "kind": demo_site.kind,
+                "gateway": _gateway_id(site.id),
+                "latitude": demo_site.latitude,
+                "longitude": demo_site.longitude,
+                "devices": [_device(device, interval_s) for device in site.devices],
+            }
+        )
+    ttl_s = int(min(_LONGEST_LEASE_S, max(_SHORTEST_LEASE_S, 4 * interval_s)))
+    for community in communities.values():
+        community["rules"] = _rules(community["sites"], ttl_s)
+    return {
+        "communities": list(communities.values()),
+        "mqtt": broker,
+        "store": {"kind": "embedded", "path": str(folder / "history.db")},
+        "register": {"path": str(folder / "register.db")},
+        "collector": {"live_interval_s": min(60.0, max(1.0, interval_s / 2))},
+        "api": {"port": api_port, "keys_file": str(folder / "keys.json"), "open_to_loopback": "viewer"},
+    }
+
+
+def _device(device: DeviceConfig, interval_s: float) -> dict[str, Any]:
+    facts = {"rated_w": device.rated_w, "capacity_wh": device.capacity_wh}
+    return {
+        "id": device.id,
+        "role": device.role.value,
+        "interval_s": interval_s,
+        **{key: value for key, value in facts.items() if value is not None},
+    }
+
+
+def _rules(sites: list[dict[str, Any]], ttl_s: int) -> list[dict[str, Any]]:
+    batteries = _devices(sites, Role.BATTERY)
+    chargers = _devices(sites, Role.EV)[:1]
+
+    def action(device: str, power_w: float) -> dict[str, Any]:
+        return {"device": device, "set": {"power_w": power_w}, "ttl_s": ttl_s}
+
+    return [
+        {
+            "id": "surplus",
+            "metric": "surplus_w",
+            "raise_above": _SURPLUS_RAISE_W,
+            "clear_below": _SURPLUS_CLEAR_W,
+            "for_s": 60,
+            "severity": "info",
+            "actions": [
+                *(action(device, _BATTERY_CHARGE_W) for device in batteries[:1]),
+                *(action(device, _CHARGER_W) for device in chargers),
+            ],
+        },
+        {
+            "id": "import-peak",
+            "metric": "import_w",
+            "raise_above": _IMPORT_RAISE_W,
+            "clear_below": _IMPORT_CLEAR_W,
+            "for_s": 60,
+            "severity": "warning",
+            "actions": [action(device, _BATTERY_DISCHARGE_W) for device in batteries[:1]],
+        },
+    ]
+
+
+def _devices(sites: list[dict[str, Any]], role: Role) -> list[str]:
+    return [
+        f"{site['id']}/{device['id']}" for site in sites for device in site["devices"] if device["role"] == role.value
+    ]

@@ -1,0 +1,183 @@
+"""The `commonwatt` command line: one function per command, errors told in words, never as a traceback."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.dashboards import dashboards_app
+from cli.keys import keys_app
+from cli.settle import settle_command
+from energy.errors import CommonwattError, ConfigError
+from runtime.service import configure_logs
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="commonwatt",
+    help="The energy management system of a municipal energy community.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+
+class LogFormat(StrEnum):
+    """How log lines are written to stderr."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+ConfigOption = Annotated[Path, typer.Option("--config", help="YAML configuration file.", exists=False)]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print facts as JSON.")]
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(version("commonwatt"))
+        raise typer.Exit
+
+
+@app.callback()
+def common(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+    log_format: Annotated[LogFormat, typer.Option(help="Log lines on stderr as text or JSON.")] = LogFormat.TEXT,
+) -> None:
+    """Options of every command."""
+    configure_logs(log_format.value)
+
+
+@app.command()
+def demo(
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Where the page and the API listen.")] = 8800,
+    data: Annotated[Path, typer.Option(help="Where the data live; they survive a restart.")] = Path("data/demo"),
+    sites: Annotated[int, typer.Option(min=1, max=500, help="Number of simulated sites.")] = 12,
+    speed: Annotated[float, typer.Option(min=0.1, max=600, help="How fast time runs; 60: a day in 24 minutes.")] = 1.0,
+    start: Annotated[
+        str | None, typer.Option(help="A fresh folder begins at this instant (ISO 8601) instead of now.")
+    ] = None,
+    no_browser: Annotated[bool, typer.Option("--no-browser", help="Do not open the page.")] = False,
+) -> None:
+    """The whole system in one go, with simulated rooftops on real Modbus, MQTT and storage."""
+    from cli.demo import DemoOptions, run_demo
+
+    run_demo(DemoOptions(port=port, data=data, sites=sites, speed=speed, start=start, open_browser=not no_browser))
+
+
+@app.command()
+def run(config: ConfigOption) -> None:
+    """The centre in one process: broker if none is configured, collector, API."""
+    from cli.centre import run_centre
+
+    run_centre(config, parts={"broker", "collector", "api"})
+
+
+@app.command()
+def collector(config: ConfigOption) -> None:
+    """The collector: ingest, live balance, quarter-hours, rules."""
+    from cli.centre import run_centre
+
+    run_centre(config, parts={"collector"})
+
+
+@app.command()
+def api(config: ConfigOption) -> None:
+    """The HTTP service and the live page."""
+    from cli.centre import run_centre
+
+    run_centre(config, parts={"api"})
+
+
+@app.command()
+def gateway(
+    config: Annotated[
+        list[Path], typer.Option("--config", help="YAML configuration file; several run in one process.")
+    ],
+    wait_for: Annotated[int, typer.Option(hidden=True, help="Begin when this local port accepts connections.")] = 0,
+) -> None:
+    """A rooftop gateway: polls devices, keeps and publishes readings, executes leases."""
+    from cli.edge import run_gateways
+
+    run_gateways(config, wait_for=wait_for)
+
+
+@app.command()
+def simulate(config: ConfigOption) -> None:
+    """Only the simulated devices."""
+    from cli.edge import run_simulator
+
+    run_simulator(config)
+
+
+@app.command()
+def check(
+    file: Annotated[Path, typer.Argument(help="A centre, gateway, simulator or sharing-key file.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Validates a configuration file and says what it configures."""
+    from cli.configs import check_file
+
+    print(check_file(file, as_json=as_json))
+
+
+@app.command()
+def schema(kind: Annotated[str, typer.Argument(help="centre, gateway, simulator or key")] = "centre") -> None:
+    """Prints the JSON schema of a configuration."""
+    from cli.configs import schema_of
+
+    print(schema_of(kind))
+
+
+app.command(name="settle")(settle_command)
+app.add_typer(keys_app, name="keys")
+app.add_typer(dashboards_app, name="dashboards")
+
+
+@app.command(name="backfill", hidden=True)
+def backfill(directory: Annotated[Path, typer.Argument(help="Data directory of the demonstration.")]) -> None:
+    """Fills the demonstration's past through the gateway's own decoder, outbox and uplink."""
+    from cli.backfill import run_backfill
+
+    run_backfill(directory)
+
+
+@app.command(name="broker", hidden=True)
+def broker(port: Annotated[int, typer.Option(min=1, max=65535)] = 1883) -> None:
+    """An embedded MQTT 3.1.1 broker for demonstrations."""
+    from cli.broker import run_embedded_broker
+
+    run_embedded_broker(port)
+
+
+def main() -> None:
+    """Entry point: expected errors become one message on stderr and exit code 1."""
+    try:
+        app()
+    except CommonwattError as error:
+        _fail(error)
+    except ModuleNotFoundError as error:
+        _fail(
+            ConfigError(
+                f"this command needs the package {error.name!r}, which is not installed",
+                hint="pip install 'commonwatt[all]' (or [gateway], [centre], [simulator])",
+            )
+        )
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _fail(error: CommonwattError) -> None:
+    print(f"error: {error}", file=sys.stderr)
+    sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

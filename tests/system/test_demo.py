@@ -1,0 +1,221 @@
+"""The main job: simulated roofs, Modbus, MQTT, store, API, page. One demonstration serves all tests of this file."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import shutil
+import sqlite3
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.system.browser import browser
+from tests.system.conftest import SPEED, Demo, eventually
+
+pytestmark = [pytest.mark.system, pytest.mark.timeout(240)]
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_demo_has_twelve_sites_of_three_communities_whose_numbers_vary(demo):
+    first = demo.live()
+    assert len(first["sites"]) == 12
+    assert len(first["communities"]) == 3
+    seen = {site["id"]: {site["consumption_w"]} for site in first["sites"]}
+
+    def all_vary():
+        for site in demo.live()["sites"]:
+            seen[site["id"]].add(site["consumption_w"])
+        return all(len(values) > 1 for values in seen.values())
+
+    eventually(all_vary, timeout_s=30, what="a change of every site's consumption")
+
+
+def test_demo_balance_of_every_site_closes_to_one_watt_on_the_simulators_truth(demo):
+    """Truth is conserved at every instant, and what the system shows is the truth of the instant it was read."""
+    compared = 0
+    live = demo.live()
+    truth = demo.simulator(do="truth", last=30)["ticks"]
+    for site in live["sites"]:
+        ticks = [tick["sites"][site["id"]] for tick in truth]
+        for tick in ticks:
+            assert abs(tick["consumption_w"] - tick["grid_w"] - tick["pv_w"] - tick["battery_w"]) < 1e-6
+        if site["consumption_w"] is None:
+            continue
+        shown = site["grid_w"], site["pv_w"], site["battery_w"], site["consumption_w"]
+        errors = [
+            max(
+                abs(a - b)
+                for a, b in zip(
+                    shown, (tick["grid_w"], tick["pv_w"], tick["battery_w"], tick["consumption_w"]), strict=True
+                )
+            )
+            for tick in ticks
+        ]
+        assert min(errors) <= 1.0, (site["id"], shown, ticks[-1])
+        compared += 1
+    assert compared == 12
+
+
+def test_demo_silent_inverter_makes_its_site_unknown_and_the_community_says_so(demo):
+    site = "ixelles-school"
+    demo.simulator(do="fault", device=f"{site}/pv", kind="silent", for_s=600)
+
+    def now(kind, name):
+        return next(entry for entry in demo.live()[kind] if entry["id"] == name)
+
+    eventually(lambda: now("sites", site)["stale"] == [f"{site}/pv"], timeout_s=30, what="the stale inverter")
+    silent = now("sites", site)
+    assert silent["pv_w"] is None
+    assert silent["consumption_w"] is None
+    assert silent["grid_w"] is not None, "the meter is on another bus and goes on"
+    assert silent["quality"] == "missing"
+    community = now("communities", "ixelles")
+    assert community["pv_w"] is None
+    assert community["stale"] == [site]
+    assert community["quality"] == "missing"
+    assert (community["known"]["sites"], community["known"]["of"]) == (3, 4)
+    others = [entry for entry in demo.live()["sites"] if entry["id"] != site]
+    assert all(entry["consumption_w"] is not None for entry in others)
+    demo.simulator(do="clear", device=f"{site}/pv")
+    eventually(lambda: now("sites", site)["consumption_w"] is not None, timeout_s=40, what="the inverter's return")
+
+
+def test_demo_silent_inverter_does_not_delay_the_other_sites(demo):
+    """Jitter of the neighbours' readings under 10 % of the interval while one inverter is silent."""
+    demo.simulator(do="fault", device="schaerbeek-school/pv", kind="silent", for_s=600)
+    time.sleep(10)
+    with sqlite3.connect(f"file:{demo.folder / 'history.db'}?mode=ro", uri=True) as db:
+        rows = db.execute(
+            "SELECT d.device, r.t FROM reading r JOIN device d ON d.id = r.device WHERE d.device LIKE '%/grid'"
+            " AND r.t > (SELECT max(t) FROM reading) - 36000 ORDER BY d.device, r.t"
+        ).fetchall()
+    times: dict[str, list[int]] = {}
+    for device, t in rows:
+        times.setdefault(device, []).append(t)
+    assert len(times) == 12
+    interval_ms = SPEED * 1000
+    for device, ts in times.items():
+        gaps = [b - a for a, b in itertools.pairwise(ts)]
+        late = sorted(abs(gap - interval_ms) for gap in gaps)
+        assert late[len(late) // 2] < interval_ms * 0.1, (device, gaps)
+    demo.simulator(do="clear", device="schaerbeek-school/pv")
+
+
+def test_demo_surplus_raises_an_alert_and_moves_the_battery_until_the_lease_ends(demo):
+    """The one action all the way: seen in the simulator's own register, in the alert's evidence and in the audit trail."""
+
+    def alert():
+        alerts = [
+            one
+            for one in demo.get("/api/v1/alerts")["alerts"]
+            if one["rule"] == "surplus" and one["state"] in {"firing", "acknowledged"}
+        ]
+        return next((one for one in alerts if any(action["state"] == "applied" for action in one["actions"])), None)
+
+    raised = eventually(alert, timeout_s=120, what="an alert whose action is applied")
+    action = next(
+        action for action in raised["actions"] if action["device"].endswith("/battery") and action["state"] == "applied"
+    )
+    battery = action["device"]
+    truth = eventually(
+        lambda: (t := demo.simulator(do="truth")["sites"][battery.split("/")[0]]) and t["battery_w"] < -5000 and t,
+        timeout_s=20,
+        what="charging in the simulator's truth",
+    )
+    assert truth["battery_w"] == pytest.approx(-6000, rel=0.05)
+    registers = demo.simulator(do="registers", device=battery, function=3, address=40000, count=4)
+    assert registers["registers"][:2] == [0x5375, 0x6E53]
+    command = demo.get(f"/api/v1/commands/{action['command']}")
+    assert command["issued_by"] == "rule:surplus"
+    assert [entry["state"] for entry in command["trail"]][:2] == ["asked", "applied"]
+    events = [entry["event"] for entry in raised["evidence"]]
+    assert events[:2] == ["crossed", "raised"]
+    assert "applied" in events
+    community = raised["community"]
+    eventually(
+        lambda: next(c for c in demo.live()["communities"] if c["id"] == community)["battery_w"] < -5000,
+        timeout_s=15,
+        what="the effect in the balance",
+    )
+
+
+def test_demo_battery_is_safe_when_the_lease_ends_though_the_collector_is_dead(demo):
+    device = "schaerbeek-depot/battery"
+    body = {"device": device, "set": {"power_w": -20000}, "ttl_s": 40, "reason": "test of the end of a lease"}
+    eventually(lambda: demo.live()["sites"] and _take_over(demo, device, body), timeout_s=30, what="a command accepted")
+    site = device.split("/", maxsplit=1)[0]
+    eventually(
+        lambda: demo.simulator(do="truth")["sites"][site]["battery_w"] < -19000,
+        timeout_s=15,
+        what="the battery's obedience",
+    )
+    os.kill(demo.pids["collector"], 19)  # SIGSTOP: dead to the world, and not started again
+    try:
+        eventually(
+            lambda: demo.simulator(do="truth")["sites"][site]["battery_w"] > -1000, timeout_s=20, what="the safe state"
+        )
+    finally:
+        os.kill(demo.pids["collector"], 18)
+
+
+def _take_over(demo: Demo, device: str, body: dict) -> bool:
+    status, _, answer = demo.request("/api/v1/commands", method="POST", body=body, key=demo.key)
+    assert status == 202, answer
+    command = json.loads(answer)["id"]
+    time.sleep(1)
+    return demo.get(f"/api/v1/commands/{command}")["state"] == "applied"
+
+
+def test_demo_fresh_folder_starts_with_seven_days_of_history(demo):
+    def filled():
+        now = demo.live()["t"]
+        history = demo.get(f"/api/v1/communities/brussels/history?from={now - 7 * 86_400_000}&to={now}")
+        known = [value for value in history["consumption_w"] if value is not None]
+        return len(known) > 600 and history
+
+    history = eventually(filled, timeout_s=120, what="seven days of quarter-hours")
+    assert max(value for value in history["pv_w"] if value is not None) > 50_000
+    for imported, exported, shared in zip(history["import_w"], history["export_w"], history["shared_w"], strict=True):
+        if None not in (imported, exported, shared):
+            assert shared == pytest.approx(min(imported, exported), abs=0.2)
+
+
+def test_demo_killed_and_started_again_goes_on_without_doubling(demo):
+    eventually((demo.folder / "backfilled").exists, timeout_s=120, what="the end of the back-fill")
+    demo.stop(9)
+    with sqlite3.connect(demo.folder / "history.db") as db:
+        before = db.execute("SELECT count(*), count(DISTINCT device || '@' || t), max(t) FROM reading").fetchone()
+    assert before[0] == before[1]
+    demo.start()
+    eventually(lambda: demo.ready(12), timeout_s=60, what="life after the restart")
+    with sqlite3.connect(f"file:{demo.folder / 'history.db'}?mode=ro", uri=True) as db:
+        after = db.execute("SELECT count(*), count(DISTINCT device || '@' || t), max(t) FROM reading").fetchone()
+    assert after[0] == after[1]
+    assert after[0] > before[0]
+    assert after[2] > before[2]
+
+
+@pytest.mark.browser
+def test_demo_page_is_alive_in_a_browser(demo, tmp_path):
+    """Chromium shows the numbers and the sites, and they move. COMMONWATT_SCREENSHOT=1 renews the README's picture."""
+    eventually(lambda: len(demo.live()["communities"]) == 3, what="three communities")
+    with browser(tmp_path) as page:
+        page.open(f"http://127.0.0.1:{demo.port}/#community=ixelles")
+        for site in [site for site in demo.get("/api/v1/sites")["sites"] if site["community"] == "ixelles"]:
+            page.wait_for(f"document.body.innerText.includes({json.dumps(site['name'])})")
+        page.wait_for("/[0-9] k?W/.test(document.querySelector('main').innerText)")
+        before = page.evaluate("document.querySelector('main').innerText")
+        page.wait_for(f"document.querySelector('main').innerText !== {json.dumps(before)}")
+        page.wait_for("document.querySelectorAll('canvas').length >= 1")
+        time.sleep(1)  # the chart draws itself after its data came
+        picture = tmp_path / "page.png"
+        page.picture(picture)
+        assert picture.stat().st_size > 50_000
+        assert page.console == []
+    if os.environ.get("COMMONWATT_SCREENSHOT"):
+        (ROOT / "docs" / "images").mkdir(exist_ok=True)
+        shutil.copy(picture, ROOT / "docs" / "images" / "live-page.png")

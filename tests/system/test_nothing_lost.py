@@ -1,0 +1,146 @@
+"""Nothing committed at a gateway is lost or doubled, whatever dies: broker with its files, collector, API.
+
+The gateways and the simulated roofs run here, so that every batch that reaches an outbox is written into a ledger of our
+own; broker, collector and API are processes that are killed at random and started again by their supervisor.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import random
+import shutil
+import signal
+import sqlite3
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+from cli.demo_files import write_files
+from cli.processes import Child, keep_running
+from gateway.config import GatewayConfig
+from gateway.outbox import Outbox
+from gateway.service import GatewayService
+from messaging.connection import MqttSettings
+from runtime.clock import SystemClock
+from runtime.config import load_config
+from simulator.config import SimulatorConfig
+from simulator.service import Simulator
+
+pytestmark = [pytest.mark.system, pytest.mark.timeout(180)]
+
+SITES = 4
+KILLS = int(os.environ.get("COMMONWATT_KILLS", "12"))  # the long form: COMMONWATT_KILLS=200
+
+
+@pytest.fixture
+def ledger(monkeypatch):
+    """Every reading committed to an outbox, as (device, t)."""
+    committed: set[tuple[str, int]] = set()
+    append = Outbox.append
+
+    def recording(self, readings):
+        seq = append(self, readings)
+        committed.update((reading.device, reading.t) for reading in readings)
+        return seq
+
+    monkeypatch.setattr(Outbox, "append", recording)
+    return committed
+
+
+def _broker(folder: Path, port: int) -> list[str]:
+    data = folder / "broker"
+    data.mkdir()
+    config = folder / "mosquitto.conf"
+    config.write_text(
+        f"listener {port} 127.0.0.1\nallow_anonymous true\npersistence true\npersistence_location {data}/\nuser root\n"
+        "max_queued_messages 0\nautosave_interval 1\n"
+    )
+    binary = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin")
+    if binary is None:
+        pytest.skip("mosquitto is not installed")
+    return [binary, "-c", str(config)]
+
+
+def _wipe(folder: Path) -> None:
+    for path in (folder / "broker").glob("*"):
+        path.unlink(missing_ok=True)
+
+
+def _stored(folder: Path) -> list[tuple[str, int]]:
+    with contextlib.closing(sqlite3.connect(f"file:{folder / 'history.db'}?mode=ro", uri=True)) as db:
+        return db.execute("SELECT d.device, r.t FROM reading r JOIN device d ON d.id = r.device").fetchall()
+
+
+async def test_nothing_committed_is_lost_when_broker_collector_and_api_are_killed_at_random(
+    tmp_path, free_port, ledger
+):
+    now = SystemClock().now_ms()
+    mqtt = MqttSettings(port=free_port())
+    files = write_files(
+        tmp_path,
+        sites=SITES,
+        mqtt=mqtt,
+        api_port=free_port(),
+        interval_s=0.5,
+        history_start=now,
+        live_start=now,
+        free_port=free_port,
+    )
+    command = [sys.executable, "-m", "cli.main"]
+    children = {
+        "broker": Child("broker", _broker(tmp_path, mqtt.port)),
+        "collector": Child("collector", [*command, "collector", "--config", str(files.centre)]),
+        "api": Child("api", [*command, "api", "--config", str(files.centre)]),
+    }
+    clock = SystemClock()
+    services = [GatewayService(_quick(path), clock) for path in files.gateways]
+    simulator = Simulator(load_config(files.simulator, SimulatorConfig), clock)
+    roofs = [asyncio.create_task(service.run()) for service in (simulator, *services)]
+    centre = [asyncio.create_task(keep_running(child)) for child in children.values()]
+    try:
+        await _until(lambda: len(ledger) > 50 and (tmp_path / "history.db").exists() and len(_stored(tmp_path)) > 20)
+        await _kill_at_random(children, tmp_path)
+        at_the_end = set(ledger)
+        await _until(lambda: at_the_end <= set(_stored(tmp_path)), timeout_s=90)
+    finally:
+        for task in (*roofs, *centre):
+            task.cancel()
+        await asyncio.gather(*roofs, *centre, return_exceptions=True)
+    stored = _stored(tmp_path)
+    assert len(stored) == len(set(stored)), "a reading stands twice"
+    assert set(stored) <= ledger, "the store holds what no gateway committed"
+    assert len(at_the_end) > SITES * 3 * 10
+    assert sum(child.restarts for child in children.values()) >= KILLS * 0.6
+
+
+def _quick(path: Path) -> GatewayConfig:
+    """Confirmations that do not come are missed soon, so that the test is short."""
+    content = yaml.safe_load(path.read_text())
+    content["uplink"] = {"resend_after_s": 2.0}
+    content["commit_interval_s"] = 0.5
+    return GatewayConfig.model_validate(content)
+
+
+async def _kill_at_random(children: dict[str, Child], folder: Path) -> None:
+    chance = random.Random(7)
+    for _ in range(KILLS):
+        await asyncio.sleep(chance.uniform(0.3, 1.8))
+        name = chance.choice(["broker", "collector", "collector", "api"])
+        pid = children[name].pid
+        if pid is None:
+            continue
+        os.kill(pid, signal.SIGKILL)
+        if name == "broker":
+            _wipe(folder)
+
+
+async def _until(condition, timeout_s: float = 40.0) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        await asyncio.sleep(0.1)
