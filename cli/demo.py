@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib.util
 import json
 import os
 import signal
@@ -48,6 +49,9 @@ class DemoOptions:
 
 def run_demo(options: DemoOptions) -> None:
     """Runs until Ctrl-C. Raises ConfigError when the port is taken or another demonstration uses the folder."""
+    for package in ("fastapi", "pvlib", "pymodbus"):  # one word now instead of each child's at every start
+        if importlib.util.find_spec(package) is None:
+            raise ModuleNotFoundError(name=package)
     options.data.mkdir(parents=True, exist_ok=True)
     _await_predecessor(options.data)
     _refuse_taken_port(options.port)

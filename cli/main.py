@@ -161,20 +161,30 @@ def main() -> None:
     """Entry point: expected errors become one message on stderr and exit code 1."""
     try:
         app()
-    except CommonwattError as error:
-        _fail(error)
-    except ModuleNotFoundError as error:
-        _fail(
-            ConfigError(
-                f"this command needs the package {error.name!r}, which is not installed",
-                hint="pip install 'commonwatt[all]' (or [gateway], [centre], [simulator])",
-            )
-        )
     except KeyboardInterrupt:
         sys.exit(130)
+    except BaseExceptionGroup as group:  # what ended a service's tasks
+        known = group.subgroup((CommonwattError, ModuleNotFoundError))
+        if known is None:
+            raise
+        _fail(_first(known))
+    except (CommonwattError, ModuleNotFoundError) as error:
+        _fail(error)
 
 
-def _fail(error: CommonwattError) -> None:
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
+def _fail(error: BaseException) -> None:
+    if isinstance(error, ModuleNotFoundError):
+        error = ConfigError(
+            f"this command needs the package {error.name!r}, which is not installed",
+            hint="pip install 'commonwatt[all]' (or [gateway], [centre], [simulator])",
+        )
     print(f"error: {error}", file=sys.stderr)
     sys.exit(1)
 

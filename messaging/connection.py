@@ -97,6 +97,7 @@ class Connection:
         self._on_connect = on_connect
         self._will = will
         self._client: aiomqtt.Client | None = None
+        self._publishing: set[asyncio.Timeout] = set()
 
     async def publish(self, topic: str, payload: bytes, *, qos: int = 1, retain: bool = False) -> None:
         """Publishes and waits for the broker's PUBACK. Raises StoreError when it did not come: publish again later."""
@@ -105,12 +106,15 @@ class Connection:
             raise StoreError("not connected to the broker", hint="it is retried by itself")
         try:
             # aiomqtt's own timeout is asyncio.wait_for, which before Python 3.12 may swallow a cancellation
-            async with asyncio.timeout(_PUBLISH_S):
+            async with asyncio.timeout(_PUBLISH_S) as limit:
+                self._publishing.add(limit)
                 await client.publish(topic, payload, qos=qos, retain=retain, timeout=math.inf)
         except TimeoutError as error:
-            raise StoreError(f"the broker did not confirm {topic} within {_PUBLISH_S:g} s") from error
+            raise StoreError(f"the broker did not confirm {topic}") from error
         except (aiomqtt.MqttError, ValueError) as error:
             raise StoreError(f"the broker did not take {topic}: {error}") from error
+        finally:
+            self._publishing.discard(limit)
 
     async def run(self) -> None:
         """Connects, serves, and connects again after a jittered pause, until cancelled."""
@@ -149,6 +153,9 @@ class Connection:
             finally:
                 self._client = None
                 self.connected.clear()
+                for limit in self._publishing:  # no PUBACK will come any more: nobody needs to wait for it
+                    if not limit.expired():
+                        limit.reschedule(asyncio.get_running_loop().time())
 
     def _note(self, error: Exception) -> None:
         text = str(error)

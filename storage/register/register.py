@@ -57,7 +57,8 @@ _SCHEMA: Final = Schema(
 
 _COMMAND: Final = "SELECT id, device, values_json, ttl_s, issued_by, reason, t, state, ends_at FROM command"
 # How far a step is in a command's life: clocks of gateway and centre differ, so time alone does not order steps.
-_STAGE: Final = "CASE state WHEN 'asked' THEN 0 WHEN 'applied' THEN 1 ELSE 2 END"
+# a refusal below applied: a message that came twice is refused under the id of the lease that stands
+_STAGE: Final = "CASE state WHEN 'asked' THEN 0 WHEN 'refused' THEN 1 WHEN 'applied' THEN 2 ELSE 3 END"
 _SEVERITY: Final = "CASE severity WHEN 'critical' THEN 0 WHEN 'warning' THEN 1 ELSE 2 END"
 
 
@@ -226,8 +227,9 @@ def _stepped(connection: sqlite3.Connection, command_id: str, entry: TrailEntry)
     )
     connection.execute(
         f"UPDATE command SET state = (SELECT state FROM trail WHERE command = ? ORDER BY {_STAGE} DESC, t DESC LIMIT 1),"
-        f" ends_at = coalesce((SELECT min(t) FROM trail WHERE command = ? AND {_STAGE} = 2), ends_at) WHERE id = ?",
-        (command_id, command_id, command_id),
+        f" ends_at = coalesce((SELECT min(t) FROM trail WHERE command = ? AND ({_STAGE} = 3 OR {_STAGE} = 1 AND NOT EXISTS"
+        " (SELECT 1 FROM trail WHERE command = ? AND state = 'applied'))), ends_at) WHERE id = ?",
+        (command_id, command_id, command_id, command_id),
     )
     command = _command(connection, command_id)
     assert command is not None

@@ -83,3 +83,15 @@ async def test_missing_certificate_is_a_config_error_that_says_which_file(tmp_pa
 async def _until(condition):
     while not condition():
         await asyncio.sleep(0.01)
+
+
+async def test_publish_in_flight_fails_at_once_when_the_broker_dies(broker):
+    """Who waits for a PUBACK that cannot come any more learns it now, not after the time limit."""
+    connection = Connection(broker.settings, "sender")
+    async with running(connection):
+        broker.freeze()
+        publishing = asyncio.create_task(connection.publish("t", b"x"))
+        await asyncio.sleep(0.05)
+        broker.kill()
+        with pytest.raises(StoreError):
+            await asyncio.wait_for(publishing, 3)

@@ -106,9 +106,20 @@ class TestCommands:
 
     def test_a_late_step_does_not_bring_an_ended_command_back(self, register):
         ask(register)
-        register.record_result("c1", "refused", "above the fuse", T + 500)
+        register.record_result("c1", "expired", "lease over", T + 61_000)
         late = register.record_result("c1", "applied", "ok", T + 900)
-        assert (late.state, late.ends_at) == ("refused", T + 500)
+        assert (late.state, late.ends_at) == ("expired", T + 61_000)
+
+    def test_a_refusal_ends_a_command_that_was_never_applied(self, register):
+        ask(register)
+        refused = register.record_result("c1", "refused", "above the fuse", T + 500)
+        assert (refused.state, refused.ends_at) == ("refused", T + 500)
+
+    def test_a_repeated_message_that_is_refused_does_not_end_the_lease_that_stands(self, register):
+        ask(register)
+        register.record_result("c1", "applied", "ok", T + 500)
+        replayed = register.record_result("c1", "refused", "this id came before", T + 900)
+        assert (replayed.state, replayed.ends_at) == ("applied", T + 60_000)
 
     def test_a_gateway_whose_clock_is_behind_does_not_confuse_the_order(self, register):
         ask(register)
