@@ -29,7 +29,7 @@ demo: install ## the whole system with simulated rooftops at http://127.0.0.1:88
 
 test: install ## every test; installs the real servers and the browser they need where it may
 	scripts/install-test-servers
-	$(PYTHON) -m pytest $(ARGS)
+	$(PYTHON) -m pytest -n 2 --dist loadfile $(ARGS)
 
 check: install ## linters, types, import rules
 	$(VENV)/bin/ruff check .

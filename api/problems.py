@@ -33,7 +33,7 @@ _CODES: Final = {
 _STATUS: Final[dict[type[CommonwattError], int]] = {DataError: 422, RefusedError: 403, StoreError: 503}
 
 
-class Problem(Exception):  # noqa: N818 - RFC 9457's own word
+class Problem(CommonwattError):  # noqa: N818 - RFC 9457's own word
     """Raised by a route to answer with an error. `field` names the culprit of the request, `hint` the next step."""
 
     def __init__(
@@ -47,11 +47,10 @@ class Problem(Exception):  # noqa: N818 - RFC 9457's own word
         headers: Mapping[str, str] | None = None,
         extra: Mapping[str, Any] | None = None,
     ) -> None:
-        super().__init__(detail)
+        super().__init__(detail, hint=hint)
         self.status = status
         self.code = code
         self.detail = detail
-        self.hint = hint
         self.field = field
         self.headers = headers
         self.extra = extra

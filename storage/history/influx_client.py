@@ -22,7 +22,7 @@ from influxdb_client.rest import ApiException
 from influxdb_client.service.dbr_ps_service import DBRPsService
 from urllib3.exceptions import HTTPError
 
-from energy.errors import ConfigError, StoreError
+from energy.errors import ConfigError, DataError, StoreError
 from storage.history.settings import InfluxSettings
 
 __all__ = ["InfluxClient", "RejectedError", "ResultSet"]
@@ -59,7 +59,7 @@ class _Answer(msgspec.Struct, frozen=True):
 _answer: Final = msgspec.json.Decoder(_Answer)
 
 
-class RejectedError(Exception):
+class RejectedError(DataError):
     """Raised when the server is well but will never take these lines as they are; `reason` is its own word."""
 
     def __init__(self, reason: str) -> None:

@@ -29,7 +29,7 @@ _SCHEMA: Final = Schema(
             (
                 "CREATE TABLE command (id TEXT PRIMARY KEY, device TEXT NOT NULL, values_json BLOB NOT NULL,"
                 " ttl_s REAL NOT NULL, issued_by TEXT NOT NULL, reason TEXT NOT NULL, t INTEGER NOT NULL,"
-                " state TEXT NOT NULL, ends_at INTEGER)"
+                " state TEXT NOT NULL, ends_at INTEGER, asked_until INTEGER)"
             ),
             "CREATE INDEX command_by_time ON command (t)",
             "CREATE INDEX command_active ON command (t) WHERE state IN ('asked', 'applied')",
@@ -88,10 +88,10 @@ class Register:
         details = (device, msgspec.json.encode(values), ttl_s, issued_by, reason, t, ends_at)
         with self._database.write() as connection:
             connection.execute(
-                "INSERT INTO command (id, device, values_json, ttl_s, issued_by, reason, t, ends_at, state)"
+                "INSERT INTO command (id, device, values_json, ttl_s, issued_by, reason, t, asked_until, state)"
                 " VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'asked') ON CONFLICT (id) DO UPDATE SET device = excluded.device,"
                 " values_json = excluded.values_json, ttl_s = excluded.ttl_s, issued_by = excluded.issued_by,"
-                " reason = excluded.reason, ends_at = excluded.ends_at,"
+                " reason = excluded.reason, asked_until = excluded.asked_until,"
                 " t = CASE device WHEN '' THEN excluded.t ELSE t END",
                 (command_id, *details),
             )
@@ -101,7 +101,7 @@ class Register:
         """Keeps what a gateway told of a command, once however often it is told. An unknown command is kept too."""
         with self._database.write() as connection:
             connection.execute(
-                "INSERT OR IGNORE INTO command VALUES (?, '', '{}', 0, '', '', ?, ?, NULL)", (command_id, t, state)
+                "INSERT OR IGNORE INTO command VALUES (?, '', '{}', 0, '', '', ?, ?, NULL, NULL)", (command_id, t, state)
             )
             return _stepped(connection, command_id, TrailEntry(t, state, reason))
 
@@ -228,7 +228,7 @@ def _stepped(connection: sqlite3.Connection, command_id: str, entry: TrailEntry)
     connection.execute(
         f"UPDATE command SET state = (SELECT state FROM trail WHERE command = ? ORDER BY {_STAGE} DESC, t DESC LIMIT 1),"
         f" ends_at = coalesce((SELECT min(t) FROM trail WHERE command = ? AND ({_STAGE} = 3 OR {_STAGE} = 1 AND NOT EXISTS"
-        " (SELECT 1 FROM trail WHERE command = ? AND state = 'applied'))), ends_at) WHERE id = ?",
+        " (SELECT 1 FROM trail WHERE command = ? AND state = 'applied'))), asked_until) WHERE id = ?",
         (command_id, command_id, command_id, command_id),
     )
     command = _command(connection, command_id)
