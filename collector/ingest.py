@@ -97,11 +97,11 @@ class Ingest:
         failures = 0
         while True:
             await self._arrived.wait()
-            await first_of(self._enough.wait(), self._clock.sleep(self._settings.flush_s))
+            await first_of(self._enough.wait(), self._clock.sleep(self._settings.flush_s * self._clock.speed))
             if await self._flush():
                 failures = 0
                 continue
-            await self._clock.sleep(_BACKOFF_S[min(failures, len(_BACKOFF_S) - 1)])
+            await self._clock.sleep(_BACKOFF_S[min(failures, len(_BACKOFF_S) - 1)] * self._clock.speed)
             failures += 1
 
     async def finish(self) -> None:

@@ -39,7 +39,7 @@ class LivePublisher:
         for topic, live in _objects(picture):
             content = encode_object({**live, "t": 0})
             before, said_s = self._said.get(topic, (b"", 0.0))
-            if content == before and now_s - said_s < _REPEAT_S:
+            if content == before and now_s - said_s < _REPEAT_S * self._clock.speed:
                 continue
             try:
                 await self._connection.publish(topic, encode_object(live), qos=0, retain=True)

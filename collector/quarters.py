@@ -142,7 +142,7 @@ class QuarterJob:
                     log.warning("quarter-hours wait for the store: %s", error)
                 self._failing = True
             self._metrics.dirty.set(len(self._dirty))
-            await self._clock.sleep(self._interval_s)
+            await self._clock.sleep(self._interval_s * self._clock.speed)
 
     def due(self) -> list[_Run]:
         """Runs of quarter-hours that can be computed now, newest first."""
@@ -185,7 +185,7 @@ class QuarterJob:
     async def _round(self) -> bool:
         """Works on what is due for a few seconds; True when there is more."""
         runs = await asyncio.to_thread(self.due)
-        until = self._clock.monotonic() + _ROUND_S
+        until = self._clock.monotonic() + _ROUND_S * self._clock.speed
         for done, run in enumerate(runs, start=1):
             written = await asyncio.to_thread(self.compute, run)
             self._metrics.quarters.inc(len(written))

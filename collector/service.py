@@ -120,7 +120,7 @@ class Collector:
                 if not told:
                     log.warning("waiting for the store: %s", error)
                 told = True
-            await self._clock.sleep(_STORE_RETRY_S)
+            await self._clock.sleep(_STORE_RETRY_S * self._clock.speed)
 
     def _load(self) -> Marker:
         marker = Marker(self._dirty, self._history.last())

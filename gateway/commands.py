@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import Sequence
 from typing import Final
 
@@ -35,7 +36,7 @@ class Commands:
         self._tell = tell
         self._metrics = metrics
         self._seen = SeenIds()
-        self._started_ms = clock.now_ms()
+        self._started_s = clock.monotonic()
 
     async def run(self) -> None:
         """One task per device until cancelled; then all of them are brought to their safe states side by side."""
@@ -46,11 +47,12 @@ class Commands:
 
     async def _watch_loop(self) -> None:
         last = self._clock.monotonic()
+        cycle_s = CYCLE_S * self._clock.speed
         while True:
-            await self._clock.sleep(CYCLE_S)
+            await self._clock.sleep(cycle_s)
             now = self._clock.monotonic()
-            stood_still_s = now - last - CYCLE_S
-            if stood_still_s > _STALL_S:
+            stood_still_s = now - last - cycle_s
+            if stood_still_s > _STALL_S * self._clock.speed:
                 log.error("the loop stood still for %.0f s; leases are ended", stood_still_s)
                 for control in self._controls.values():
                     control.stalled(stood_still_s)
@@ -68,6 +70,10 @@ class Commands:
             else:
                 self._refuse(command_id, error.message)
             return
+        self.issue(command, retained=retained)
+
+    def issue(self, command: Command, *, retained: bool = False) -> None:
+        """One command, the centre's or this gateway's own: to its device, or refused with a reason."""
         try:
             self._check(command, retained=retained)
         except RefusedError as error:
@@ -75,12 +81,20 @@ class Commands:
         else:
             self._controls[command.device].submit(command)
 
+    def lease_of(self, device: str) -> str | None:
+        """The id of the lease that stands on a device, None when none does."""
+        control = self._controls.get(device)
+        return None if control is None or control.lease is None else control.lease.id
+
     def _check(self, command: Command, *, retained: bool) -> None:
         if retained:
             raise RefusedError("retained commands are never obeyed: they would act again at every reconnection")
         if not self._seen.add(command.id):
             raise RefusedError("replayed: this id came before; ask with a new one")
-        check(command, self._permits, now_ms=self._clock.now_ms(), started_ms=self._started_ms)
+        now_ms = self._clock.now_ms()
+        # on the wall clock as it is set now: one that ran ahead when we started must not refuse everything for hours
+        started_ms = now_ms - math.ceil((self._clock.monotonic() - self._started_s) * 1000)
+        check(command, self._permits, now_ms=now_ms, started_ms=started_ms)
 
     def _refuse(self, command_id: str, reason: str) -> None:
         log.warning("command %s refused: %s", command_id, reason)

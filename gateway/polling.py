@@ -62,9 +62,9 @@ class FieldDevice:
             self.layout = None
 
 
-def next_on_grid(now_ms: int, interval_ms: int) -> int:
+def next_on_grid(now_ms: int, interval_ms: int, phase_ms: int = PHASE_MS) -> int:
     """The first instant after `now_ms` of the grid k * interval + phase."""
-    phase = min(PHASE_MS, interval_ms * 4 // 10)
+    phase = min(phase_ms, interval_ms * 4 // 10)
     return ((now_ms - phase) // interval_ms + 1) * interval_ms + phase
 
 
@@ -84,6 +84,7 @@ class Poller:
         self._transport = transport
         self._devices = devices
         self._clock = clock
+        self._phase_ms = round(PHASE_MS * clock.speed)
         self._collect = collect
         self._status_changed = status_changed
         self._metrics = metrics
@@ -104,7 +105,7 @@ class Poller:
         for device in self._devices:
             longest = device.interval_ms + (_BACKOFF_MAX_MS if device.failures else 0)
             if device.due_ms > now + longest:  # the wall clock was set back
-                device.due_ms = next_on_grid(now, device.interval_ms)
+                device.due_ms = next_on_grid(now, device.interval_ms, self._phase_ms)
         wait_ms = min(device.due_ms for device in self._devices) - now
         if wait_ms > 0:
             await self._clock.sleep(wait_ms / 1000)
@@ -125,7 +126,7 @@ class Poller:
             self._collect(reading)
 
     def _succeeded(self, device: FieldDevice) -> None:
-        device.due_ms = next_on_grid(self._clock.now_ms(), device.interval_ms)
+        device.due_ms = next_on_grid(self._clock.now_ms(), device.interval_ms, self._phase_ms)
         device.failures = 0
         if device.error is not None:
             device.error = None
@@ -138,7 +139,9 @@ class Poller:
         backoff_ms = device.interval_ms * min(2**device.failures, _BACKOFF_INTERVALS)
         backoff_ms = max(device.interval_ms, min(backoff_ms, _BACKOFF_MAX_MS))
         device.failures += 1
-        device.due_ms = next_on_grid(self._clock.now_ms() + backoff_ms - device.interval_ms, device.interval_ms)
+        device.due_ms = next_on_grid(
+            self._clock.now_ms() + backoff_ms - device.interval_ms, device.interval_ms, self._phase_ms
+        )
         if device.error != error.message:  # say it once, not at every retry
             device.error = error.message
             log.warning("%s: %s; trying again", device.device, error.message)

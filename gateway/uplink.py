@@ -61,7 +61,7 @@ class Uplink:
         self._publish = publish
         self._clock = clock
         self._window = window
-        self._resend_after_s = resend_after_s
+        self._resend_after_s = resend_after_s * clock.speed
         self._metrics = metrics
         self._online = online
         self._problem: str | None = None
@@ -110,7 +110,7 @@ class Uplink:
                 if error.message != self._problem:  # say it once, not at every retry
                     log.warning("sending pauses: %s", error.message)
                 self._problem = error.message
-                await self._clock.sleep(_IDLE_S)
+                await self._clock.sleep(_IDLE_S * self._clock.speed)
 
     async def _serve(self) -> None:
         """One connection's worth of sending. Raises StoreError when it fails."""
@@ -119,7 +119,7 @@ class Uplink:
             self._wake.clear()
             self._expire(self._clock.monotonic())
             if not await self._send_live() + await self._send_backlog():
-                await wait_for_news(self._wake, self._clock, _IDLE_S)
+                await wait_for_news(self._wake, self._clock, _IDLE_S * self._clock.speed)
 
     async def _restart(self) -> None:
         last_seq = await asyncio.to_thread(self._outbox.last_seq)
@@ -160,7 +160,7 @@ class Uplink:
             self._backlog_cursor = min(self._backlog_cursor, min(self._backlog) - 1)
             self._metrics.resent += len(self._backlog)
             self._backlog.clear()
-            self._pause_s = min(_PAUSE_MAX_S, max(self._resend_after_s, self._pause_s * 2))
+            self._pause_s = min(_PAUSE_MAX_S * self._clock.speed, max(self._resend_after_s, self._pause_s * 2))
             self._paused_until = now + self._pause_s
 
     async def _send_live(self) -> int:

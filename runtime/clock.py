@@ -21,6 +21,12 @@ CLOCK_ENV = "COMMONWATT_CLOCK"
 class Clock(Protocol):
     """Time as a service sees it. Everything it schedules and stamps goes through here."""
 
+    @property
+    def speed(self) -> float:
+        """How many of its seconds pass in a real one. Limits that guard against slow processes or networks, which do
+        not become faster with it, are multiplied by it.
+        """
+
     def now_ms(self) -> int:
         """Milliseconds since the Unix epoch, UTC; may step when the machine's clock is set."""
 
@@ -33,6 +39,8 @@ class Clock(Protocol):
 
 class SystemClock:
     """The machine's own clocks."""
+
+    speed = 1.0
 
     def now_ms(self) -> int:
         return time.time_ns() // 1_000_000
@@ -72,6 +80,8 @@ class ScaledClock:
 
 class ManualClock:
     """A clock that stands still until a test advances it; sleepers wake in order of their time."""
+
+    speed = 1.0
 
     def __init__(self, now_ms: int = 1_750_000_000_000) -> None:
         self._now_ms = float(now_ms)

@@ -35,7 +35,7 @@ class Simulator:
         self.config = config
         self.ready = asyncio.Event()
         self._clock = clock
-        self._tick_ms = _tick_ms(config.tick_s, getattr(clock, "speed", 1.0))
+        self._tick_ms = _tick_ms(config.tick_s, clock.speed)
         self._state = StateFile(config.state_file) if config.state_file is not None else None
         self.world = self._make_world()
         self.faults = FaultBook(self.world, clock)

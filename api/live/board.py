@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final, Literal, NamedTuple
 
-from api.live.objects import EXPIRED_MS, LiveObject
+from api.live.objects import LiveObject
 from api.live.stream import Scope
 
 __all__ = ["LiveBoard", "LiveKey"]
@@ -67,7 +67,7 @@ class LiveBoard:
     def newly_expired(self, now_ms: int) -> Iterator[tuple[LiveKey, bytes]]:
         """Objects that have become too old to be shown as current since this was last asked."""
         for key, live in self._objects.items():
-            if now_ms - live.t > EXPIRED_MS and key not in self._told_expired:
+            if now_ms > live.expires and key not in self._told_expired:
                 self._told_expired.add(key)
                 yield key, live.at(now_ms)
 
@@ -79,8 +79,6 @@ class LiveBoard:
         sites = b",".join(live.at(now_ms) for key, live in visible if key.kind == "site")
         return _Answer(
             newest=max((live.t for _, live in visible), default=None),
-            good_until=min(
-                (live.t + EXPIRED_MS for _, live in visible if now_ms - live.t <= EXPIRED_MS), default=_FOREVER
-            ),
+            good_until=min((live.expires for _, live in visible if now_ms <= live.expires), default=_FOREVER),
             tail=b'"communities":[%s],"sites":[%s]}' % (communities, sites),
         )

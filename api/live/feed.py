@@ -11,7 +11,7 @@ import msgspec
 
 from api.live.board import LiveBoard, LiveKey
 from api.live.leases import Lease, Leases
-from api.live.objects import alert_state, read_live
+from api.live.objects import EXPIRED_MS, alert_state, read_live
 from api.live.stream import Events, Scope, frame
 from energy.community import Community
 from energy.errors import DataError, StoreError
@@ -81,7 +81,7 @@ class LiveFeed:
     @property
     def silent(self) -> frozenset[str]:
         """Communities whose collector has said nothing for longer than it ever does."""
-        since = self._clock.now_ms() - SILENT_MS
+        since = self._clock.now_ms() - round(SILENT_MS * self._clock.speed)
         return frozenset(name for name in self._communities if self.board.newest_of.get(name, 0) < since)
 
     def live(self, scope: Scope) -> tuple[bytes, int | None]:
@@ -111,7 +111,7 @@ class LiveFeed:
     async def watch(self) -> None:
         """Tells the streams when a collector falls silent and when single objects expire; runs until cancelled."""
         while True:
-            await self._clock.sleep(_WATCH_S)
+            await self._clock.sleep(_WATCH_S * self._clock.speed)
             self.check_ages()
 
     def check_ages(self) -> None:
@@ -156,7 +156,8 @@ class LiveFeed:
         if not payload:
             self.board.remove(key)
             return
-        live = read_live(payload, key.id, key.community if key.kind == "site" else None)
+        good_for_ms = round(EXPIRED_MS * self._clock.speed)
+        live = read_live(payload, key.id, key.community if key.kind == "site" else None, good_for_ms)
         self.board.put(key, live)
         self.events.publish(key.kind, live.at(self._clock.now_ms()), key.community)
 

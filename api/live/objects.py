@@ -34,30 +34,31 @@ _alert_head = msgspec.json.Decoder(_AlertHead)
 
 
 class LiveObject:
-    """One site or community as it was last published. `t`: ms UTC of its computation."""
+    """One site or community as it was last published. `t`: of its computation, `expires`: no longer "now"; ms UTC."""
 
-    __slots__ = ("_expired", "raw", "t")
+    __slots__ = ("_expired", "expires", "raw", "t")
 
-    def __init__(self, raw: bytes, t: int) -> None:
+    def __init__(self, raw: bytes, t: int, expires: int) -> None:
         self.raw = raw
         self.t = t
+        self.expires = expires
         self._expired: bytes | None = None
 
     def at(self, now_ms: int) -> bytes:
         """The object to show at `now_ms`: its numbers unknown once it has expired."""
-        if now_ms - self.t <= EXPIRED_MS:
+        if now_ms <= self.expires:
             return self.raw
         if self._expired is None:
             self._expired = without_numbers(self.raw)
         return self._expired
 
 
-def read_live(payload: bytes, object_id: str, community: str | None) -> LiveObject:
+def read_live(payload: bytes, object_id: str, community: str | None, good_for_ms: int = EXPIRED_MS) -> LiveObject:
     """Checks that `payload` is the object its topic names, of `community` where one is given. Raises DataError."""
     head = _decode(_head, payload)
     if head.id != object_id or community not in {None, head.community}:
         raise DataError(f"is {head.id!r} of {head.community!r}, which its topic is not", field="id")
-    return LiveObject(_one_line(payload), head.t)
+    return LiveObject(_one_line(payload), head.t, head.t + good_for_ms)
 
 
 def alert_state(payload: bytes, alert_id: str, community: str) -> tuple[bytes, str]:

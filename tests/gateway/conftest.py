@@ -289,6 +289,8 @@ async def serve() -> AsyncIterator[Callable[..., Awaitable[ModbusServer]]]:
 class RealTime:
     """The event loop's own time as a service's clock, with a wall clock that can be stepped."""
 
+    speed = 1.0
+
     def __init__(self) -> None:
         self.offset_ms = 0
 
