@@ -18,10 +18,10 @@ from runtime.service import run_until_stopped
 __all__ = ["broker_command", "run_embedded_broker"]
 
 
-def broker_command(port: int, directory: Path) -> tuple[list[str], MqttSettings]:
-    """The command that runs a broker on 127.0.0.1:`port`, and how to reach it."""
+def broker_command(port: int, directory: Path, *, embedded: bool = False) -> tuple[list[str], MqttSettings]:
+    """The command that runs a broker on 127.0.0.1:`port`, and how to reach it; `embedded`: never mosquitto."""
     binary = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin")
-    if binary is None:
+    if binary is None or embedded:
         command = [sys.executable, "-m", "cli.main", "broker", "--port", str(port)]
         return command, MqttSettings(port=port, protocol="3.1.1")
     config = directory / "mosquitto.conf"

@@ -45,6 +45,7 @@ class DemoOptions:
     speed: float
     start: str | None
     open_browser: bool
+    embedded_broker: bool = False
 
 
 def run_demo(options: DemoOptions) -> None:
@@ -62,7 +63,7 @@ def run_demo(options: DemoOptions) -> None:
 async def _run(options: DemoOptions) -> None:
     clock, memory = _clock(options)
     ports = Ports()
-    command, mqtt = broker_command(ports(), options.data)
+    command, mqtt = broker_command(ports(), options.data, embedded=options.embedded_broker)
     files = write_files(
         options.data,
         sites=options.sites,

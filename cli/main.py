@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from cli.dashboards import dashboards_app
+from cli.field import add_field_commands
 from cli.keys import keys_app
 from cli.settle import settle_command
 from energy.errors import CommonwattError, ConfigError
@@ -65,11 +66,24 @@ def demo(
         str | None, typer.Option(help="A fresh folder begins at this instant (ISO 8601) instead of now.")
     ] = None,
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Do not open the page.")] = False,
+    embedded_broker: Annotated[
+        bool, typer.Option("--embedded-broker", help="Use the embedded broker although mosquitto is installed.")
+    ] = False,
 ) -> None:
     """The whole system in one go, with simulated rooftops on real Modbus, MQTT and storage."""
     from cli.demo import DemoOptions, run_demo
 
-    run_demo(DemoOptions(port=port, data=data, sites=sites, speed=speed, start=start, open_browser=not no_browser))
+    run_demo(
+        DemoOptions(
+            port=port,
+            data=data,
+            sites=sites,
+            speed=speed,
+            start=start,
+            open_browser=not no_browser,
+            embedded_broker=embedded_broker,
+        )
+    )
 
 
 @app.command()
@@ -136,6 +150,7 @@ def schema(kind: Annotated[str, typer.Argument(help="centre, gateway, simulator 
     print(schema_of(kind))
 
 
+add_field_commands(app)
 app.command(name="settle")(settle_command)
 app.add_typer(keys_app, name="keys")
 app.add_typer(dashboards_app, name="dashboards")
