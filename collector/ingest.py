@@ -60,6 +60,7 @@ class Ingest:
         clock: Clock,
         *,
         on_live: Callable[[Sequence[Row]], None],
+        on_late: Callable[[Sequence[Row]], None],
         confirm: Callable[[Sequence[Batch]], None],
         set_aside: Callable[[Sequence[Refused]], None],
     ) -> None:
@@ -70,6 +71,7 @@ class Ingest:
         self._metrics = metrics
         self._clock = clock
         self._on_live = on_live
+        self._on_late = on_late
         self._confirm = confirm
         self._set_aside = set_aside
         self._held: dict[_Name, _Held] = {}
@@ -88,8 +90,7 @@ class Ingest:
             self._set_aside(refused)
         if batch is None:
             return
-        if not batch.historical:
-            self._on_live(batch.rows)
+        (self._on_late if batch.historical else self._on_live)(batch.rows)
         self._hold(_Held(batch, message.payload, message.topic, self._clock.monotonic()))
 
     async def run(self) -> None:

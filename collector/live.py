@@ -82,6 +82,14 @@ class LiveState:
             if self._take(row):
                 self._from_store.discard(row.tags.device)
 
+    def recall(self, rows: Iterable[Row]) -> None:
+        """Takes late readings in: they count for the energy of today, never for what is going on now."""
+        now_ms = self._clock.now_ms()
+        since = quarter_start(now_ms) - QUARTER_MS - _BEFORE_MS
+        for row in rows:
+            if since <= row.t <= now_ms:
+                self.recent.add(row)
+
     def picture(self) -> LivePicture:
         """What is going on now."""
         now_ms = self._clock.now_ms()

@@ -138,6 +138,7 @@ class Collector:
             self.metrics,
             self._clock,
             on_live=self._live.hear,
+            on_late=self._live.recall,
             confirm=self._confirmations.add,
             set_aside=self._quarantine.add,
         )

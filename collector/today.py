@@ -6,6 +6,7 @@ the same function that computes the stored ones.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -54,14 +55,19 @@ class CommunityToday:
 
 
 class Recent:
-    """The live readings of each device since the quarter-hour before the running one."""
+    """The readings of each device since the quarter-hour before the running one, by time however they came."""
 
     def __init__(self) -> None:
         self._rows: dict[str, deque[Row]] = {}
 
     def add(self, row: Row) -> None:
-        """Takes the newest reading of a device in."""
+        """Takes a reading in; one that is known changes nothing."""
         rows = self._rows.setdefault(row.tags.device, deque())
+        if rows and row.t <= rows[-1].t:
+            place = bisect_left(rows, row.t, key=lambda known: known.t)
+            if rows[place].t != row.t:
+                rows.insert(place, row)
+            return
         rows.append(row)
         oldest = quarter_start(row.t) - QUARTER_MS
         while len(rows) > REACH and rows[REACH].t < oldest:

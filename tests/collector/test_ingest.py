@@ -58,6 +58,7 @@ class Bench:
             Metrics(),
             self.clock,
             on_live=self.live.extend,
+            on_late=lambda _: None,
             confirm=self.confirm,
             set_aside=self.refused.extend,
         )

@@ -113,6 +113,27 @@ def test_today_is_the_stored_quarter_hours_and_what_was_read_since(scene):
     assert today.quality is Quality.MEASURED
 
 
+def test_late_readings_count_for_today_and_never_for_now(scene):
+    """A system that starts within a quarter-hour and gets its beginning afterwards, as history."""
+    now = scene.clock.now_ms()
+    scene.live.today.written(quarter("ixl-hall", MIDNIGHT + n * QUARTER_MS) for n in range(9))
+    readings = [(now - QUARTER_MS + n * 60_000, n) for n in range(16)]
+    for t, n in readings[8:]:
+        scene.hear("ixl-hall/grid", t, power_w=60.0, energy_import_wh=100.0 + n, energy_export_wh=0.0)
+        scene.hear("ixl-hall/pv", t, power_w=120.0, energy_export_wh=2.0 * n)
+    assert scene.site().today.pv_wh is None
+    for t, n in reversed(readings[:9]):
+        for device, values in (
+            ("ixl-hall/grid", {"power_w": 9e9, "energy_import_wh": 100.0 + n, "energy_export_wh": 0.0}),
+            ("ixl-hall/pv", {"power_w": 9e9, "energy_export_wh": 2.0 * n}),
+        ):
+            scene.live.recall([Row(scene.directory.place("ixelles", "gw-hall", device), t, values)])
+    site = scene.site()
+    assert site.today.pv_wh == pytest.approx(9 * 10 + 30)
+    assert site.today.import_wh == pytest.approx(9 * 20 + 15)
+    assert (site.balance.pv_w, site.balance.grid_w) == (120.0, 60.0)
+
+
 def test_today_is_unknown_where_a_quarter_hour_is(scene):
     scene.live.today.written(quarter("ixl-hall", MIDNIGHT + n * QUARTER_MS) for n in range(10) if n != 4)
     assert scene.site().today.pv_wh is None
