@@ -39,7 +39,7 @@ check: install ## linters, types, import rules
 	scripts/check-page
 
 bench: install ## benchmarks, side by side in one run
-	$(PYTHON) -m benchmarks
+	$(PYTHON) -m benchmarks $(ARGS)
 
 clean: ## removes what was built and installed
 	rm -rf $(VENV) api/web/dist api/web/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis

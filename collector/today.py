@@ -15,7 +15,7 @@ from typing import Final
 from collector.quarters import REACH, Rows, energy_of
 from energy.balance import self_sufficiency
 from energy.metering import SiteEnergy, site_energy
-from energy.quantities import Quality, Role, worst
+from energy.quantities import Quality, Role, total, worst
 from energy.quarters import QUARTER_MS, quarter_start
 from storage.history import Row, SiteQuarter
 
@@ -149,14 +149,14 @@ def _energy(quarter: SiteQuarter) -> SiteEnergy:
 def site_today(parts: Parts) -> SiteToday:
     """A site's energy over its quarter-hours."""
     energies = list(parts.values())
-    consumption = _sum(None if part is None else part.consumption_wh for part in energies)
-    imported = _sum(None if part is None else part.import_wh for part in energies)
+    consumption = total(None if part is None else part.consumption_wh for part in energies)
+    imported = total(None if part is None else part.import_wh for part in energies)
     return SiteToday(
-        pv_wh=_sum(None if part is None else part.pv_wh for part in energies),
+        pv_wh=total(None if part is None else part.pv_wh for part in energies),
         import_wh=imported,
-        export_wh=_sum(None if part is None else part.export_wh for part in energies),
-        charge_wh=_sum(None if part is None else part.charge_wh for part in energies),
-        discharge_wh=_sum(None if part is None else part.discharge_wh for part in energies),
+        export_wh=total(None if part is None else part.export_wh for part in energies),
+        charge_wh=total(None if part is None else part.charge_wh for part in energies),
+        discharge_wh=total(None if part is None else part.discharge_wh for part in energies),
         consumption_wh=consumption,
         self_sufficiency=self_sufficiency(consumption, imported),
         quality=_quality(energies),
@@ -168,18 +168,18 @@ def community_today(sites: Sequence[Parts]) -> CommunityToday:
     starts = sorted({start for parts in sites for start in parts})
     shared: list[float | None] = []
     for start in starts:
-        injected = _sum(_export(parts.get(start)) for parts in sites)
-        withdrawn = _sum(_import(parts.get(start)) for parts in sites)
+        injected = total(_export(parts.get(start)) for parts in sites)
+        withdrawn = total(_import(parts.get(start)) for parts in sites)
         shared.append(None if injected is None or withdrawn is None else min(injected, withdrawn))
     energies = [part for parts in sites for part in parts.values()]
-    consumption = _sum(None if part is None else part.consumption_wh for part in energies)
-    imported = _sum(_import(part) for part in energies)
-    shared_wh = _sum(shared)
+    consumption = total(None if part is None else part.consumption_wh for part in energies)
+    imported = total(_import(part) for part in energies)
+    shared_wh = total(shared)
     outside = None if imported is None or shared_wh is None else imported - shared_wh
     return CommunityToday(
-        pv_wh=_sum(None if part is None else part.pv_wh for part in energies),
+        pv_wh=total(None if part is None else part.pv_wh for part in energies),
         import_wh=imported,
-        export_wh=_sum(_export(part) for part in energies),
+        export_wh=total(_export(part) for part in energies),
         shared_wh=shared_wh,
         consumption_wh=consumption,
         self_sufficiency=self_sufficiency(consumption, outside),
@@ -197,13 +197,3 @@ def _export(part: SiteEnergy | None) -> float | None:
 
 def _quality(parts: Sequence[SiteEnergy | None]) -> Quality:
     return worst(*(Quality.MISSING if part is None else part.quality for part in parts))
-
-
-def _sum(values: Iterable[float | None]) -> float | None:
-    """The sum, None as soon as one part is unknown."""
-    total = 0.0
-    for value in values:
-        if value is None:
-            return None
-        total += value
-    return total

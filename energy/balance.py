@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from energy.community import Community, Device, Site, device_id
-from energy.quantities import Quality, Role, worst
+from energy.quantities import Quality, Role, total, worst
 
 __all__ = [
     "CommunityBalance",
@@ -132,7 +132,7 @@ def site_balance(site: Site, community: str, devices: tuple[DeviceNow, ...], now
     grid_w = _role_power(devices, Role.GRID) if any(device.role is Role.GRID for device in devices) else None
     pv_w = _role_power(devices, Role.PV)
     battery_w = _role_power(devices, Role.BATTERY)
-    consumption_w = _sum((grid_w, pv_w, battery_w))
+    consumption_w = total((grid_w, pv_w, battery_w))
     return SiteBalance(
         id=site.id,
         community=community,
@@ -152,10 +152,10 @@ def site_balance(site: Site, community: str, devices: tuple[DeviceNow, ...], now
 
 def community_balance(community: Community, sites: Sequence[SiteBalance], now_ms: int) -> CommunityBalance:
     """The balance of `community` from the balances of its sites."""
-    pv_w = _sum(site.pv_w for site in sites)
-    consumption_w = _sum(site.consumption_w for site in sites)
-    injected = _sum(_opposite_part(site.grid_w) for site in sites)
-    withdrawn = _sum(_positive_part(site.grid_w) for site in sites)
+    pv_w = total(site.pv_w for site in sites)
+    consumption_w = total(site.consumption_w for site in sites)
+    injected = total(_opposite_part(site.grid_w) for site in sites)
+    withdrawn = total(_positive_part(site.grid_w) for site in sites)
     shared = None if injected is None or withdrawn is None else min(injected, withdrawn)
     surplus = _difference(injected, shared)
     imported = _difference(withdrawn, shared)
@@ -163,8 +163,8 @@ def community_balance(community: Community, sites: Sequence[SiteBalance], now_ms
         id=community.id,
         t=now_ms,
         pv_w=pv_w,
-        grid_w=_sum(site.grid_w for site in sites),
-        battery_w=_sum(site.battery_w for site in sites),
+        grid_w=total(site.grid_w for site in sites),
+        battery_w=total(site.battery_w for site in sites),
         consumption_w=consumption_w,
         shared_w=shared,
         surplus_w=surplus,
@@ -203,7 +203,7 @@ def _known(sites: Sequence[SiteBalance]) -> Known:
 
 
 def _role_power(devices: Iterable[DeviceNow], role: Role) -> float | None:
-    return _sum(device.power_w for device in devices if device.role is role)
+    return total(device.power_w for device in devices if device.role is role)
 
 
 def _mean_soc(site: Site, devices: Sequence[DeviceNow]) -> float | None:
@@ -214,16 +214,6 @@ def _mean_soc(site: Site, devices: Sequence[DeviceNow]) -> float | None:
         return None
     weight = sum(capacities.get(battery.id, 1.0) for battery in batteries)
     return sum((battery.soc_pct or 0.0) * capacities.get(battery.id, 1.0) for battery in batteries) / weight
-
-
-def _sum(values: Iterable[float | None]) -> float | None:
-    """The sum, None as soon as one part is unknown."""
-    total = 0.0
-    for value in values:
-        if value is None:
-            return None
-        total += value
-    return total
 
 
 def _difference(whole: float | None, part: float | None) -> float | None:

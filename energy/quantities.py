@@ -10,11 +10,12 @@ A PV inverter counts its production in `energy_export_wh`, a battery charges int
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-__all__ = ["QUANTITIES", "Kind", "Quality", "Quantity", "Role", "worst"]
+__all__ = ["QUANTITIES", "Kind", "Quality", "Quantity", "Role", "total", "worst"]
 
 
 class Role(StrEnum):
@@ -51,6 +52,16 @@ _RANK: Final = {Quality.MEASURED: 0, Quality.ESTIMATED: 1, Quality.MISSING: 2}
 def worst(*qualities: Quality) -> Quality:
     """The worst of `qualities`; measured when there is none: a sum of nothing is known."""
     return max(qualities, key=_RANK.__getitem__, default=Quality.MEASURED)
+
+
+def total(values: Iterable[float | None]) -> float | None:
+    """The sum of `values`, None as soon as one of them is unknown: never silently too low."""
+    result = 0.0
+    for value in values:
+        if value is None:
+            return None
+        result += value
+    return result
 
 
 class Kind(StrEnum):

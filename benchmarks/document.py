@@ -1,0 +1,114 @@
+"""The document of a whole run: what was measured, how to repeat it, the tables, and what their ratios say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from benchmarks import api, centre, edge, influxdb
+from benchmarks.demo import DemoTable
+from benchmarks.measure import Table
+
+__all__ = ["Tables", "document"]
+
+Tables = Mapping[str, Sequence[Table | DemoTable]]
+
+_TEXT = """\
+# Benchmarks
+
+Written by `.venv/bin/python -m benchmarks --out docs/benchmarks.md`; the figures in the text are those of the tables.
+
+**What.** Every path runs as in production: the real commands as processes of their own, real Modbus TCP, a real
+mosquitto, real files and servers, all on the loopback of one machine. Beside it, in the same run, stands its *raw
+bound*: the same bytes moved with nothing around them. Paths take turns, so that a noisy minute hits them alike.
+
+**How to read.** A *reading* is one device at one instant with all its values. CPU is that of the measured process with
+all its threads, by the kernel's account. Figures are medians of {runs} runs with their range. Trust the ratios before
+the absolute figures: on another machine both columns move together.
+
+**How to repeat.** `make bench` prints the tables (about five minutes; needs mosquitto, and InfluxDB 1.x as `influxd` or
+2.x as `influxd2` for that part). Parts: `python -m benchmarks edge centre influxdb api demo`. These are no tests and no
+thresholds: machines differ.
+
+{head}
+
+{tables}
+## What the ratios say
+
+- **Edge.** A gateway costs {gateway:.1f} times what bare sockets cost for the same requests, and {gateway_pymodbus:.1f} times
+  pymodbus alone, which is {pymodbus:.1f} times the bound. The rest is decoding and checking, one commit to disk a second, MQTT
+  and confirmations: the price of losing nothing. {edge_devices} devices at 1 Hz take {gateway_core:.1%} of a core. A serial field bus ends
+  far sooner: a 9,600 baud line carries some six reads of 60 registers a second.
+- **Centre.** A collector costs {collector:.1f} times bare receiving and bare inserting together. Our store alone is at
+  {store:.1f} times that bound, so storing is near what SQLite can do; the rest is the MQTT client library, checking every value,
+  marking quarter-hours and the live picture. {collector_rate:,.0f} readings a second are {collector_tens:,.0f} devices read every ten
+  seconds, by calculation.
+{influx}- **API.** A live answer costs {live:.1f} times the bare server with the same bytes; the difference is FastAPI's routing and our
+  access check, not the answer, whose bytes are made once per change. An event of the stream costs {stream_us:.0f} µs,
+  {stream:.1f} times the bound, which writes all events of a second to a client in one piece. A day of one device is at
+  {device:.1f} times its SQL statement, so the statement is what it costs; a site's consumption, at {consumption:.1f}, reads three
+  devices.
+- **Demo.** {demo_start:.1f} s from the command to twelve live sites. Everything together then takes {demo_core:.1%} of a core.
+
+## What limits
+
+- Edge: one process, one core; the system calls of the sockets, then pymodbus.
+- Centre: one process, one core. With {window} messages unconfirmed the collector used {collector_core:.0%} of a core: it also waits for
+  the disk's sync. More communities go to more collectors side by side (`communities` of the configuration).
+- InfluxDB: the server's share stands in the notes; it is the smaller one until several collectors write to one server.
+- API: one process, one core. The page follows the stream, so a person costs events, one a second and site, not requests.
+
+## What is not measured
+
+- Raspberry Pi and SD cards; networks with delay or loss; TLS; the serial line (RTU).
+- Days: growth of the store, compaction in InfluxDB, a broker with persistence.
+- A backlog after an outage, restarts, kill -9: `tests/` show that nothing is lost, not how fast it is.
+- Several collectors on one broker or server; many readers of long histories while the collector writes.
+- Other programs: only bare bounds stand beside ours here.
+"""
+_INFLUX = """\
+- **InfluxDB.** Collector and server together cost {ratios} posting finished lines, which receives nothing by MQTT. The server
+  works about as much in both; what is added is the collector, whose cost hardly depends on the store behind it.
+"""
+
+
+def document(tables: Tables, head: str, runs: int) -> str:
+    """The whole document. `tables` by part, every part but influxdb filled."""
+    (edges,), (centres,) = tables["edge"], tables["centre"]
+    live, stream, history = tables["api"]
+    (demo,) = tables["demo"]
+    assert isinstance(edges, Table)
+    assert isinstance(centres, Table)
+    assert isinstance(live, Table)
+    assert isinstance(stream, Table)
+    assert isinstance(history, Table)
+    assert isinstance(demo, DemoTable)
+    gateway, collector = edges.row(edge.GATEWAY), centres.row(centre.COLLECTOR)
+    return _TEXT.format(
+        runs=runs,
+        head=head,
+        tables="".join(f"{table.markdown()}\n" for part in tables.values() for table in part),
+        gateway=edges.ratio(edge.GATEWAY),
+        pymodbus=edges.ratio(edge.PYMODBUS),
+        gateway_pymodbus=edges.ratio(edge.GATEWAY) / edges.ratio(edge.PYMODBUS),
+        edge_devices=edge.DEVICES,
+        gateway_core=gateway.facts["core"],
+        collector=centres.ratio(centre.COLLECTOR),
+        store=centres.ratio(centre.STORE),
+        collector_rate=round(collector.per_s, -2),
+        collector_tens=round(collector.per_s * 10, -3),
+        collector_core=collector.facts["core"],
+        window=centre.WINDOW,
+        influx=_influx(tables["influxdb"]),
+        live=live.ratio(api.LIVE),
+        stream=stream.ratio(api.STREAM),
+        stream_us=stream.row(api.STREAM).cpu_us,
+        device=history.ratio(api.DEVICE),
+        consumption=history.ratio(api.CONSUMPTION),
+        demo_start=demo.start_s,
+        demo_core=demo.core,
+    )
+
+
+def _influx(tables: Sequence[Table | DemoTable]) -> str:
+    found = [f"{table.ratio(influxdb.COLLECTOR):.1f} times" for table in tables if isinstance(table, Table)]
+    return _INFLUX.format(ratios=" and ".join(found)) if found else ""
