@@ -16,7 +16,7 @@ from messaging.connection import MqttSettings
 from runtime.config import load_config
 from storage.history.settings import EmbeddedSettings, StoreSettings
 
-__all__ = ["CentreConfig", "RegisterSettings", "check_file", "load_centre", "schema_of"]
+__all__ = ["CentreConfig", "RegisterSettings", "check_file", "load_centre", "read_config", "schema_of"]
 
 
 class RegisterSettings(BaseModel):
@@ -88,13 +88,18 @@ def schema_of(kind: str) -> str:
 
 def check_file(path: Path, *, as_json: bool) -> str:
     """Validates the file and tells what it configures. Raises ConfigError for the first thing wrong."""
-    kind, model = _kind_of(path)
-    config = load_config(path, model)
+    kind, config = read_config(path)
     facts = _facts(kind, config)
     if as_json:
         return json.dumps({"file": str(path), "kind": kind, "ok": True, **facts})
     told = ", ".join(f"{count} {what}" for what, count in facts.items())
     return f"{path}: a valid {kind} configuration: {told}"
+
+
+def read_config(path: Path) -> tuple[str, Any]:
+    """The kind of a configuration file and its validated content. Raises ConfigError."""
+    kind, model = _kind_of(path)
+    return kind, load_config(path, model)
 
 
 def _kind_of(path: Path) -> tuple[str, type[BaseModel]]:

@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from cli.dashboards import dashboards_app
+from cli.doctor import doctor
 from cli.field import add_field_commands
 from cli.keys import keys_app
 from cli.settle import settle_command
@@ -151,6 +152,7 @@ def schema(kind: Annotated[str, typer.Argument(help="centre, gateway, simulator 
 
 
 add_field_commands(app)
+app.command(name="doctor")(doctor)
 app.command(name="settle")(settle_command)
 app.add_typer(keys_app, name="keys")
 app.add_typer(dashboards_app, name="dashboards")

@@ -129,11 +129,11 @@ class Actuator:
             nameplate = await self._number(base.point.point)
             if nameplate <= 0:
                 raise DeviceError(f"its {base.label} is {nameplate:g}", kind="garbage")
-            return min(100.0, 100 * value / nameplate)
+            return max(-100.0, min(100.0, 100 * value / nameplate))
         if transform.amperes_at_v is None:
             return value
         phases = await self._number(transform.phases) if isinstance(transform.phases, str) else float(transform.phases)
-        return value / (transform.amperes_at_v * max(1.0, phases))
+        return _charger_current(transform, value / (transform.amperes_at_v * max(1.0, phases)))
 
     async def _remaining_s(self, control: Control, watchdog_s: float) -> float:
         assert control.watchdog is not None
@@ -155,6 +155,13 @@ class Actuator:
                 f"it has no {name}", kind="profile", hint="this device cannot be commanded; take its limits out"
             )
         return place
+
+
+def _charger_current(transform: Transform, amperes: float) -> float:
+    """What a charger takes: never more than asked for, and nothing instead of less than its least current."""
+    if transform.step_a:
+        amperes = math.floor(amperes / transform.step_a + 1e-9) * transform.step_a
+    return amperes if amperes >= transform.least_a else 0.0
 
 
 def _watchdog_s(control: Control, lease_s: float) -> float:

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from energy.community import RESERVED_GATEWAYS, Slug
 from energy.errors import ConfigError
-from energy.quantities import QUANTITIES, Kind
+from energy.fallback import BLOCKED, Limits
+from energy.quantities import QUANTITIES, Kind, Role
 from gateway.modbus import parse_bus_url
 from gateway.profile import Control, Library, Profile
 from messaging.connection import MqttSettings
 
-__all__ = ["BusConfig", "DeviceConfig", "GatewayConfig", "Limit", "UplinkConfig"]
+__all__ = ["BusConfig", "DeviceConfig", "FallbackConfig", "GatewayConfig", "Limit", "UplinkConfig", "device_role"]
 
 DeviceName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}/[a-z0-9][a-z0-9_-]{0,62}$")]
+
+
+_SOC_SPAN_PCT: Final = 10.0  # less leaves a battery nothing to do between its bounds
+_METER_INTERVAL_MAX_S: Final = 20.0  # three missed readings are as old as energy.fallback still acts upon
 
 
 class _Model(BaseModel):
@@ -60,6 +65,11 @@ class DeviceConfig(_Model):
         default_factory=dict, description="instead of the profile's safe state, a value held without a lease"
     )
 
+    @property
+    def site(self) -> str:
+        """The site it stands at."""
+        return self.device.partition("/")[0]
+
 
 class BusConfig(_Model):
     """One connection with the devices behind it."""
@@ -82,6 +92,28 @@ class UplinkConfig(_Model):
     status_interval_s: float = Field(default=30.0, gt=0, le=600)
 
 
+class FallbackConfig(_Model):
+    """What every site of this gateway does while the centre is silent (docs/edge.md)."""
+
+    rule: Literal["none", "self_consumption"] = "none"
+    after_s: float = Field(default=60.0, ge=1, le=3600, description="without any message from the centre")
+    fuse_a: float | None = Field(default=None, gt=0, le=10_000, description="per phase of the grid connection")
+    import_limit_w: float | None = Field(default=None, ge=0)
+    soc_min_pct: float = Field(default=10.0, ge=0, le=100)
+    soc_max_pct: float = Field(default=95.0, ge=0, le=100)
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.soc_max_pct - self.soc_min_pct < _SOC_SPAN_PCT:
+            raise ValueError(f"soc_max_pct must be at least {_SOC_SPAN_PCT:g} above soc_min_pct")
+        return self
+
+    @property
+    def limits(self) -> Limits:
+        """As the rule takes them."""
+        return Limits(self.fuse_a, self.import_limit_w, self.soc_min_pct, self.soc_max_pct)
+
+
 class GatewayConfig(_Model):
     """Everything a gateway needs."""
 
@@ -94,6 +126,7 @@ class GatewayConfig(_Model):
         default=256.0, ge=1, description="the oldest batches are dropped beyond, and counted"
     )
     uplink: UplinkConfig = UplinkConfig()
+    fallback: FallbackConfig = FallbackConfig()
     profiles_dir: Path | None = Field(default=None, description="folder of additional device profiles")
     buses: tuple[BusConfig, ...] = ()
 
@@ -106,6 +139,8 @@ class GatewayConfig(_Model):
         devices = [device for bus in self.buses for device in bus.devices]
         _refuse_repeats("device", [device.device for device in devices])
         library = Library(self.profiles_dir)
+        for bus in self.buses:
+            _check_protocol(bus, library)
         for device in devices:
             try:
                 _check_limits(device, library.get(device.profile))
@@ -113,6 +148,8 @@ class GatewayConfig(_Model):
                 raise ValueError(
                     f"{device.device}: {error.message}" + (f"; {error.hint}" if error.hint else "")
                 ) from error
+        if self.fallback.rule != "none":
+            _check_fallback(self, library)
         return self
 
 
@@ -120,6 +157,53 @@ def _refuse_repeats(what: str, names: list[str]) -> None:
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
         raise ValueError(f"{what} {', '.join(repeated)} stands more than once; one connection carries all its devices")
+
+
+def _check_protocol(bus: BusConfig, library: Library) -> None:
+    """Raises ValueError when a P1 meter is on a Modbus bus, or the other way round."""
+    p1 = parse_bus_url(bus.url).is_p1
+    if p1 and len(bus.devices) > 1:
+        raise ValueError(f"bus {bus.id}: a P1 port has one device, its meter")
+    for device in bus.devices:
+        if device.profile in library.names() and (library.get(device.profile).protocol == "p1") != p1:
+            raise ValueError(
+                f"{device.device}: profile {device.profile} does not speak what {bus.url} does; "
+                "p1-emucs goes with p1tcp://host:port or p1:///dev/ttyUSB0, every other profile with Modbus"
+            )
+
+
+def device_role(device: str, profile: Profile) -> Role:
+    """What a device is to its site: by its name, else by its profile; a meter is the grid's only when so named."""
+    named = Role.from_device_name(device.partition("/")[2])
+    return named or (Role.LOAD if profile.role is Role.GRID else profile.role)
+
+
+def _check_fallback(config: GatewayConfig, library: Library) -> None:
+    """Raises ValueError when the rule could never steer, or would begin while the centre is there."""
+    devices = [device for bus in config.buses for device in bus.devices]
+    roles = {device.device: device_role(device.device, library.get(device.profile)) for device in devices}
+    meters = [device for device in devices if roles[device.device] is Role.GRID]
+    _refuse_repeats("fallback: a site's grid meter", [meter.site for meter in meters])
+    sites = {meter.site for meter in meters}
+    if not any(_steerable(device, roles[device.device]) for device in devices if device.site in sites):
+        raise ValueError(
+            "fallback: no site has both a grid meter (named site/grid) and a battery, charger or heat pump with limits"
+        )
+    for meter in meters:
+        points = library.get(meter.profile).points
+        if config.fallback.fuse_a and points and not any(str(point.name).startswith("current_l") for point in points):
+            raise ValueError(f"fallback.fuse_a: {meter.device} measures no phase currents")
+        if meter.interval_s > _METER_INTERVAL_MAX_S:
+            raise ValueError(f"fallback: {meter.device} must be read every {_METER_INTERVAL_MAX_S:g} s or more often")
+    silence_s = 2 * max(config.commit_interval_s, *(device.interval_s for device in meters))
+    if config.fallback.after_s < silence_s:
+        raise ValueError(f"fallback.after_s: must be at least {silence_s:g}, the centre confirms no more often")
+
+
+def _steerable(device: DeviceConfig, role: Role) -> bool:
+    if role is Role.HEAT_PUMP and "state" in device.limits:
+        return BLOCKED in device.limits["state"].allowed
+    return role in {Role.BATTERY, Role.EV, Role.HEAT_PUMP} and "power_w" in device.limits
 
 
 def _check_limits(device: DeviceConfig, profile: Profile) -> None:

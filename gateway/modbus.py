@@ -38,15 +38,16 @@ _EXCEPTIONS: Final = {
     11: "no answer from the unit behind the gateway",
 }
 _TIMEOUTS_UNTIL_RECONNECT: Final = 3  # on TCP framing: a peer that vanished without closing
+_P1_BAUD: Final = 115_200
 _CONNECT_PAUSE_S: Final = 0.5
 _CONNECT_PAUSE_MAX_S: Final = 8.0
 
 
 @dataclass(frozen=True, slots=True)
 class BusAddress:
-    """Where a bus is. `host` is the device file of a serial line."""
+    """Where a bus is. `host` is the device file of a serial line. A P1 port is no Modbus, but is told the same way."""
 
-    scheme: Literal["tcp", "rtutcp", "rtu"]
+    scheme: Literal["tcp", "rtutcp", "rtu", "p1tcp", "p1"]
     host: str
     port: int = 502
     baud: int = 9600
@@ -58,13 +59,22 @@ class BusAddress:
         """Whether answers carry no transaction number."""
         return self.scheme != "tcp"
 
+    @property
+    def is_p1(self) -> bool:
+        """Whether a meter's P1 port is there."""
+        return self.scheme in {"p1tcp", "p1"}
+
 
 def parse_bus_url(url: str) -> BusAddress:
-    """`tcp://host:502`, `rtutcp://host:port` or `rtu:///dev/ttyUSB0?baud=9600&parity=N&stopbits=1`.
+    """`tcp://host:502`, `rtutcp://host:port`, `rtu:///dev/ttyUSB0?baud=9600&parity=N&stopbits=1`; for a P1 port
+    `p1tcp://host:port` or `p1:///dev/ttyUSB0`.
 
     Raises ConfigError.
     """
-    hint = "write tcp://host:502, rtutcp://host:port or rtu:///dev/ttyUSB0?baud=9600&parity=N&stopbits=1"
+    hint = (
+        "write tcp://host:502, rtutcp://host:port or rtu:///dev/ttyUSB0?baud=9600&parity=N&stopbits=1; "
+        "for a P1 port p1tcp://host:port or p1:///dev/ttyUSB0"
+    )
     try:
         parts = urlsplit(url)
         options = {name: values[-1] for name, values in parse_qs(parts.query, strict_parsing=bool(parts.query)).items()}
@@ -75,8 +85,10 @@ def parse_bus_url(url: str) -> BusAddress:
                 return BusAddress("rtu", parts.path, baud=baud, parity=parity, stopbits=stopbits)
         if parts.scheme == "tcp" and parts.hostname and not options:
             return BusAddress("tcp", parts.hostname, parts.port or 502)
-        if parts.scheme == "rtutcp" and parts.hostname and parts.port and not options:
-            return BusAddress("rtutcp", parts.hostname, parts.port)
+        if parts.scheme in {"rtutcp", "p1tcp"} and parts.hostname and parts.port and not options:
+            return BusAddress("rtutcp" if parts.scheme == "rtutcp" else "p1tcp", parts.hostname, parts.port)
+        if parts.scheme == "p1" and parts.path and not parts.netloc and not options:
+            return BusAddress("p1", parts.path, baud=_P1_BAUD)
     except ValueError as error:
         raise ConfigError(f"{url!r} is no bus: {error}", field="url", hint=hint) from error
     raise ConfigError(f"{url!r} is no bus", field="url", hint=hint)

@@ -1,7 +1,8 @@
 """Device profiles: what a model's registers mean, as data. One YAML file per model in gateway/profiles, no code.
 
 A point is one value of the device under its vendor's name; those with a `name` feed that quantity of the contract,
-already in its unit and sign. Points that feed the same quantity add up (charge and discharge in two registers).
+already in its unit and sign. Points that feed the same quantity add up (charge and discharge in two registers). A
+SunSpec profile may also have points at fixed addresses: what the vendor put beside the standard's models.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from energy.quantities import QUANTITIES, Kind, Role
 from gateway.registers import Function, RegisterType, WordOrder, parse_type
 from runtime.config import load_config
 
-__all__ = ["Control", "Library", "Point", "Profile", "SunSpec", "Transform", "Watchdog", "Write"]
+__all__ = ["Control", "Identity", "Library", "Point", "Profile", "SunSpec", "Transform", "Watchdog", "Write"]
 
 BUILT_IN: Final = Path(__file__).parent / "profiles"
 _COMPUTED: Final = frozenset({"setpoint", "watchdog_s"})
@@ -104,6 +105,8 @@ class Transform(_Model):
     percent_of: tuple[str, ...] = Field(default=(), description="points of the nameplate, the first found counts")
     amperes_at_v: float | None = Field(default=None, gt=0, description="W to A per phase at this voltage")
     phases: int | str = Field(default=3, description="number of phases, or the point that tells it")
+    least_a: float = Field(default=0.0, ge=0, description="a lower current is written as 0, which pauses")
+    step_a: float = Field(default=0.0, ge=0, description="currents are rounded down to a multiple of it")
 
 
 class Watchdog(_Model):
@@ -130,8 +133,16 @@ class Control(_Model):
     min_switch_s: float = Field(default=0.0, ge=0, description="pause between leaving a value and the next command")
 
 
+class Identity(_Model):
+    """The points that tell which device it is."""
+
+    model: str | None = None
+    serial: str | None = None
+    version: str | None = None
+
+
 class Profile(_Model):
-    """One model of device."""
+    """One model of device. `p1` meters send telegrams with their own names for everything: such a profile has no points."""
 
     profile: str
     manufacturer: str
@@ -140,24 +151,35 @@ class Profile(_Model):
     description: str = ""
     source: tuple[str, ...] = Field(min_length=1)
     verified: Literal["two-sources", "one-source", "simulated"]
+    protocol: Literal["modbus", "p1"] = "modbus"
     word_order: WordOrder = "big"
     max_read: int = Field(default=125, ge=1, le=125)
     max_gap: int = Field(default=0, ge=0, le=124)
     sunspec: SunSpec | None = None
-    points: tuple[Point, ...] = Field(min_length=1)
+    identity: Identity = Identity()
+    identified_by: dict[str, tuple[int | str, ...]] = Field(
+        default_factory=dict,
+        description="points that tell the model, with what they read: numbers, beginnings of texts",
+    )
+    points: tuple[Point, ...] = ()
     controls: tuple[Control, ...] = ()
     traps: tuple[str, ...] = ()
 
     @model_validator(mode="after")
     def _check(self) -> Self:
+        if bool(self.points) != (self.protocol == "modbus"):
+            raise ValueError("a modbus profile has points, a p1 profile has none")
         names = [point.point for point in self.points]
         if len(names) != len(set(names)):
             raise ValueError("the points' own names must be unique")
         for point in self.points:
-            if (point.offset is not None) != (self.sunspec is not None):
+            if point.offset is not None and self.sunspec is None:
                 raise ValueError(f"{point.point}: offsets are for SunSpec profiles, addresses for the others")
             if point.extent > self.max_read:
                 raise ValueError(f"{point.point}: with its scale factor it exceeds max_read {self.max_read}")
+        unknown = {*self.identified_by, *self.identity.model_dump(exclude_none=True).values()} - set(names)
+        if unknown:
+            raise ValueError(f"identity: unknown points {', '.join(sorted(unknown))}")
         quantities = [control.quantity for control in self.controls]
         if len(quantities) != len(set(quantities)):
             raise ValueError("one control per quantity")

@@ -18,9 +18,11 @@ from gateway.commands import Commands
 from gateway.config import BusConfig, DeviceConfig, GatewayConfig
 from gateway.control import DeviceControl
 from gateway.leases import Permit
+from gateway.local_rule import LocalRule
 from gateway.metrics import Metrics
 from gateway.modbus import Bus, parse_bus_url
 from gateway.outbox import Outbox
+from gateway.p1_reader import P1Reader
 from gateway.polling import FieldDevice, Poller
 from gateway.profile import Library
 from gateway.uplink import Uplink
@@ -37,7 +39,7 @@ log = logging.getLogger(__name__)
 
 _SETTLE_S: Final = 0.2  # readings of one instant come together and make one batch
 _HELD_READINGS: Final = 10_000  # kept in memory while the disk takes nothing; then the oldest go
-_HELD_RESULTS: Final = 1_000
+_HELD_RESULTS: Final = 10_000  # a day of a local rule that follows the clouds
 _FAREWELL_S: Final = 2.0
 _WATCHDOG_S: Final = 10.0
 
@@ -76,6 +78,7 @@ class GatewayService:
         self._buses = {bus.id: _make_bus(bus) for bus in config.buses}
         self._devices = {bus.id: [_make_device(device, library) for device in bus.devices] for bus in config.buses}
         self.commands = Commands(list(self._make_controls()), clock, self._tell, self.metrics)
+        self.local_rule = LocalRule(config, library, self.commands, clock)
 
     async def run(self) -> None:
         """Serves until cancelled; leaves devices safe and everything read on disk."""
@@ -97,6 +100,7 @@ class GatewayService:
             for bus_id, devices in self._devices.items():
                 tasks.create_task(self._make_poller(bus_id, devices).run(), name=f"poll {bus_id}")
             tasks.create_task(self.commands.run(), name="commands")
+            tasks.create_task(self.local_rule.run(), name="local rule")
             tasks.create_task(self._commit(), name="commit")
             tasks.create_task(self._uplink.run(), name="uplink")
             tasks.create_task(self._uplink.run_confirmations(), name="confirmations")
@@ -131,15 +135,14 @@ class GatewayService:
             will=Will(topics.status(*self._names), encode(gone)),
         )
 
-    def _make_poller(self, bus_id: str, devices: list[FieldDevice]) -> Poller:
-        return Poller(
-            self._buses[bus_id],
-            devices,
-            self._clock,
-            collect=self._collect,
-            status_changed=self._status_news.set,
-            metrics=self.metrics,
-        )
+    def _make_poller(self, bus_id: str, devices: list[FieldDevice]) -> Poller | P1Reader:
+        bus, changed = self._buses[bus_id], self._status_news.set
+        if bus.address.is_p1:
+            (meter,) = devices
+            return P1Reader(
+                bus.address, meter, self._clock, collect=self._collect, status_changed=changed, metrics=self.metrics
+            )
+        return Poller(bus, devices, self._clock, collect=self._collect, status_changed=changed, metrics=self.metrics)
 
     def _make_controls(self) -> Iterable[DeviceControl]:
         for bus in self.config.buses:
@@ -155,11 +158,14 @@ class GatewayService:
                     )
 
     async def _connected(self) -> None:
+        self.local_rule.connected()
         await self._uplink.connected()
         self._status_news.set()
         self._results_news.set()
 
     async def _receive(self, message: Message) -> None:
+        if not message.retained:  # a retained message is the broker's memory, not the centre's voice
+            self.local_rule.heard()
         if message.topic == topics.command(*self._names):
             self.commands.receive(message.payload, retained=message.retained)
             return
@@ -170,12 +176,13 @@ class GatewayService:
             log.warning("a confirmation could not be read: %s", error.message)
 
     def _collect(self, reading: Reading) -> None:
+        self.local_rule.observe(reading)
         self._collected.append(reading)
         self._collected_news.set()
 
     async def _commit(self) -> None:
         """Keeps what the pollers read, one batch per instant, at most one per commit interval."""
-        settle_s = min(_SETTLE_S, self.config.commit_interval_s)
+        settle_s = min(_SETTLE_S * self._clock.speed, self.config.commit_interval_s)
         while True:
             await self._collected_news.wait()
             await self._clock.sleep(settle_s)
@@ -202,14 +209,19 @@ class GatewayService:
     async def _publish_data(self, payload: bytes) -> None:
         await self.connection.publish(topics.data(*self._names), payload)
 
-    def _tell(self, result: CommandResult) -> None:
+    def _tell(self, told: CommandResult) -> None:
+        result = self.local_rule.told(told)
+        if result is None:
+            return
         self.metrics.commands[result.state] += 1
         self._results.append(result)
         self._results_news.set()
 
     async def _publish_results(self) -> None:
+        """Only while the centre is there: the broker confirms what nobody hears, too."""
         while True:
             await self._results_news.wait()
+            await self.local_rule.centre_here.wait()
             self._results_news.clear()
             try:
                 await self._send_results()
@@ -247,7 +259,7 @@ class GatewayService:
     async def _ping_watchdog(self) -> None:
         while True:
             notify("WATCHDOG=1")
-            await self._clock.sleep(_WATCHDOG_S)
+            await self._clock.sleep(_WATCHDOG_S * self._clock.speed)
 
 
 def _make_bus(config: BusConfig) -> Bus:

@@ -14,7 +14,7 @@ from energy.errors import DeviceError
 from gateway.profile import SunSpec
 from gateway.registers import decode, parse_type
 
-__all__ = ["HEADER", "Identity", "ModelBlock", "identify", "walk"]
+__all__ = ["HEADER", "Identity", "ModelBlock", "identify", "read_chain", "walk"]
 
 HEADER: Final = 2  # ID and length registers of every model
 _MARKER: Final = [0x5375, 0x6E53]
@@ -62,14 +62,22 @@ async def walk(read: ReadHolding, wanted: SunSpec) -> dict[int, ModelBlock]:
 
     Raises DeviceError when there is no chain, it does not end, or a needed model is missing.
     """
-    address = await _find_marker(read, wanted.base) + len(_MARKER)
     chain: dict[int, ModelBlock] = {}
+    for block in await read_chain(read, wanted.base):
+        chain.setdefault(block.model, block)
+    _check_needs(chain, wanted)
+    return chain
+
+
+async def read_chain(read: ReadHolding, bases: tuple[int, ...]) -> list[ModelBlock]:
+    """Every block in its order, those of a model that comes again too. Raises DeviceError."""
+    address = await _find_marker(read, bases) + len(_MARKER)
+    blocks: list[ModelBlock] = []
     for _ in range(_MAX_MODELS):
         model, length = await read(address, HEADER)
         if model == _END:
-            _check_needs(chain, wanted)
-            return chain
-        chain.setdefault(model, ModelBlock(model, address, length))
+            return blocks
+        blocks.append(ModelBlock(model, address, length))
         address += HEADER + length
         if address > _END:
             break

@@ -6,7 +6,7 @@ import pytest
 
 from energy.errors import DeviceError
 from gateway.modbus import Bus
-from gateway.probe import matching_profile, probe, scan, sunspec_profile
+from gateway.probe import matching_profiles, probe, probe_models, scan
 from gateway.profile import Library
 
 LIBRARY = Library()
@@ -28,14 +28,60 @@ async def bus(serve, devices):
 
 
 @pytest.mark.parametrize(("unit", "name"), list(enumerate(FITTING.values(), 1)))
-async def test_matching_profile_recognises_each_device(bus, unit, name):
-    assert await matching_profile(bus, unit, LIBRARY) == name
+async def test_scan_recognises_each_device(bus, unit, name):
+    (found,) = [found async for found in scan(bus, [unit], LIBRARY)]
+    assert found.profiles[0] == name
 
 
 async def test_scan_finds_who_answers_and_skips_who_does_not(bus):
-    found = [found async for found in scan(bus, [1, 2, 7, 9], LIBRARY)]
-    assert [(one.unit, one.profile) for one in found] == [(1, "eastron-sdm630"), (2, "sunspec-inverter-103")]
+    asked: list[int] = []
+    found = [found async for found in scan(bus, [1, 2, 7, 9], LIBRARY, on_unit=asked.append)]
+    assert [(one.unit, one.profiles[0]) for one in found] == [(1, "eastron-sdm630"), (2, "sunspec-inverter-103")]
     assert (found[1].manufacturer, found[1].serial) == ("Maker", "SN1")
+    assert found[1].sunspec_models == (1, 103, 120, 123)
+    assert asked == [1, 2, 7, 9]
+
+
+async def test_scan_never_writes(serve, devices):
+    units = {i: getattr(devices, kind)() for i, kind in enumerate(FITTING, 1)}
+    server = await serve(units)
+    bus = Bus(server.address, timeout_s=0.2)
+    assert len([found async for found in scan(bus, units, LIBRARY)]) == len(units)
+    bus.close()
+    assert not any(unit.writes for unit in units.values())
+    assert {code for unit in units.values() for code, *_ in unit.requests} <= {1, 2, 3, 4}
+
+
+async def test_scan_of_a_device_no_profile_fits_still_shows_it(serve, devices):
+    unknown = devices.Unit()
+    unknown.put("holding", 0, [1, 2, 3])
+    server = await serve({4: unknown})
+    bus = Bus(server.address, timeout_s=0.2)
+    (found,) = [found async for found in scan(bus, [4], LIBRARY)]
+    bus.close()
+    assert (found.unit, found.profiles, found.manufacturer) == (4, (), "")
+
+
+async def test_scan_leaves_a_device_that_is_busy_for_ever_after_a_few_tries(serve, devices):
+    unit = devices.sdm630()
+    unit.exceptions = [6] * 1000
+    server = await serve({1: unit})
+    bus = Bus(server.address, timeout_s=0.2)
+    assert [found.profiles async for found in scan(bus, [1], LIBRARY)] in ([], [()])
+    bus.close()
+    assert len(unit.requests) < 20
+
+
+async def test_matching_profiles_prefers_the_one_that_names_the_maker(serve, devices):
+    unit = devices.inverter()
+    maker = b"SolarEdge".ljust(32, b"\0")
+    unit.put("holding", 40004, [int.from_bytes(maker[i : i + 2], "big") for i in range(0, 32, 2)])
+    server = await serve({1: unit})
+    bus = Bus(server.address, timeout_s=0.2)
+    (found,) = [found async for found in scan(bus, [1], LIBRARY)]
+    bus.close()
+    assert found.profiles[0].startswith("solaredge-")
+    assert "sunspec-inverter-103" in found.profiles
 
 
 async def test_scan_of_an_unreachable_bus_is_an_error(bus, free_port):
@@ -45,7 +91,7 @@ async def test_scan_of_an_unreachable_bus_is_an_error(bus, free_port):
 
 
 async def test_probe_names_maker_points_registers_and_what_is_missing(bus):
-    result = await probe(bus, 2, await sunspec_profile(bus, 2, LIBRARY))
+    result = await probe(bus, 2, LIBRARY.get("sunspec-inverter-103"))
     assert (result.profile, result.manufacturer, result.model) == ("sunspec-inverter-103", "Maker", "Model")
     assert (result.serial, result.version) == ("SN1", "1.0")
     points = {point.source: point for point in result.points}
@@ -74,6 +120,37 @@ async def test_probe_of_a_device_that_refuses_one_register_shows_the_others(serv
     assert values["power_w"] == (1500.0, "measured")
 
 
-async def test_sunspec_profile_of_another_device_says_what_it_lacks(bus):
+async def test_probe_with_a_profile_the_device_refuses_entirely_is_an_error(bus):
+    with pytest.raises(DeviceError, match="refuses every register"):
+        await probe(bus, 2, LIBRARY.get("eastron-sdm630"))
+
+
+async def test_matching_profiles_of_a_silent_unit_is_an_error(bus):
+    with pytest.raises(DeviceError, match="did not answer"):
+        await matching_profiles(bus, 9, LIBRARY)
+
+
+async def test_probe_models_names_the_quantities_the_fitting_profile_feeds(bus):
+    result = await probe_models(bus, 2, LIBRARY)
+    points = {point.source: point for point in result.points}
+    assert (result.profile, result.serial) == ("sunspec", "SN1")
+    assert (points["103.W"].name, points["103.W"].value, points["103.W"].registers) == ("power_w", 12340, [1234])
+    assert (points["103.St"].value, points["103.St"].meaning) == (4, "MPPT")
+    assert points["103.PhVphC"].value is None
+
+
+async def test_probe_models_of_a_device_without_sunspec_says_so(bus):
     with pytest.raises(DeviceError, match="no SunSpec marker"):
-        await sunspec_profile(bus, 1, LIBRARY)
+        await probe_models(bus, 1, LIBRARY)
+
+
+async def test_probe_models_shows_repeated_and_vendor_models(serve, devices):
+    meter = (203, devices.body(105, {18: 100, 22: 0}))
+    other = (203, devices.body(105, {18: 200, 22: 0}))
+    unit = devices.sunspec([devices.common_model(), meter, (64_999, [1, 2, 3]), other])
+    server = await serve({1: unit})
+    bus = Bus(server.address, timeout_s=0.2)
+    points = {point.source: point for point in (await probe_models(bus, 1, LIBRARY)).points}
+    bus.close()
+    assert (points["203.W"].value, points["203[2].W"].value) == (100, 200)
+    assert points["64999.registers"].registers == [64_999, 3, 1, 2, 3]
