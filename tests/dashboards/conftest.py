@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
-import socket
-import subprocess
 import time
 import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,6 +16,7 @@ import pytest
 from energy.quantities import Quality, Role
 from storage.history import DeviceQuarter, DeviceTags, Row, SiteQuarter
 from storage.history.line_protocol import device_quarter_line, reading_line, site_quarter_line
+from tests.influxdb_server import InfluxServer, influxd
 
 QUARTER_MS = 900_000
 HOURS = 6
@@ -97,62 +94,22 @@ def _site_line(site: str, t: int, energies: Sequence[float | None], quality: Qua
     return site_quarter_line(SiteQuarter("ixelles", site, t, *energies, quality))
 
 
-def _config(directory: Path, http: int, backup: int) -> str:
-    return f"""
-reporting-disabled = true
-bind-address = "127.0.0.1:{backup}"
-[meta]
-  dir = "{directory}/meta"
-[data]
-  dir = "{directory}/data"
-  wal-dir = "{directory}/wal"
-  query-log-enabled = false
-[monitor]
-  store-enabled = false
-[http]
-  bind-address = "127.0.0.1:{http}"
-  log-enabled = false
-"""
-
-
-def _wait(influx: Influx, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            influx.post("/query", {"q": "CREATE DATABASE commonwatt"})
-            return
-        except OSError:
-            time.sleep(0.05)
-    pytest.fail("influxd did not start")
-
-
-def _unused_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
-
-
 @pytest.fixture(scope="session")
 def influx(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Influx]:
     """A real InfluxDB 1.x, filled."""
-    binary = shutil.which("influxd")
+    binary = influxd(1)
     if binary is None:
         pytest.skip("influxd is not installed")
-    directory = tmp_path_factory.mktemp("influxdb")
-    now = time.time_ns() // 1_000_000
-    server = Influx(_unused_port(), now - now % QUARTER_MS)
-    (directory / "influxdb.conf").write_text(_config(directory, server.port, _unused_port()))
-    process = subprocess.Popen(
-        [binary, "-config", str(directory / "influxdb.conf")], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
+    server = InfluxServer(binary, 1, tmp_path_factory.mktemp("influxdb"))
+    server.start()
     try:
-        _wait(server, process)
-        body = "\n".join(_lines(server.end, now))
-        server.post("/write", {"db": "commonwatt", "precision": "ms"}, body)
-        yield server
+        now = time.time_ns() // 1_000_000
+        filled = Influx(server.port, now - now % QUARTER_MS)
+        filled.post("/query", {"q": "CREATE DATABASE commonwatt"})
+        filled.post("/write", {"db": "commonwatt", "precision": "ms"}, "\n".join(_lines(filled.end, now)))
+        yield filled
     finally:
-        process.terminate()
-        process.wait(10)
+        server.kill()
 
 
 @pytest.fixture
