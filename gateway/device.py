@@ -198,6 +198,8 @@ def _scaled(point: Point, raw: RawValue, power: int) -> Value | None:
     number = number * 10**power if power >= 0 else number / 10**-power  # dividing rounds right: 2301 -> 230.1
     if point.range is not None and not point.range[0] <= number <= point.range[1]:
         return None
+    if isinstance(raw, int) and point.scale == 1 and power == 0:
+        return raw * point.sign  # exact: a serial number may have more digits than a float
     number = round(number, _DECIMALS)
     return int(number) if isinstance(raw, int) and number.is_integer() else number
 

@@ -19,6 +19,7 @@ from storage.history import DeviceQuarter, History
 
 __all__ = ["Answer", "Limits", "Line", "Question", "answer", "check_points"]
 
+_DECIMALS: Final = 4  # finer than any meter; hides the noise of binary fractions
 _RUNNING_MS: Final = 3_600_000  # quarter-hours younger than this may not be computed yet
 _SETTLED_MS: Final = 2 * QUARTER_MS  # ... and older than this they are, unless nothing came
 _ROLES: Final = {"pv_w": (Role.PV,), "grid_w": (Role.GRID,), "battery_w": (Role.BATTERY,)}
@@ -255,4 +256,5 @@ def _site_energy(question: Question, grid: Grid, history: History, now_ms: int) 
 
 
 def _paired(grid: Grid, found: Sequence[Value]) -> list[Point]:
-    return list(zip(grid.starts, found, strict=True))
+    rounded = (round(value, _DECIMALS) if isinstance(value, float) else value for value in found)
+    return list(zip(grid.starts, rounded, strict=True))
