@@ -11,7 +11,6 @@ import typer
 
 from api.keys import EVERY_COMMUNITY, KeyRole, KeyStore
 from api.settings import ApiSettings
-from cli.configs import load_centre
 from energy.errors import RefusedError
 from runtime.clock import SystemClock
 
@@ -27,8 +26,11 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print facts as JSON.")
 
 
 def _store(config: Path | None, keys_file: Path | None) -> KeyStore:
-    if keys_file is None:
-        keys_file = load_centre(config).api.keys_file if config else ApiSettings().keys_file
+    if keys_file is None and config is not None:
+        from cli.configs import load_centre
+
+        keys_file = load_centre(config).api.keys_file
+    keys_file = keys_file or ApiSettings().keys_file
     return KeyStore(keys_file, SystemClock())
 
 
