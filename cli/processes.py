@@ -39,7 +39,9 @@ class Child:
         return self.process.pid if self.process is not None and self.process.returncode is None else None
 
 
-async def keep_running(child: Child, *, on_change: Callable[[], None] = lambda: None) -> None:
+async def keep_running(
+    child: Child, *, on_change: Callable[[], None] = lambda: None, longest_pause_s: float = 10.0
+) -> None:
     """Starts `child`, and again with a growing pause whenever it ends; cancel to stop it."""
     pause = 0.2
     loop = asyncio.get_running_loop()
@@ -57,7 +59,7 @@ async def keep_running(child: Child, *, on_change: Callable[[], None] = lambda: 
             code = await child.process.wait()
             if child.once and code == 0:
                 return
-            pause = 0.2 if loop.time() - started > 30 else min(pause * 2, 10.0)
+            pause = 0.2 if loop.time() - started > 30 else min(pause * 2, longest_pause_s)
             child.restarts += 1
             log.warning("%s ended with code %s; started again in %.1f s", child.name, code, pause)
             await asyncio.sleep(pause)

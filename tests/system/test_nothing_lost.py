@@ -31,10 +31,10 @@ from runtime.config import load_config
 from simulator.config import SimulatorConfig
 from simulator.service import Simulator
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(180)]
-
 SITES = 4
 KILLS = int(os.environ.get("COMMONWATT_KILLS", "12"))  # the long form: COMMONWATT_KILLS=200
+
+pytestmark = [pytest.mark.system, pytest.mark.timeout(180 + 3 * KILLS)]
 
 
 @pytest.fixture
@@ -101,7 +101,7 @@ async def test_nothing_committed_is_lost_when_broker_collector_and_api_are_kille
     services = [GatewayService(_quick(path), clock) for path in files.gateways]
     simulator = Simulator(load_config(files.simulator, SimulatorConfig), clock)
     roofs = [asyncio.create_task(service.run()) for service in (simulator, *services)]
-    centre = [asyncio.create_task(keep_running(child)) for child in children.values()]
+    centre = [asyncio.create_task(keep_running(child, longest_pause_s=0.4)) for child in children.values()]
     try:
         await _until(lambda: len(ledger) > 50 and (tmp_path / "history.db").exists() and len(_stored(tmp_path)) > 20)
         await _kill_at_random(children, tmp_path)
@@ -115,7 +115,7 @@ async def test_nothing_committed_is_lost_when_broker_collector_and_api_are_kille
     assert len(stored) == len(set(stored)), "a reading stands twice"
     assert set(stored) <= ledger, "the store holds what no gateway committed"
     assert len(at_the_end) > SITES * 3 * 10
-    assert sum(child.restarts for child in children.values()) >= KILLS * 0.6
+    assert sum(child.restarts for child in children.values()) >= KILLS
 
 
 def _quick(path: Path) -> GatewayConfig:
@@ -131,9 +131,8 @@ async def _kill_at_random(children: dict[str, Child], folder: Path) -> None:
     for _ in range(KILLS):
         await asyncio.sleep(chance.uniform(0.3, 1.8))
         name = chance.choice(["broker", "collector", "collector", "api"])
-        pid = children[name].pid
-        if pid is None:
-            continue
+        while (pid := children[name].pid) is None:  # just being started again
+            await asyncio.sleep(0.02)
         os.kill(pid, signal.SIGKILL)
         if name == "broker":
             _wipe(folder)
