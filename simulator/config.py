@@ -14,11 +14,12 @@ from simulator.load import Profile
 
 __all__ = ["ControlConfig", "DeviceConfig", "Kind", "LoadConfig", "SimulatorConfig", "SiteConfig"]
 
-Kind = Literal["sunspec-inverter", "sunspec-storage", "sdm630", "alfen-ng9xx", "sg-ready-heat-pump"]
+Kind = Literal["sunspec-inverter", "sunspec-storage", "sdm630", "p1-meter", "alfen-ng9xx", "sg-ready-heat-pump"]
 ROLES: dict[Kind, frozenset[Role]] = {
     "sunspec-inverter": frozenset({Role.PV}),
     "sunspec-storage": frozenset({Role.BATTERY}),
     "sdm630": frozenset({Role.GRID, Role.LIGHTING, Role.LOAD}),
+    "p1-meter": frozenset({Role.GRID}),
     "alfen-ng9xx": frozenset({Role.EV}),
     "sg-ready-heat-pump": frozenset({Role.HEAT_PUMP}),
 }
@@ -44,7 +45,7 @@ class _Model(BaseModel):
 
 
 class DeviceConfig(_Model):
-    """One simulated device. Devices of one host and port share a bus and differ by unit."""
+    """One simulated device. Devices of one host and port share a bus and differ by unit; a P1 meter has its own port."""
 
     id: Slug
     kind: Kind
@@ -136,10 +137,13 @@ class SimulatorConfig(_Model):
     def _check_buses(self) -> None:
         framings: dict[tuple[str, int], str] = {}
         units: dict[tuple[str, int, int], str] = {}
+        ports = [(device.host, device.port) for site in self.sites for device in site.devices]
         for site in self.sites:
             for device in site.devices:
                 name = device_id(site.id, device.id)
                 bus = (device.host, device.port)
+                if device.kind == "p1-meter" and ports.count(bus) > 1:
+                    raise ValueError(f"{name!r} needs port {device.port} for itself, a P1 port has one meter")
                 if framings.setdefault(bus, device.framing) != device.framing:
                     raise ValueError(f"{name!r} speaks {device.framing} on port {device.port}, where others do not")
                 other = units.setdefault((*bus, device.unit), name)

@@ -1,4 +1,4 @@
-"""Modbus servers: one per port, several units on it, with the faults of the line acted out.
+"""Modbus servers: one per port, several units on it, with the faults of the line acted out; P1 ports beside them.
 
 pymodbus answers from its own memory; here that memory is only the frame of legal addresses, and an action fills in the
 device's registers at the moment they are asked for.
@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from pymodbus import FramerType
 from pymodbus.constants import ExcCodes
@@ -23,6 +24,7 @@ from energy.errors import ConfigError
 from runtime.clock import Clock
 from simulator.config import DeviceConfig
 from simulator.faults import FaultBook
+from simulator.p1 import P1Meter, P1Port
 from simulator.physics import Charger
 from simulator.registers.base import Refusal, RegisterMap, Space
 from simulator.registers.charger import STATION_UNIT, StationMap
@@ -208,12 +210,15 @@ class Bus:
         return None
 
 
-def build_buses(world: World, faults: FaultBook, clock: Clock) -> dict[str, Bus]:
+def build_buses(world: World, faults: FaultBook, clock: Clock) -> dict[str, Bus | P1Port]:
     """The bus of every device; devices of one port share one."""
     ports: dict[tuple[str, int], Bus] = {}
-    of_device: dict[str, Bus] = {}
+    of_device: dict[str, Bus | P1Port] = {}
     for site in world.config.sites:
         for device in site.devices:
+            if device.kind == "p1-meter":
+                of_device[device_id(site.id, device.id)] = _p1_port(device, site.id, world, faults, clock)
+                continue
             bus = ports.setdefault((device.host, device.port), _bus(device, faults))
             name = device_id(site.id, device.id)
             bus.units[device.unit] = Unit(name, world.map(name), faults, clock)
@@ -225,6 +230,13 @@ def build_buses(world: World, faults: FaultBook, clock: Clock) -> dict[str, Bus]
 
 def _bus(device: DeviceConfig, faults: FaultBook) -> Bus:
     return Bus(device.host, device.port, rtu=device.framing == "rtu", faults=faults)
+
+
+def _p1_port(device: DeviceConfig, site: str, world: World, faults: FaultBook, clock: Clock) -> P1Port:
+    name = device_id(site, device.id)
+    electrical = next(one.electrical for one in world.sites if one.config.id == site)
+    meter = P1Meter(world.devices[name], electrical, ZoneInfo(world.config.timezone))
+    return P1Port(device.host, device.port, name, meter, faults=faults, clock=clock, now_ms=lambda: world.now_ms)
 
 
 def _add_station(bus: Bus, device: Callable[[str], object], faults: FaultBook, clock: Clock) -> None:

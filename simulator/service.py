@@ -14,6 +14,7 @@ from runtime.clock import Clock
 from simulator.config import SimulatorConfig
 from simulator.control import ControlServer
 from simulator.faults import FaultBook, FaultKind
+from simulator.p1 import P1Port
 from simulator.registers.base import READ_SPACES
 from simulator.server import Bus, build_buses
 from simulator.state import StateFile
@@ -47,7 +48,7 @@ class Simulator:
         """Serves until cancelled. Raises ConfigError when a port is taken."""
         await self._catch_up()
         buses = set(self._buses.values())
-        servers: list[Bus | ControlServer] = [*buses, *self._side_doors()]
+        servers: list[Bus | P1Port | ControlServer] = [*buses, *self._side_doors()]
         try:
             for server in servers:
                 await server.start()
@@ -143,7 +144,7 @@ class Simulator:
             await self._clock.sleep((self._tick_ms - now_ms % self._tick_ms) / 1000)
             self.tick()
 
-    async def _restart(self, bus: Bus, away_s: float) -> None:
+    async def _restart(self, bus: Bus | P1Port, away_s: float) -> None:
         await bus.stop()
         await self._clock.sleep(away_s)
         told = False

@@ -1,0 +1,120 @@
+"""The device library as a page: `python -m gateway.library_docs > docs/devices.md`. A test keeps the page as it is here."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from typing import Final
+
+from energy.quantities import Role
+from gateway.p1 import FED_BY
+from gateway.profile import Control, Library, Profile
+
+__all__ = ["main", "render"]
+
+_HEAD: Final = """\
+# Devices
+
+The device library, written by `python -m gateway.library_docs` from gateway/profiles/; every device is one YAML file
+there, with no code behind it. `commonwatt profiles NAME` shows one, `commonwatt scan` finds which fits a device.
+
+**Verified** says how far the facts go: *two sources* that do not copy each other agree on them, *one source* is known, or
+*simulated* only. A test reads every point of every profile back from a real Modbus server; nobody has tried
+each of them on the device itself. Compare the first readings with the device's display, the sign above all.
+
+**Read only** means that the facts do not suffice to command it safely: a setpoint without a timer of the device's own, a
+register that wears flash, or one that cannot be read back. It says so under *Know before*.
+
+Signs are ours wherever the vendor's differ: grid + import, pv + production, battery + discharge, every consumer +
+consumption. A hybrid inverter is two or three devices on one bus: PV, battery and grid meter.
+"""
+_ROLES: Final = {
+    Role.GRID: "Meters",
+    Role.PV: "PV inverters",
+    Role.BATTERY: "Batteries",
+    Role.EV: "Charging stations",
+    Role.HEAT_PUMP: "Heat pumps",
+    Role.LIGHTING: "Lighting",
+    Role.LOAD: "Loads",
+}
+_VERIFIED: Final = {"two-sources": "two sources", "one-source": "one source", "simulated": "simulated"}
+_P1_ALSO: Final = ("month_peak_w", "gas_m3", "water_m3", "state")
+
+
+def render(library: Library) -> str:
+    """The page in Markdown: an overview, then every device by its role."""
+    profiles = [library.get(name) for name in library.names()]
+    parts = [_HEAD, _overview(profiles)]
+    for role, title in _ROLES.items():
+        members = [profile for profile in profiles if profile.role is role]
+        if members:
+            parts += [f"## {title}\n", *map(_device, members)]
+    return "\n".join(parts)
+
+
+def _overview(profiles: Iterable[Profile]) -> str:
+    rows = [
+        f"| [{profile.profile}](#{profile.profile}) | {profile.manufacturer} | {profile.role} | "
+        f"{', '.join(control.quantity for control in profile.controls) or 'read only'} | {_VERIFIED[profile.verified]} |"
+        for profile in profiles
+    ]
+    return "\n".join(["| profile | manufacturer | role | commanded | verified |", "|---|---|---|---|---|", *rows, ""])
+
+
+def _device(profile: Profile) -> str:
+    lines = [
+        f"### {profile.profile}",
+        "",
+        f"{profile.manufacturer}: {profile.model}. {profile.description}".strip(),
+        "",
+    ]
+    lines += [f"- **Reads** {', '.join(f'`{name}`' for name in _reads(profile))}", f"- **Speaks** {_speaks(profile)}"]
+    if not profile.controls:
+        lines.append("- **Commanded**: read only")
+    for control in profile.controls:
+        lines += _control(control)
+    lines.append(f"- **Verified** by {_VERIFIED[profile.verified]}: {'; '.join(profile.source)}")
+    if profile.traps:
+        lines += ["- **Know before**", *(f"  - {trap}" for trap in profile.traps)]
+    return "\n".join([*lines, ""])
+
+
+def _reads(profile: Profile) -> list[str]:
+    if profile.protocol == "p1":
+        return [*FED_BY, *_P1_ALSO]
+    return list(dict.fromkeys(point.name for point in profile.points if point.name))
+
+
+def _speaks(profile: Profile) -> str:
+    if profile.protocol == "p1":
+        return (
+            "P1 telegrams: a bus of its own with `url: p1:///dev/ttyUSB0` (115200 baud 8N1) or `url: p1tcp://host:port`"
+        )
+    if profile.sunspec:
+        models = " and ".join(" or ".join(map(str, group)) for group in profile.sunspec.needs)
+        return f"Modbus, SunSpec with models {models}; their place is found by walking the chain"
+    order = "high word first" if profile.word_order == "big" else "low word first"
+    return f"Modbus, {order}, at most {profile.max_read} registers per request"
+
+
+def _control(control: Control) -> list[str]:
+    lines = [f"- **Commanded** `{control.quantity}`: {control.description}"]
+    if control.watchdog is None:
+        lines.append("  - Own timer: none that this control uses; the gateway checks every 30 s that the value stands")
+    else:
+        lines.append(
+            f"  - Own timer: the device drops the setpoint {control.watchdog.seconds} s after the last renewal"
+        )
+    lines.append(f"  - Safe state: {control.safe_state}")
+    if control.min_hold_s:
+        lines.append(f"  - A commanded value stands at least {control.min_hold_s:g} s")
+    return lines
+
+
+def main() -> None:
+    """Writes the page to standard output."""
+    sys.stdout.write(render(Library()))
+
+
+if __name__ == "__main__":
+    main()
