@@ -65,7 +65,10 @@ def load_centre(path: Path) -> CentreConfig:
 
 def _models() -> dict[str, tuple[str, type[BaseModel]]]:
     """Kind of file: (the key that tells it, its model)."""
-    models: dict[str, tuple[str, type[BaseModel]]] = {"centre": ("communities", CentreConfig)}
+    from cli.backtest_case import CaseFile
+
+    models: dict[str, tuple[str, type[BaseModel]]] = {"case": ("tariffs", CaseFile)}  # it has communities, too
+    models["centre"] = ("communities", CentreConfig)
     from gateway.config import GatewayConfig
 
     models["gateway"] = ("gateway", GatewayConfig)
@@ -99,21 +102,27 @@ def check_file(path: Path, *, as_json: bool) -> str:
 def read_config(path: Path) -> tuple[str, Any]:
     """The kind of a configuration file and its validated content. Raises ConfigError."""
     kind, model = _kind_of(path)
-    return kind, load_config(path, model)
+    try:
+        return kind, load_config(path, model)
+    except ConfigError as error:
+        if error.hint is not None:
+            error.hint = error.hint.replace("`commonwatt schema`", f"`commonwatt schema {kind}`")
+        raise
 
 
 def _kind_of(path: Path) -> tuple[str, type[BaseModel]]:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"cannot be read: {error}", file=str(path), hint="check the path") from error
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise ConfigError(f"cannot be read: {reason}", file=str(path), hint="check the path and its rights") from error
     for kind, (key, model) in _models().items():
         if any(line.startswith(f"{key}:") for line in text.splitlines()):
             return kind, model
     raise ConfigError(
         "is no configuration of commonwatt",
         file=str(path),
-        hint="a centre has `communities:`, a gateway `gateway:`, a simulator `sites:`, a sharing key `rounds:`",
+        hint="a centre has `communities:`, a gateway `gateway:`, a simulator `sites:`, a sharing key `rounds:`, a case `tariffs:`",
     )
 
 
@@ -125,6 +134,8 @@ def _facts(kind: str, config: Any) -> dict[str, int]:
         return {"communities": len(config.communities), "sites": len(sites), "devices": devices, "rules": rules}
     if kind == "gateway":
         return {"buses": len(config.buses), "devices": sum(len(bus.devices) for bus in config.buses)}
+    if kind == "case":
+        return {"communities": len(config.communities), "tariffs": len(config.tariffs)}
     if kind == "key":
         return {"rounds": len(config.rounds)}
     return {"sites": len(config.sites), "devices": sum(len(site.devices) for site in config.sites)}

@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from cli.backtest import backtest_command
 from cli.dashboards import dashboards_app
 from cli.doctor import doctor
 from cli.field import add_field_commands
@@ -134,7 +135,7 @@ def simulate(config: ConfigOption) -> None:
 
 @app.command()
 def check(
-    file: Annotated[Path, typer.Argument(help="A centre, gateway, simulator or sharing-key file.")],
+    file: Annotated[Path, typer.Argument(help="A centre, gateway, simulator, sharing-key or case file.")],
     as_json: JsonOption = False,
 ) -> None:
     """Validates a configuration file and says what it configures."""
@@ -144,7 +145,7 @@ def check(
 
 
 @app.command()
-def schema(kind: Annotated[str, typer.Argument(help="centre, gateway, simulator or key")] = "centre") -> None:
+def schema(kind: Annotated[str, typer.Argument(help="centre, gateway, simulator, key or case")] = "centre") -> None:
     """Prints the JSON schema of a configuration."""
     from cli.configs import schema_of
 
@@ -154,6 +155,7 @@ def schema(kind: Annotated[str, typer.Argument(help="centre, gateway, simulator 
 add_field_commands(app)
 app.command(name="doctor")(doctor)
 app.command(name="settle")(settle_command)
+app.command(name="backtest")(backtest_command)
 app.add_typer(keys_app, name="keys")
 app.add_typer(dashboards_app, name="dashboards")
 

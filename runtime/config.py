@@ -114,12 +114,13 @@ def _apply_env(content: dict[str, Any], env: Mapping[str, str]) -> None:
 
 def _first_problem(error: ValidationError, path: Path, node: yaml.Node | None, model: type[BaseModel]) -> ConfigError:
     problems = error.errors(include_url=False)
-    first = problems[0]
+    first = min(problems, key=lambda problem: problem["type"] != "extra_forbidden")  # a typo also misses its field
     location: _Path = tuple(first["loc"])
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
     message, hint = _explain(first, location, model)
     field = ".".join(str(part) for part in location) or "configuration"
-    return ConfigError(message + more, file=str(path), line=_line(node, location), field=field, hint=hint)
+    line = _line(node, location) if location else _line_of(node, message.partition(":")[0])
+    return ConfigError(message + more, file=str(path), line=line, field=field, hint=hint)
 
 
 def _explain(problem: ErrorDetails, location: _Path, model: type[BaseModel]) -> tuple[str, str]:
@@ -176,6 +177,20 @@ def _line(node: yaml.Node | None, location: _Path) -> int | None:
         key, node = child
         line = key.start_mark.line + 1
     return line
+
+
+def _line_of(node: yaml.Node | None, subject: str) -> int | None:
+    """The line of the first value `subject`: what a check over the whole file names first is what it is about."""
+    pending = [node] if node is not None else []
+    while pending:
+        current = pending.pop(0)
+        if isinstance(current, yaml.ScalarNode) and current.value == subject:
+            return int(current.start_mark.line) + 1
+        if isinstance(current, yaml.MappingNode):
+            pending += [value for _, value in current.value]
+        elif isinstance(current, yaml.SequenceNode):
+            pending += current.value
+    return node.start_mark.line + 1 if node is not None else None
 
 
 def _child_node(node: yaml.Node, part: str | int) -> tuple[yaml.Node, yaml.Node] | None:

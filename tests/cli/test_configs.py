@@ -33,7 +33,7 @@ def test_check_of_no_file_is_told(tmp_path):
         check_file(tmp_path / "none.yaml", as_json=False)
 
 
-@pytest.mark.parametrize("kind", ["centre", "gateway", "simulator", "key"])
+@pytest.mark.parametrize("kind", ["centre", "gateway", "simulator", "key", "case"])
 def test_schema_is_json_schema_that_refuses_unknown_settings(kind):
     schema = json.loads(schema_of(kind))
     assert schema["type"] == "object"
@@ -41,7 +41,7 @@ def test_schema_is_json_schema_that_refuses_unknown_settings(kind):
 
 
 def test_schema_of_an_unknown_kind_names_the_known(tmp_path):
-    with pytest.raises(ConfigError, match="one of centre"):
+    with pytest.raises(ConfigError, match="one of case, centre"):
         schema_of("toaster")
 
 

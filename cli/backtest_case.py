@@ -1,0 +1,138 @@
+"""The case file of `backtest`: communities, sites, batteries, tariffs, key, horizon, forecast."""
+
+from __future__ import annotations
+
+from datetime import time
+from typing import Annotated, Literal, Self
+from zoneinfo import ZoneInfo
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from energy.community import Slug
+from energy.sharing.key import SharingKey
+
+__all__ = ["Band", "BatteryModel", "CapacityModel", "CaseFile", "CommunityModel", "SiteModel", "TariffModel"]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class BatteryModel(_Model):
+    """One battery behind a site's meter. Powers at the AC bus."""
+
+    capacity_kwh: float = Field(gt=0, le=1e6, description="usable energy in the cells")
+    power_kw: float | None = Field(default=None, gt=0, le=1e6, description="highest charging and discharging power")
+    charge_kw: float | None = Field(default=None, ge=0, le=1e6, description="instead of power_kw, when they differ")
+    discharge_kw: float | None = Field(default=None, ge=0, le=1e6, description="instead of power_kw, when they differ")
+    round_trip_efficiency: float = Field(default=0.9, gt=0, le=1, description="its root is lost each way")
+    wear_eur_kwh: float = Field(default=0.0, ge=0, le=10, description="what a kWh taken out of the cells wears off")
+    start_soc_pct: float = Field(default=0.0, ge=0, le=100, description="charge at the first step")
+
+    @model_validator(mode="after")
+    def _powers(self) -> Self:
+        if self.power_kw is None and (self.charge_kw is None or self.discharge_kw is None):
+            raise ValueError("give power_kw, or charge_kw and discharge_kw")
+        return self
+
+
+class SiteModel(_Model):
+    """A site of data.csv."""
+
+    id: Slug
+    batteries: tuple[BatteryModel, ...] = ()
+
+
+class Band(_Model):
+    """A price for some hours of some days, local time, [from, until); `until` 00:00 is midnight at the day's end."""
+
+    from_: time = Field(alias="from")
+    until: time
+    days: tuple[Annotated[int, Field(ge=1, le=7)], ...] = Field(
+        default=(1, 2, 3, 4, 5, 6, 7), description="1 is Monday, 7 is Sunday"
+    )
+    eur_kwh: float = Field(ge=-10, le=10)
+
+
+class CapacityModel(_Model):
+    """What the highest mean import of a calendar month costs, at each meter that is billed (pooled: the pool's)."""
+
+    rule: Literal["month_peak", "flanders"] = Field(
+        default="month_peak", description="flanders: mean of 12 month peaks of at least 2.5 kW, price per kW and year"
+    )
+    eur_kw: float = Field(ge=0, le=1e4, description="per kW and month; with `flanders` per kW and year")
+    floor_kw: float | None = Field(default=None, ge=0, description="billed whatever happens; default 0, flanders 2.5")
+    interval_minutes: Literal[15, 30, 60] | None = Field(
+        default=None, description="what the peak is the mean of; default: the data's step, flanders 15"
+    )
+
+
+class TariffModel(_Model):
+    """Prices of energy. `column` takes price_eur_kwh or feed_in_eur_kwh of data.csv."""
+
+    import_eur_kwh: float | Literal["column"] = Field(default="column", description="outside the bands")
+    bands: tuple[Band, ...] = Field(default=(), description="the first band that holds decides")
+    feed_in_eur_kwh: float | Literal["column"] = Field(default="column")
+    capacity: CapacityModel | None = None
+
+    @model_validator(mode="after")
+    def _bands(self) -> Self:
+        if self.bands and self.import_eur_kwh == "column":
+            raise ValueError("bands need a number as import_eur_kwh for the other hours")
+        return self
+
+
+class CommunityModel(_Model):
+    """Sites that are steered together. `own`: each behind its own meter; `pooled`: sharing per interval, one meter."""
+
+    id: Slug
+    metering: Literal["own", "pooled"] = "pooled"
+    sites: tuple[SiteModel, ...] = Field(min_length=1)
+    tariff: str | None = Field(default=None, description="name in `tariffs`; default: the only one")
+    key: SharingKey | None = Field(default=None, description="shares the injection of each interval; points are sites")
+
+    @field_validator("key", mode="before")
+    @classmethod
+    def _short_key(cls, key: object) -> object:
+        return {"rounds": key} if isinstance(key, str) else key
+
+
+class CaseFile(_Model):
+    """A case: what is steered, at which prices, and what the planner may know."""
+
+    name: str = ""
+    timezone: str = Field(default="Europe/Brussels", description="days, weeks, months and bands are local")
+    communities: tuple[CommunityModel, ...] = Field(min_length=1)
+    tariffs: dict[str, TariffModel] = Field(min_length=1)
+    horizon_h: float = Field(default=36.0, ge=2, le=168, description="how far each plan looks")
+    scenario_days: int = Field(default=30, ge=1, le=60, description="days of past forecast errors that are replayed")
+    forecast: Literal["real", "perfect"] = Field(
+        default="real", description="real: only from values before the step; perfect: the true future"
+    )
+
+    @field_validator("timezone")
+    @classmethod
+    def _zone(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (KeyError, ValueError, OSError):
+            raise ValueError(f"unknown time zone {name!r}") from None
+        return name
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        sites = [site.id for community in self.communities for site in community.sites]
+        for kind, names in (("community", [each.id for each in self.communities]), ("site", sites)):
+            twice = sorted({name for name in names if names.count(name) > 1})
+            if twice:
+                raise ValueError(f"{kind} ids must be unique: {', '.join(twice)}")
+        for community in self.communities:
+            if community.tariff is None and len(self.tariffs) > 1:
+                raise ValueError(f"community {community.id!r} needs a tariff: one of {', '.join(self.tariffs)}")
+            if community.tariff is not None and community.tariff not in self.tariffs:
+                raise ValueError(f"unknown tariff {community.tariff!r}; there are {', '.join(self.tariffs)}")
+        return self
+
+    def tariff_of(self, community: CommunityModel) -> TariffModel:
+        """The tariff of a community."""
+        return self.tariffs[community.tariff or next(iter(self.tariffs))]

@@ -1,0 +1,258 @@
+"""What a back-test found, as facts for result.json: costs, energies, peaks, rates, members' bills, accuracy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from cli.backtest_case import CaseFile
+from cli.backtest_run import CommunityRun, Course, drive_plain_rule
+from cli.backtest_setting import Setting, behind_own_meters
+from energy.dispatch.members import compensated_bills, pool_bills
+from energy.dispatch.storage import Floats
+from energy.sharing.settlement import QuarterReadings, settle_quarters
+
+__all__ = ["CONTROLLERS", "facts_of", "write_series"]
+
+CONTROLLERS = ("no_control", "plain_rule", "commonwatt", "perfect_foresight")
+
+
+def facts_of(case: CaseFile, runs: Sequence[CommunityRun]) -> dict[str, Any]:
+    """The content of result.json."""
+    first = runs[0].setting
+    communities = [_community(run) for run in runs]
+    controllers = {name: _sum([each["controllers"][name] for each in communities]) for name in CONTROLLERS}
+    end_ms = first.starts_ms[-1] + round(first.hours * 3_600_000)
+    return {
+        "case": case.name,
+        "period": {"start": _iso(first.starts_ms[0]), "end": _iso(end_ms), "step_minutes": first.hours * 60},
+        "forecast": case.forecast,
+        "horizon_h": case.horizon_h,
+        "controllers": controllers,
+        "captured": _captured(controllers),
+        "communities": communities,
+    }
+
+
+def _community(run: CommunityRun) -> dict[str, Any]:
+    setting = run.setting
+    controllers = {name: _controller(setting, run.courses[name]) for name in CONTROLLERS}
+    members = _members(run)
+    steps = len(setting.load_kw)
+    facts: dict[str, Any] = {
+        "id": setting.community.id,
+        "metering": setting.community.metering,
+        "sites": len(setting.sites),
+        "batteries": len(setting.fleet.batteries),
+        "controllers": controllers,
+        "captured": _captured(controllers),
+        "members": members,
+        "members_worse_than_plain_rule": [
+            member["site"] for member in members if member["commonwatt_eur"] > member["plain_rule_eur"] + 0.005
+        ],
+        "accuracy": _accuracy(run),
+        "planning_ms_per_step": round(run.plan_seconds / steps * 1000, 3),
+    }
+    if setting.community.key is not None:
+        facts["sharing"] = {name: _sharing(setting, run.courses[name]) for name in CONTROLLERS}
+    return facts
+
+
+def _controller(setting: Setting, course: Course) -> dict[str, Any]:
+    hours = setting.hours
+    imported = float(np.maximum(course.grid_kw, 0).sum() * hours)
+    exported = float(np.maximum(-course.grid_kw, 0).sum() * hours)
+    load, pv = float(setting.load_kw.sum() * hours), float(setting.pv_kw.sum() * hours)
+    charged = float(np.maximum(course.battery_kw, 0).sum() * hours)
+    discharged = float(np.maximum(-course.battery_kw, 0).sum() * hours)
+    peaks = setting.capacity.month_peaks_kw(course.grid_kw, setting.month, hours)
+    energy_cost, capacity_cost, wear = _costs(setting, course)
+    return {
+        "cost_eur": round(float((energy_cost + capacity_cost + wear).sum()), 4),
+        "energy_cost_eur": round(float(energy_cost.sum()), 4),
+        "capacity_cost_eur": round(float(capacity_cost.sum()), 4),
+        "wear_eur": round(float(wear.sum()), 4),
+        "load_kwh": round(load, 3),
+        "pv_kwh": round(pv, 3),
+        "import_kwh": round(imported, 3),
+        "export_kwh": round(exported, 3),
+        "charged_kwh": round(charged, 3),
+        "discharged_kwh": round(discharged, 3),
+        "losses_kwh": round(charged - discharged - _gained(setting, course), 3),
+        "peak_kw": round(float(np.maximum(course.grid_kw.sum(axis=1), 0).max()), 3),
+        "month_peaks_kw": [round(float(peak), 3) for peak in peaks.sum(axis=1)],
+        "self_consumption": None if pv == 0 else round((pv - exported) / pv, 6),
+        "self_sufficiency": None if load == 0 else round((load - imported) / load, 6),
+    }
+
+
+def _gained(setting: Setting, course: Course) -> float:
+    """Energy in store at the end beyond the start, kWh."""
+    if not course.energy_kwh.shape[1]:
+        return 0.0
+    return float(course.energy_kwh[-1].sum() - setting.start_energy_kwh.sum())
+
+
+def _costs(setting: Setting, course: Course) -> tuple[Floats, Floats, Floats]:
+    """Energy, capacity and wear per meter, EUR."""
+    grid = course.grid_kw
+    bought = np.maximum(grid, 0) * setting.buy_eur_kwh
+    sold = np.maximum(-grid, 0) * setting.sell_eur_kwh
+    peaks = setting.capacity.month_peaks_kw(grid, setting.month, setting.hours)
+    units = setting.fleet.units
+    taken = np.maximum(-course.battery_kw, 0).sum(axis=0) * setting.hours
+    worn = taken / units.discharge_efficiency * units.wear_eur_kwh
+    energy = (bought - sold).sum(axis=0) * setting.hours
+    return energy, setting.capacity.cost_eur(peaks), setting.fleet.at_meters(worn)
+
+
+def _bills(setting: Setting, course: Course) -> Floats:
+    return np.asarray(sum(_costs(setting, course)))
+
+
+def _members(run: CommunityRun) -> list[dict[str, Any]]:
+    """Bills of each site under the plain rule and commonwatt; docs/dispatch.md says how a pool's saving is split."""
+    setting = run.setting
+    if setting.community.metering == "own":
+        rule = _bills(setting, run.courses["plain_rule"])
+        steered = _bills(setting, run.courses["commonwatt"])
+        billed = compensated_bills(rule, steered)
+    else:
+        alone, traded = _alone(run)
+        totals = [float(_bills(setting, run.courses[name]).sum()) for name in ("plain_rule", "commonwatt")]
+        rule, billed = (pool_bills(alone, traded, total) for total in totals)
+        steered = billed
+    return [
+        {
+            "site": site,
+            "plain_rule_eur": round(float(rule[place]), 4),
+            "commonwatt_eur": round(float(billed[place]), 4),
+            "compensation_eur": round(float(billed[place] - steered[place]), 4),
+        }
+        for place, site in enumerate(setting.sites)
+    ]
+
+
+def _alone(run: CommunityRun) -> tuple[Floats, Floats]:
+    """What each site of a pool would pay behind its own meter under the plain rule, and the kWh it would trade."""
+    own = behind_own_meters(run.setting)
+    course = drive_plain_rule(own)
+    return _bills(own, course), np.abs(course.grid_kw).sum(axis=0) * own.hours
+
+
+def _sharing(setting: Setting, course: Course) -> dict[str, Any]:
+    """The key applied to every interval's injection and withdrawal of the sites."""
+    key = setting.community.key
+    assert key is not None
+    grid = setting.site_load_kw - setting.site_pv_kw
+    for place, site in enumerate(setting.site_of_battery):
+        grid[:, site] = grid[:, site] + course.battery_kw[:, place]
+    energy_wh = np.rint(grid * setting.hours * 1000).astype(np.int64)
+    known = np.ones(grid.shape, dtype=bool)
+    readings = QuarterReadings(
+        points=setting.sites,
+        starts=np.array(setting.starts_ms, dtype=np.int64),
+        withdrawal=np.maximum(energy_wh, 0),
+        withdrawal_known=known,
+        injection=np.maximum(-energy_wh, 0),
+        injection_known=known,
+    )
+    settled = settle_quarters(key, readings)
+    received, given = settled.received.sum(axis=0), settled.given.sum(axis=0)
+    injected = int(readings.injection.sum())
+    return {
+        "shared_kwh": float(received.sum()) / 1000,
+        "sharing_rate": None if injected == 0 else round(float(received.sum()) / injected, 6),
+        "received_kwh": {site: float(value) / 1000 for site, value in zip(setting.sites, received, strict=True)},
+        "given_kwh": {site: float(value) / 1000 for site, value in zip(setting.sites, given, strict=True)},
+    }
+
+
+def _accuracy(run: CommunityRun) -> dict[str, float | None]:
+    """Load: mean absolute error over the mean; PV: over the highest value. Of the sum over the meters' errors."""
+    setting = run.setting
+    facts: dict[str, float | None] = {}
+    for name, errors in run.accuracy.items():
+        load = name.startswith("load")
+        scale = setting.load_kw.mean(axis=0).sum() if load else setting.pv_kw.max(axis=0).sum()
+        label = f"{name}_{'mae_over_mean' if load else 'nmae'}"
+        facts[label] = None if scale == 0 else round(float(np.nansum(errors) / scale), 5)
+    return facts
+
+
+def _captured(controllers: dict[str, Any]) -> float | None:
+    rule, steered, perfect = (
+        controllers[name]["cost_eur"] for name in ("plain_rule", "commonwatt", "perfect_foresight")
+    )
+    possible = rule - perfect
+    return None if abs(possible) < 1e-6 else round((rule - steered) / possible, 5)
+
+
+_ADDED = (
+    "cost_eur",
+    "energy_cost_eur",
+    "capacity_cost_eur",
+    "wear_eur",
+    "load_kwh",
+    "pv_kwh",
+    "import_kwh",
+    "export_kwh",
+    "charged_kwh",
+    "discharged_kwh",
+    "losses_kwh",
+)
+
+
+def _sum(parts: list[dict[str, Any]]) -> dict[str, Any]:
+    """The communities together; `peak_kw` is the largest of theirs, for their meters share no connection."""
+    total: dict[str, Any] = {name: round(sum(part[name] for part in parts), 4) for name in _ADDED}
+    total["peak_kw"] = max(part["peak_kw"] for part in parts)
+    total["month_peaks_kw"] = [
+        round(sum(peaks), 3) for peaks in zip(*(part["month_peaks_kw"] for part in parts), strict=True)
+    ]
+    pv, load = total["pv_kwh"], total["load_kwh"]
+    total["self_consumption"] = None if pv == 0 else round((pv - total["export_kwh"]) / pv, 6)
+    total["self_sufficiency"] = None if load == 0 else round((load - total["import_kwh"]) / load, 6)
+    return total
+
+
+def write_series(path: Path, runs: Sequence[CommunityRun]) -> None:
+    """series.parquet: one row per community, meter and step."""
+    pq.write_table(pa.concat_tables([_series(run) for run in runs]), path, compression="zstd")
+
+
+def _series(run: CommunityRun) -> pa.Table:
+    setting = run.setting
+    steps, count = setting.load_kw.shape
+    columns: dict[str, pa.Array] = {
+        "start": pa.array(np.repeat(np.array(setting.starts_ms), count), pa.timestamp("ms", tz="UTC")),
+        "community": pa.array([setting.community.id] * (steps * count)),
+        "meter": pa.array(list(setting.meters) * steps),
+    }
+    series = {
+        "load_kw": setting.load_kw,
+        "pv_kw": setting.pv_kw,
+        "price_eur_kwh": setting.buy_eur_kwh,
+        "feed_in_eur_kwh": setting.sell_eur_kwh,
+        "expected_net_kw": run.expected_kw,
+        "value_eur_kwh": run.value_eur_kwh,
+        "peak_target_kw": run.peak_target_kw,
+    }
+    for name in CONTROLLERS:
+        course = run.courses[name]
+        series[f"{name}_grid_kw"] = course.grid_kw
+        series[f"{name}_battery_kw"] = setting.net_kw - course.grid_kw  # the house's sign: discharging positive
+        series[f"{name}_stored_kwh"] = setting.fleet.each_step_at_meters(course.energy_kwh)
+    for name, values in series.items():
+        columns[name] = pa.array(np.ascontiguousarray(values, dtype=np.float64).ravel())
+    return pa.table(columns)
+
+
+def _iso(instant_ms: int) -> str:
+    return datetime.fromtimestamp(instant_ms / 1000, UTC).isoformat().replace("+00:00", "Z")

@@ -1,0 +1,237 @@
+"""Runs one community of a case: no control, plain rule, commonwatt and perfect foresight over the same data."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from cli.backtest_case import CaseFile
+from cli.backtest_setting import Setting
+from energy.dispatch.balancer import plain_rule
+from energy.dispatch.capacity import RunningPeaks
+from energy.dispatch.fleet import alike, tanks_of
+from energy.dispatch.planner import Outlook, Planner
+from energy.dispatch.program import PeakRule, Program
+from energy.dispatch.storage import Floats, Storage
+from energy.forecast.accuracy import ErrorLog, mean_absolute_error
+from energy.forecast.profile import Kind, ProfileForecaster
+from energy.forecast.scenarios import ErrorScenarios
+
+__all__ = ["CommunityRun", "Course", "drive_plain_rule", "run_community"]
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """What a controller did: power of each battery, charging positive, and energy after each step."""
+
+    battery_kw: Floats
+    energy_kwh: Floats
+    grid_kw: Floats  # at the meters
+
+
+@dataclass(frozen=True, slots=True)
+class CommunityRun:
+    """All four courses of a community and what commonwatt expected on the way."""
+
+    setting: Setting
+    courses: dict[str, Course]
+    expected_kw: Floats
+    value_eur_kwh: Floats
+    peak_target_kw: Floats
+    accuracy: dict[str, Floats] = field(default_factory=dict)
+    plan_seconds: float = 0.0
+
+
+def run_community(setting: Setting, case: CaseFile, tell: Callable[[str], None]) -> CommunityRun:
+    """Runs the four controllers; `tell` hears of the progress."""
+    steered = _Steering(setting, case, tell)
+    courses = {
+        "no_control": _drive(setting, lambda _step, energy: np.zeros_like(energy)),
+        "plain_rule": drive_plain_rule(setting),
+        "commonwatt": _drive(setting, steered.step),
+    }
+    tell(f"{setting.community.id}: perfect foresight")
+    courses["perfect_foresight"] = _perfect(setting)
+    return CommunityRun(
+        setting,
+        courses,
+        steered.expected_kw,
+        steered.value_eur_kwh,
+        steered.peak_target_kw,
+        steered.accuracy(),
+        steered.plan_seconds,
+    )
+
+
+def drive_plain_rule(setting: Setting) -> Course:
+    """The reference: every meter charges from surplus and discharges on deficit."""
+    net, fleet, hours = setting.net_kw, setting.fleet, setting.hours
+
+    def control(step: int, energy: Floats) -> Floats:
+        return fleet.divide(plain_rule(net[step], fleet.storage, fleet.at_meters(energy), hours), energy, hours)
+
+    return _drive(setting, control)
+
+
+class _Steering:
+    """The production forecast, planner and balancer, driven by the data's own clock."""
+
+    def __init__(self, setting: Setting, case: CaseFile, tell: Callable[[str], None]) -> None:
+        steps, meters = setting.load_kw.shape
+        self._setting = setting
+        self._net_kw = setting.net_kw
+        self._tell = tell
+        self._horizon = max(2, round(case.horizon_h / setting.hours))
+        self._perfect = case.forecast == "perfect"
+        per_day = setting.steps_per_day
+        self._load = ProfileForecaster(meters, per_day, self._horizon, Kind.LOAD)
+        self._pv = ProfileForecaster(meters, per_day, self._horizon, Kind.PV)
+        self._scenarios = ErrorScenarios(meters, per_day, self._horizon, case.scenario_days)
+        fleet = setting.fleet
+        self._tanks, self._by_tank = tanks_of(fleet.batteries, fleet.meter_of, meters)
+        self._planner = Planner(self._tanks, self._horizon, setting.hours, setting.capacity.rate_eur_kw)
+        self._peaks = RunningPeaks(setting.capacity, meters, setting.hours)
+        self._blocks = setting.capacity.blocks(steps, setting.hours)
+        leads = {"hour_ahead": max(1, per_day // 24), "day_ahead": per_day}
+        self._errors = {kind: ErrorLog(steps, meters, leads) for kind in Kind}
+        self.expected_kw = np.zeros((steps, meters))
+        self.value_eur_kwh = np.zeros((steps, meters))
+        self.peak_target_kw = np.full((steps, meters), np.nan)
+        self.plan_seconds = 0.0
+
+    def step(self, step: int, energy_kwh: Floats) -> Floats:
+        """The batteries' powers. Uses values before `step` for the plan, the net load of `step` to balance."""
+        setting = self._setting
+        if step % (30 * setting.steps_per_day) == 0:
+            self._tell(f"{setting.community.id}: step {step:,} of {len(setting.load_kw):,}")
+        futures = self._futures(step)
+        began = time.perf_counter()
+        stored = self._by_tank.at_meters(energy_kwh)
+        plan = self._planner.plan(self._outlook(step, futures), stored)
+        self.plan_seconds += time.perf_counter() - began
+        net = self._net_kw[step]
+        power = self._by_tank.divide(plan.battery_kw(net, stored, setting.hours), energy_kwh, setting.hours)
+        self.value_eur_kwh[step] = self._value_at_meters(plan.value_now(stored))
+        if setting.capacity.rate_eur_kw > 0:
+            self.peak_target_kw[step] = plan.peak_target_kw
+        self._learn(step)
+        self._peaks.update(int(self._blocks[step]), net + setting.fleet.at_meters(power))
+        return power
+
+    def accuracy(self) -> dict[str, Floats]:
+        """Mean absolute errors of load and PV by lead time, per meter; empty with a perfect forecast."""
+        setting = self._setting
+        day = setting.steps_per_day
+        learned = 2 * day
+        if self._perfect or len(setting.load_kw) <= learned:
+            return {}
+        figures = {}
+        for kind, actual in ((Kind.LOAD, setting.load_kw), (Kind.PV, setting.pv_kw)):
+            for lead, errors in self._errors[kind].errors(actual, learned).items():
+                figures[f"{kind.value}_{lead}"] = errors
+            figures[f"{kind.value}_yesterday"] = mean_absolute_error(actual[learned - day : -day], actual[learned:])
+        return figures
+
+    def _value_at_meters(self, value_eur_kwh: Floats) -> Floats:
+        """The tanks' mean by capacity, to be shown."""
+        capacity = self._tanks.storage.capacity_kwh
+        total = self._tanks.at_meters(capacity)
+        worth = self._tanks.at_meters(value_eur_kwh * capacity)
+        return np.asarray(np.divide(worth, total, out=np.full(len(total), np.nan), where=total > 0))
+
+    def _futures(self, step: int) -> Floats:
+        setting = self._setting
+        if self._perfect:
+            self.expected_kw[step] = self._net_kw[step]
+            return _padded(self._net_kw, step, self._horizon)[:, None, :]
+        slot = int(setting.slot[step])
+        load, pv = self._load.forecast(slot), self._pv.forecast(slot)
+        self._errors[Kind.LOAD].keep(step, load)
+        self._errors[Kind.PV].keep(step, pv)
+        self._forecast = load - pv
+        self.expected_kw[step] = self._forecast[:, 0]
+        futures = self._scenarios.scenarios(self._forecast)
+        futures[:, :, len(self._net_kw) - step :] = 0.0  # the case ends
+        return futures
+
+    def _outlook(self, step: int, futures: Floats) -> Outlook:
+        setting, horizon = self._setting, self._horizon
+        return Outlook(
+            net_kw=futures,
+            buy_eur_kwh=_padded(setting.buy_eur_kwh, step, horizon),
+            sell_eur_kwh=_padded(setting.sell_eur_kwh, step, horizon),
+            billed_kw=self._peaks.billed_kw(int(setting.month[step])),
+            ends=step + horizon >= len(setting.load_kw),
+        )
+
+    def _learn(self, step: int) -> None:
+        setting = self._setting
+        if self._perfect:
+            return
+        slot = int(setting.slot[step])
+        self._scenarios.update(self._forecast, self._net_kw[step])
+        self._load.update(setting.load_kw[step], slot)
+        self._pv.update(setting.pv_kw[step], slot)
+
+
+def _drive(setting: Setting, control: Callable[[int, Floats], Floats]) -> Course:
+    """Applies a controller's powers to the batteries step by step."""
+    units, hours = setting.fleet.units, setting.hours
+    energy = setting.start_energy_kwh.copy()
+    powers, energies = [], []
+    for step in range(len(setting.load_kw)):
+        power = control(step, energy)
+        energy = energy + units.stored_kwh(power, hours)
+        powers.append(power)
+        energies.append(energy)
+    return _course(setting, np.array(powers), np.array(energies))
+
+
+def _course(setting: Setting, battery_kw: Floats, energy_kwh: Floats) -> Course:
+    return Course(battery_kw, energy_kwh, setting.net_kw + setting.fleet.each_step_at_meters(battery_kw))
+
+
+def _perfect(setting: Setting) -> Course:
+    """The cheapest course in hindsight, meter by meter."""
+    steps = len(setting.load_kw)
+    battery_kw = np.zeros((steps, len(setting.fleet.batteries)))
+    energy_kwh = np.zeros_like(battery_kw)
+    for meter in range(len(setting.meters)):
+        members = setting.fleet.behind(meter)
+        batteries = [setting.fleet.batteries[number] for number in members]
+        groups = [[members[place] for place in group] for group in alike(batteries)]
+        if not groups:
+            continue
+        storage = Storage.behind([[setting.fleet.batteries[number] for number in group] for group in groups])
+        program = Program(storage, steps, setting.hours, _peak_rule(setting))
+        start = np.array([setting.start_energy_kwh[group].sum() for group in groups])
+        schedule = program.solve(
+            setting.net_kw[:, meter], setting.buy_eur_kwh[:, meter], setting.sell_eur_kwh[:, meter], start
+        )
+        for place, group in enumerate(groups):
+            parts = np.array([setting.fleet.batteries[number].capacity_kwh for number in group])
+            share = parts / parts.sum()
+            battery_kw[:, group] = schedule.battery_kw[place][:, None] * share
+            energy_kwh[:, group] = schedule.energy_kwh[place][:, None] * share
+    return _course(setting, battery_kw, energy_kwh)
+
+
+def _peak_rule(setting: Setting) -> PeakRule | None:
+    if setting.capacity.rate_eur_kw == 0:
+        return None
+    months = int(setting.month[-1]) + 1
+    return PeakRule(
+        setting.capacity.blocks(len(setting.load_kw), setting.hours),
+        setting.month,
+        np.full(months, setting.capacity.rate_eur_kw),
+        np.full(months, setting.capacity.floor_kw),
+    )
+
+
+def _padded(series: Floats, step: int, horizon: int) -> Floats:
+    """(meters, horizon) from `step` on, 0 after the end."""
+    part = series[step : step + horizon].T
+    return np.pad(part, ((0, 0), (0, horizon - part.shape[1])))

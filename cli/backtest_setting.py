@@ -1,0 +1,186 @@
+"""A community of a case as arrays: meters, prices, months, batteries."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Final
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import numpy.typing as npt
+
+from cli.backtest_case import BatteryModel, CapacityModel, CaseFile, CommunityModel, TariffModel
+from cli.backtest_data import CaseData
+from energy.dispatch.capacity import CapacityTariff
+from energy.dispatch.fleet import Fleet
+from energy.dispatch.storage import Battery, Floats
+from energy.errors import DataError
+
+__all__ = ["Setting", "behind_own_meters", "setting_of"]
+
+_MIDNIGHT: Final = datetime(2000, 1, 1, tzinfo=UTC).time()
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A community as arrays. Meters are the sites, or the pool as the only one. Series are (steps, ...).
+
+    `month` counts local calendar months from 0, `slot` the steps of the local week.
+    """
+
+    community: CommunityModel
+    sites: tuple[str, ...]
+    meters: tuple[str, ...]
+    meter_of_site: npt.NDArray[np.int64]
+    hours: float
+    steps_per_day: int
+    starts_ms: tuple[int, ...]
+    month: npt.NDArray[np.int64]
+    slot: npt.NDArray[np.int64]
+    site_load_kw: Floats
+    site_pv_kw: Floats
+    load_kw: Floats
+    pv_kw: Floats
+    buy_eur_kwh: Floats
+    sell_eur_kwh: Floats
+    capacity: CapacityTariff
+    fleet: Fleet
+    site_of_battery: npt.NDArray[np.int64]
+    start_energy_kwh: Floats
+
+    @property
+    def net_kw(self) -> Floats:
+        """Load minus PV at each meter."""
+        return self.load_kw - self.pv_kw
+
+
+def setting_of(case: CaseFile, community: CommunityModel, data: CaseData) -> Setting:
+    """The community's arrays. Raises DataError when a site or a needed column is not in the data."""
+    places = [_place(data, site.id) for site in community.sites]
+    pooled = community.metering == "pooled"
+    tariff = case.tariff_of(community)
+    load, pv = data.columns["load_kw"][:, places], data.columns["pv_kw"][:, places]
+    local = [datetime.fromtimestamp(start / 1000, ZoneInfo(case.timezone)) for start in data.starts_ms]
+    buy, sell = _prices(tariff, data, places, local)
+    meters = (community.id,) if pooled else tuple(site.id for site in community.sites)
+    meter_of_site = np.zeros(len(places), dtype=np.int64) if pooled else np.arange(len(places))
+    batteries = [(place, model) for place, site in enumerate(community.sites) for model in site.batteries]
+    if pooled:
+        _same_prices(data, buy, sell)
+    return Setting(
+        community=community,
+        sites=tuple(site.id for site in community.sites),
+        meters=meters,
+        meter_of_site=meter_of_site,
+        hours=data.hours,
+        steps_per_day=round(24 / data.hours),
+        starts_ms=data.starts_ms,
+        month=_months(local),
+        slot=_slots(local, data.hours),
+        site_load_kw=load,
+        site_pv_kw=pv,
+        load_kw=load.sum(axis=1, keepdims=True) if pooled else load,
+        pv_kw=pv.sum(axis=1, keepdims=True) if pooled else pv,
+        buy_eur_kwh=buy[:, : len(meters)],
+        sell_eur_kwh=sell[:, : len(meters)],
+        capacity=_capacity(tariff.capacity, data.hours),
+        fleet=Fleet(
+            [_battery(model) for _, model in batteries],
+            [int(meter_of_site[place]) for place, _ in batteries],
+            len(meters),
+        ),
+        site_of_battery=np.array([place for place, _ in batteries], dtype=np.int64),
+        start_energy_kwh=np.array([model.capacity_kwh * model.start_soc_pct / 100 for _, model in batteries]),
+    )
+
+
+def behind_own_meters(setting: Setting) -> Setting:
+    """The same sites, each behind its own meter."""
+    count = len(setting.sites)
+    return replace(
+        setting,
+        meters=setting.sites,
+        meter_of_site=np.arange(count),
+        load_kw=setting.site_load_kw,
+        pv_kw=setting.site_pv_kw,
+        buy_eur_kwh=np.broadcast_to(setting.buy_eur_kwh[:, :1], setting.site_load_kw.shape),
+        sell_eur_kwh=np.broadcast_to(setting.sell_eur_kwh[:, :1], setting.site_load_kw.shape),
+        fleet=Fleet(setting.fleet.batteries, setting.site_of_battery.tolist(), count),
+    )
+
+
+def _place(data: CaseData, site: str) -> int:
+    if site not in data.sites:
+        raise DataError(
+            f"site {site!r} of the case has no rows", field=str(data.path), hint=f"there are {', '.join(data.sites)}"
+        )
+    return data.sites.index(site)
+
+
+def _battery(model: BatteryModel) -> Battery:
+    each_way = model.round_trip_efficiency**0.5
+    both = model.power_kw or 0.0
+    charge = both if model.charge_kw is None else model.charge_kw
+    discharge = both if model.discharge_kw is None else model.discharge_kw
+    return Battery(model.capacity_kwh, charge, discharge, each_way, each_way, model.wear_eur_kwh)
+
+
+def _capacity(model: CapacityModel | None, hours: float) -> CapacityTariff:
+    if model is None:
+        return CapacityTariff()
+    interval = hours if model.interval_minutes is None else model.interval_minutes / 60
+    if model.rule == "flanders":
+        rule = CapacityTariff.flanders(model.eur_kw)
+        floor = rule.floor_kw if model.floor_kw is None else model.floor_kw
+        return CapacityTariff(rule.rate_eur_kw, floor, (model.interval_minutes or 15) / 60)
+    return CapacityTariff(model.eur_kw, model.floor_kw or 0.0, interval)
+
+
+def _prices(tariff: TariffModel, data: CaseData, places: list[int], local: list[datetime]) -> tuple[Floats, Floats]:
+    shape = (len(local), len(places))
+    buy = _price(tariff.import_eur_kwh, "price_eur_kwh", data, places)
+    for band in reversed(tariff.bands):
+        inside = [
+            moment.isoweekday() in band.days
+            and moment.time() >= band.from_
+            and (moment.time() < band.until or band.until == _MIDNIGHT)
+            for moment in local
+        ]
+        buy[np.array(inside)] = band.eur_kwh
+    sell = _price(tariff.feed_in_eur_kwh, "feed_in_eur_kwh", data, places)
+    return np.broadcast_to(buy, shape), np.broadcast_to(sell, shape)
+
+
+def _price(given: float | str, column: str, data: CaseData, places: list[int]) -> Floats:
+    if isinstance(given, str):
+        if column not in data.columns:
+            raise DataError(
+                f"{column}: column is missing, and the tariff takes its price from it",
+                field=f"{data.path}:1",
+                hint="add the column, or give a number in case.yaml",
+            )
+        return data.columns[column][:, places].copy()
+    return np.full((len(data.starts_ms), len(places)), float(given))
+
+
+def _same_prices(data: CaseData, buy: Floats, sell: Floats) -> None:
+    for name, prices in (("price_eur_kwh", buy), ("feed_in_eur_kwh", sell)):
+        differ = np.flatnonzero(np.ptp(prices, axis=1) > 0)
+        if len(differ):
+            start = datetime.fromtimestamp(data.starts_ms[differ[0]] / 1000, UTC).isoformat()
+            raise DataError(
+                f"{name}: the sites of a pool have different prices at {start}",
+                field=str(data.path),
+                hint="a pool is one virtual meter: give all its sites the same price, or use `metering: own`",
+            )
+
+
+def _months(local: list[datetime]) -> npt.NDArray[np.int64]:
+    numbers = np.array([moment.year * 12 + moment.month for moment in local])
+    return np.asarray(numbers - numbers[0])
+
+
+def _slots(local: list[datetime], hours: float) -> npt.NDArray[np.int64]:
+    per_day = round(24 / hours)
+    return np.array([moment.weekday() * per_day + int((moment.hour + moment.minute / 60) / hours) for moment in local])

@@ -1,0 +1,90 @@
+"""Capacity tariffs as data: what a month's highest mean import costs, and which part of it is paid anyway.
+
+One rule covers both forms met so far: each calendar month's highest mean import over a metering interval, at least a
+floor, at a price per kW. Flanders bills the mean of the last 12 month peaks, each at least 2.5 kW, at a price per kW
+and year: every month's peak is then in 12 bills at a twelfth each, so a peak costs a twelfth of the yearly price.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from energy.dispatch.storage import Floats
+
+__all__ = ["CARRIED_PEAK", "CapacityTariff", "RunningPeaks", "mean_peak_kw"]
+
+CARRIED_PEAK: Final = 0.7
+"""Part of last month's peak that this month will surely reach, so that its first days need not fight for less.
+
+Chosen in closed loop on four months; docs/dispatch.md.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class CapacityTariff:
+    """EUR per kW of each month's peak; `floor_kw` is billed whatever happens; `interval_hours` is what is averaged."""
+
+    rate_eur_kw: float = 0.0
+    floor_kw: float = 0.0
+    interval_hours: float = 0.25
+
+    @classmethod
+    def flanders(cls, rate_eur_kw_year: float) -> Self:
+        """The Flemish rule for a price per kW and year."""
+        return cls(rate_eur_kw_year / 12, 2.5, 0.25)
+
+    def blocks(self, steps: int, hours: float) -> npt.NDArray[np.int64]:
+        """The metering interval of each step; a step longer than the interval is one by itself."""
+        size = max(1, round(self.interval_hours / hours))
+        return np.arange(steps) // size
+
+    def month_peaks_kw(self, grid_kw: Floats, month: npt.NDArray[np.int64], hours: float) -> Floats:
+        """Highest mean import of each month. `grid_kw` (steps, meters), `month` 0, 1, ... per step: (months, meters)."""
+        blocks = self.blocks(len(grid_kw), hours)
+        first = np.flatnonzero(np.diff(blocks, prepend=-1))
+        sizes = np.diff(np.append(first, len(grid_kw)))
+        means = np.add.reduceat(np.maximum(grid_kw, 0.0), first, axis=0) / sizes[:, None]
+        peaks = np.zeros((int(month[-1]) + 1, grid_kw.shape[1]))
+        np.maximum.at(peaks, month[first], means)
+        return peaks
+
+    def cost_eur(self, month_peaks_kw: Floats) -> Floats:
+        """What the peaks (months, meters) cost each meter."""
+        return np.asarray(self.rate_eur_kw * np.maximum(month_peaks_kw, self.floor_kw).sum(axis=0))
+
+
+class RunningPeaks:
+    """Each meter's peak of the running month, from its grid power step by step."""
+
+    def __init__(self, tariff: CapacityTariff, meters: int, hours: float) -> None:
+        self._floor = tariff.floor_kw
+        self._steps = max(1, round(tariff.interval_hours / hours))
+        self._month: int | None = None
+        self._block: int | None = None
+        self._peak, self._last, self._sum = np.zeros(meters), np.zeros(meters), np.zeros(meters)
+
+    def billed_kw(self, month: int) -> Floats:
+        """What `month`, the present one, will be billed at least."""
+        if month != self._month:
+            self._month = month
+            self._last, self._peak = self._peak, np.zeros_like(self._peak)
+        return np.maximum(np.maximum(self._peak, CARRIED_PEAK * self._last), self._floor)
+
+    def update(self, block: int, grid_kw: Floats) -> None:
+        """Takes a step's grid power in metering interval `block`, after `billed_kw` for its month."""
+        if block != self._block:
+            self._block = block
+            self._sum = np.zeros_like(self._sum)
+        self._sum = self._sum + np.maximum(grid_kw, 0.0) / self._steps
+        self._peak = np.maximum(self._peak, self._sum)
+
+
+def mean_peak_kw(month_peaks_kw: Sequence[float], floor_kw: float = 2.5) -> float:
+    """The billed mean of up to 12 month peaks, each at least the floor."""
+    last = month_peaks_kw[-12:]
+    return sum(max(peak, floor_kw) for peak in last) / len(last)

@@ -1,0 +1,213 @@
+"""The linear program of one meter with any number of batteries, solved by HiGHS and kept warm between solves.
+
+For steps t of h hours and batteries b, all powers at the bus and at least 0:
+
+    minimise   sum_t h (buy_t import_t - sell_t export_t + penalty excess_t) + sum_bt h wear_b / eff_b discharge_bt
+               + sum_m rate_m peak_m - sum_b end_value energy_bT
+    balance    import_t - export_t - sum_b charge_bt + sum_b discharge_bt = net_t
+    storage    energy_bt - energy_b,t-1 - h eff_b charge_bt + h / eff_b discharge_bt = 0,   energy_b0 given
+    peak       mean of import over each metering interval of month m <= peak_m,             peak_m >= billed already
+    limit      import_t - excess_t <= limit
+
+The limit is soft, the energy at the start is brought within the capacity, and imports are unbounded: there is always
+a plan. The dual of the first storage row is the value of stored energy.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from typing import Final
+
+import highspy
+import numpy as np
+import numpy.typing as npt
+
+from energy.dispatch.storage import Floats, Storage
+from energy.errors import RefusedError
+
+__all__ = ["PeakRule", "Program", "Schedule"]
+
+_EXCESS_EUR_KWH: Final = 10.0  # dearer than any energy, so a limit is kept when it can be kept
+
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class PeakRule:
+    """How peaks cost: `block` groups steps into metering intervals, `month` says which peak a step counts for.
+
+    `rate_eur_kw` is the price of each month's peak, `billed_kw` the part that is paid whatever happens.
+    """
+
+    block: Ints
+    month: Ints
+    rate_eur_kw: Floats
+    billed_kw: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """A solved program. Powers in kW per step, `battery_kw` (batteries, steps) charging positive.
+
+    `value_eur_kwh`: what one more kWh in each battery at the start is worth.
+    """
+
+    cost_eur: float
+    grid_kw: Floats
+    battery_kw: Floats
+    energy_kwh: Floats
+    peak_kw: Floats
+    value_eur_kwh: Floats
+
+
+class Program:
+    """One meter's program over a fixed number of steps. Only costs and bounds change between solves."""
+
+    def __init__(
+        self, storage: Storage, steps: int, hours: float, peaks: PeakRule | None = None, limit_kw: float | None = None
+    ) -> None:
+        self._storage = storage
+        self._steps = steps
+        self._hours = hours
+        self._peaks = peaks
+        self._count = len(storage.capacity_kwh)
+        months = len(peaks.rate_eur_kw) if peaks else 0
+        sizes = (steps, steps, steps, self._count * steps, self._count * steps, self._count * steps, months)
+        edges = np.cumsum((0, *sizes))
+        self._import, self._export, self._excess, self._charge, self._discharge, self._energy, self._peak = (
+            np.arange(start, end, dtype=np.int32) for start, end in itertools.pairwise(edges)
+        )
+        self._columns = int(edges[-1])
+        self._solver = highspy.Highs()  # type: ignore[no-untyped-call]
+        self._solver.setOptionValue("output_flag", "off")
+        self._solver.setOptionValue("threads", 1)
+        self._solver.passModel(self._model(limit_kw))
+
+    def solve(self, net_kw: Floats, buy: Floats, sell: Floats, energy_kwh: Floats, end_value: float = 0.0) -> Schedule:
+        """The cheapest schedule for a net load and prices, EUR/kWh, per step, from the energy in each battery."""
+        solver, steps = self._solver, self._steps
+        rows = np.arange(steps, dtype=np.int32)
+        solver.changeRowsBounds(steps, rows, net_kw, net_kw)  # type: ignore[attr-defined]  # missing in its stub
+        start = np.clip(energy_kwh, 0.0, self._storage.capacity_kwh)
+        first = (steps * (1 + np.arange(self._count))).astype(np.int32)
+        solver.changeRowsBounds(self._count, first, start, start)  # type: ignore[attr-defined]
+        costs = self._costs(buy, sell, end_value)
+        solver.changeColsCost(self._columns, np.arange(self._columns, dtype=np.int32), costs)
+        solver.run()
+        if solver.getModelStatus() != highspy.HighsModelStatus.kOptimal:  # warm starts have failed on bad numerics
+            solver.clearSolver()
+            solver.run()
+        return self._schedule(first)
+
+    def set_billed_peaks(self, billed_kw: Floats) -> None:
+        """The peaks that are paid already, one per month of the program."""
+        count = len(self._peak)
+        solver = self._solver
+        solver.changeColsBounds(count, self._peak, np.asarray(billed_kw, dtype=float), np.full(count, np.inf))
+
+    def _schedule(self, first: npt.NDArray[np.int32]) -> Schedule:
+        if self._solver.getModelStatus() != highspy.HighsModelStatus.kOptimal:
+            raise RefusedError(
+                f"no plan: HiGHS says {self._solver.getModelStatus()}", hint="check prices and net load for NaN"
+            )
+        solution = self._solver.getSolution()
+        values, duals = np.asarray(solution.col_value), np.asarray(solution.row_dual)
+        shape = (self._count, self._steps)
+        return Schedule(
+            cost_eur=float(self._solver.getInfo().objective_function_value),
+            grid_kw=values[self._import] - values[self._export],
+            battery_kw=(values[self._charge] - values[self._discharge]).reshape(shape),
+            energy_kwh=values[self._energy].reshape(shape),
+            peak_kw=values[self._peak],
+            value_eur_kwh=-duals[first],
+        )
+
+    def _costs(self, buy: Floats, sell: Floats, end_value: float) -> Floats:
+        costs = np.zeros(self._columns)
+        costs[self._import] = buy * self._hours
+        costs[self._export] = -np.minimum(sell, buy) * self._hours  # dearer feed-in would make the program unbounded
+        costs[self._excess] = _EXCESS_EUR_KWH * self._hours
+        wear = self._storage.wear_eur_kwh / self._storage.discharge_efficiency * self._hours
+        costs[self._discharge] = np.repeat(wear, self._steps)
+        costs[self._energy[self._steps - 1 :: self._steps]] = -end_value
+        if self._peaks:
+            costs[self._peak] = self._peaks.rate_eur_kw
+        return costs
+
+    def _model(self, limit_kw: float | None) -> highspy.HighsLp:
+        entries = [*self._balance_entries(), *self._storage_entries()]
+        lower, upper = [np.zeros(self._steps * (1 + self._count))], [np.zeros(self._steps * (1 + self._count))]
+        if limit_kw is not None:
+            entries += self._limit_entries(sum(map(len, lower)))
+            lower.append(np.full(self._steps, -np.inf))
+            upper.append(np.full(self._steps, limit_kw))
+        if self._peaks:
+            blocks, more = self._peak_entries(sum(map(len, lower)), self._peaks)
+            entries += more
+            lower.append(np.full(blocks, -np.inf))
+            upper.append(np.zeros(blocks))
+        low, high = self._column_bounds()
+        return _lp(entries, np.concatenate(lower), np.concatenate(upper), low, high)
+
+    def _balance_entries(self) -> list[_Entries]:
+        rows = np.arange(self._steps)
+        all_rows = np.tile(rows, self._count)
+        return [
+            (rows, self._import, np.ones(self._steps)),
+            (rows, self._export, -np.ones(self._steps)),
+            (all_rows, self._charge, -np.ones(len(all_rows))),
+            (all_rows, self._discharge, np.ones(len(all_rows))),
+        ]
+
+    def _storage_entries(self) -> list[_Entries]:
+        rows = self._steps + np.arange(self._steps * self._count)
+        later = np.arange(self._steps * self._count) % self._steps > 0
+        into = np.repeat(self._storage.charge_efficiency, self._steps) * self._hours
+        out = self._hours / np.repeat(self._storage.discharge_efficiency, self._steps)
+        return [
+            (rows, self._energy, np.ones(len(rows))),
+            (rows[later], self._energy[np.flatnonzero(later) - 1], -np.ones(int(later.sum()))),
+            (rows, self._charge, -into),
+            (rows, self._discharge, out),
+        ]
+
+    def _limit_entries(self, start: int) -> list[_Entries]:
+        rows = start + np.arange(self._steps)
+        return [(rows, self._import, np.ones(self._steps)), (rows, self._excess, -np.ones(self._steps))]
+
+    def _peak_entries(self, start: int, peaks: PeakRule) -> tuple[int, list[_Entries]]:
+        blocks, first, block, sizes = np.unique(peaks.block, return_index=True, return_inverse=True, return_counts=True)
+        rows = start + np.arange(len(blocks))
+        return len(blocks), [
+            (start + block, self._import, 1.0 / sizes[block]),
+            (rows, self._peak[peaks.month[first]], -np.ones(len(blocks))),
+        ]
+
+    def _column_bounds(self) -> tuple[Floats, Floats]:
+        low, high = np.zeros(self._columns), np.full(self._columns, np.inf)
+        high[self._charge] = np.repeat(self._storage.charge_kw, self._steps)
+        high[self._discharge] = np.repeat(self._storage.discharge_kw, self._steps)
+        high[self._energy] = np.repeat(self._storage.capacity_kwh, self._steps)
+        if self._peaks:
+            low[self._peak] = self._peaks.billed_kw
+        return low, high
+
+
+_Entries = tuple[npt.NDArray[np.integer], npt.NDArray[np.integer], Floats]
+
+
+def _lp(entries: list[_Entries], lower: Floats, upper: Floats, low: Floats, high: Floats) -> highspy.HighsLp:
+    """The matrix in HiGHS's row-wise form."""
+    rows, columns, values = (np.concatenate(parts) for parts in zip(*entries, strict=True))
+    order = np.lexsort((columns, rows))
+    lp = highspy.HighsLp()
+    lp.num_col_, lp.num_row_ = len(low), len(lower)
+    lp.col_cost_ = np.zeros(len(low))
+    lp.col_lower_, lp.col_upper_ = low, high
+    lp.row_lower_, lp.row_upper_ = lower, upper
+    lp.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
+    lp.a_matrix_.start_ = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=len(lower)))]).astype(np.int32)
+    lp.a_matrix_.index_ = columns[order].astype(np.int32)
+    lp.a_matrix_.value_ = values[order]
+    return lp

@@ -1,0 +1,52 @@
+"""Possible futures of the net load: the forecast plus the errors that forecasts of this time of day made before."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from energy.forecast.accuracy import Floats
+
+__all__ = ["ErrorScenarios"]
+
+_GUESSED: Final = (-0.3, 0.0, 0.3)
+"""Errors, as parts of the forecast's size, that stand in while fewer days than these have errors of their own."""
+
+
+class ErrorScenarios:
+    """Keeps forecasts and what came, and replays their errors. Errors keep their course over the hours together."""
+
+    def __init__(self, meters: int, steps_per_day: int, horizon: int, days: int) -> None:
+        self._day = steps_per_day
+        self._horizon = horizon
+        self._days = days
+        self._size = max((days + 1) * steps_per_day, horizon + 1) + 1
+        self._forecasts = np.zeros((self._size, meters, horizon))
+        self._actual = np.zeros((self._size, meters))
+        self._step = 0
+
+    def scenarios(self, forecast: Floats) -> Floats:
+        """(meters, scenarios, horizon) around a forecast (meters, horizon) from the present step on.
+
+        An error path that has not come true to its end yet ends without error.
+        """
+        known = min(self._days, self._step // self._day)
+        errors = [self._errors(self._step - back * self._day) for back in range(1, known + 1)]
+        if known < len(_GUESSED):
+            errors += [part * np.abs(forecast) for part in _GUESSED]
+        return np.asarray(forecast[:, None, :] + np.stack(errors, axis=1))
+
+    def update(self, forecast: Floats, actual: Floats) -> None:
+        """Takes the forecast made before the present step (its first column) and what came in that step."""
+        place = self._step % self._size
+        self._forecasts[place] = forecast
+        self._actual[place] = actual
+        self._step += 1
+
+    def _errors(self, issued: int) -> Floats:
+        """What came minus what was forecast before step `issued`: (meters, horizon)."""
+        steps = issued + np.arange(self._horizon)
+        errors = self._actual[steps % self._size].T - self._forecasts[issued % self._size]
+        errors[:, steps >= self._step] = 0.0
+        return np.asarray(errors)

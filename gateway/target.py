@@ -1,0 +1,81 @@
+"""What an installer types to name a bus: a bus url, perhaps with the unit numbers to look at."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+from energy.errors import ConfigError
+from gateway.modbus import BusAddress, parse_bus_url
+
+__all__ = ["Target", "parse_network", "parse_target", "parse_units"]
+
+# Where devices sit as they leave the factory: 1 and up; Victron GX 100, SMA SunSpec 126, Fronius meters 200 and 240,
+# GoodWe and Sungrow 247.
+_TCP_UNITS: Final = (*range(1, 11), 100, 126, 200, 240, 247)
+_RTU_UNITS: Final = tuple(range(1, 21))
+_LARGEST_NETWORK: Final = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A bus and the units to look at on it."""
+
+    url: str
+    address: BusAddress
+    units: tuple[int, ...]
+
+
+def parse_target(text: str) -> Target:
+    """`tcp://host[:502][?units=1-20]`, `rtutcp://host:port`, `rtu:///dev/ttyUSB0?baud=9600`; a bare host or device file
+    is taken for the first or the last. Raises ConfigError.
+    """
+    if "://" not in text:
+        text = f"rtu://{text}" if text.startswith("/") else f"tcp://{text}"
+    try:
+        parts = urlsplit(text)
+        options = parse_qsl(parts.query, keep_blank_values=True)
+    except ValueError as error:
+        raise ConfigError(f"{text!r} is no target: {error}", hint="write tcp://192.168.1.20") from error
+    units = [value for name, value in options if name == "units"]
+    rest = urlencode([(name, value) for name, value in options if name != "units"], safe="/")
+    url = f"{parts.scheme}://{parts.netloc}{parts.path}" + (f"?{rest}" if rest else "")
+    address = parse_bus_url(url)
+    usual = _RTU_UNITS if address.rtu_framing else _TCP_UNITS
+    return Target(url, address, parse_units(units[-1]) if units else usual)
+
+
+def parse_network(text: str) -> list[str]:
+    """The targets of a network, `tcp://192.168.1.0/24?units=1`, one for each address; `text` alone where it is none.
+
+    Raises ConfigError.
+    """
+    parts = urlsplit(text if "://" in text else f"tcp://{text}")
+    if text.startswith("/") or parts.scheme != "tcp" or not parts.path.strip("/").isdecimal():
+        return [text]
+    try:
+        network = ipaddress.ip_network(f"{parts.hostname}{parts.path.rstrip('/')}", strict=False)
+        port = parts.port or 502
+    except ValueError as error:
+        raise ConfigError(f"{text!r} is no network: {error}", hint="write tcp://192.168.1.0/24") from error
+    if network.num_addresses > _LARGEST_NETWORK:
+        raise ConfigError(
+            f"{text!r} has {network.num_addresses} addresses", hint="give a network of /22 or smaller, or one host"
+        )
+    return [urlunsplit(("tcp", f"{host}:{port}", "", parts.query, "")) for host in network.hosts()]
+
+
+def parse_units(text: str) -> tuple[int, ...]:
+    """`1-20`, `3` or `1,5,100-110`. Raises ConfigError."""
+    units: list[int] = []
+    try:
+        for part in text.split(","):
+            first, dash, last = part.partition("-")
+            units += range(int(first), int(last if dash else first) + 1)
+    except ValueError:
+        units = []
+    if not units or min(units) < 0 or max(units) > 255:
+        raise ConfigError(f"units={text} are no unit numbers", hint="write units=1-20 or units=1,5,247; 0 to 255")
+    return tuple(dict.fromkeys(units))

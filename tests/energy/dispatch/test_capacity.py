@@ -1,0 +1,34 @@
+"""Capacity tariffs: what a month's peak costs and what is billed already."""
+
+import numpy as np
+import pytest
+
+from energy.dispatch.capacity import CARRIED_PEAK, CapacityTariff, RunningPeaks, mean_peak_kw
+
+EXAMPLE = [0.632, 4.600, 0, 1.028, 3.444, 4.164, 4.564, 6.000, 9.200, 5.000, 4.120, 4.880]
+
+
+def test_flemish_mean_floors_every_month_as_in_the_published_example():
+    assert mean_peak_kw(EXAMPLE) == pytest.approx(4.456)
+
+
+def test_flemish_year_costs_the_mean_times_the_yearly_price():
+    tariff = CapacityTariff.flanders(52.3679)
+    assert tariff.cost_eur(np.array(EXAMPLE)[:, None])[0] == pytest.approx(4.456 * 52.3679)
+    assert tariff.cost_eur(np.full((12, 1), 1.0))[0] == pytest.approx(130.92, abs=0.005)
+
+
+def test_month_peak_is_the_highest_mean_of_an_interval_and_ignores_injection():
+    tariff = CapacityTariff(4.0, 0.0, 1.0)
+    grid = np.array([8.0, 0, 0, 0, 1, 1, 1, 1, -9, -9, -9, -9, 3, 3, 3, 3])[:, None]
+    month = np.array([0] * 12 + [1] * 4)
+    assert tariff.month_peaks_kw(grid, month, 0.25)[:, 0] == pytest.approx([2.0, 3.0])
+
+
+def test_running_peak_grows_within_an_interval_and_starts_anew_with_a_month():
+    running = RunningPeaks(CapacityTariff(4.0, 0.5, 0.5), 1, 0.25)
+    assert running.billed_kw(0) == pytest.approx([0.5])
+    for block, power in ((0, 4.0), (0, 0.0), (1, 3.0), (1, 3.0)):
+        running.update(block, np.array([power]))
+    assert running.billed_kw(0) == pytest.approx([3.0])
+    assert running.billed_kw(1) == pytest.approx([3.0 * CARRIED_PEAK])

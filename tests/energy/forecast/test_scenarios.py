@@ -1,0 +1,30 @@
+"""Scenarios: the forecast plus errors that really happened, all of them in the past."""
+
+import numpy as np
+import pytest
+
+from energy.forecast.scenarios import ErrorScenarios
+
+
+def test_scenarios_before_any_error_is_known_spread_around_the_forecast():
+    forecast = np.array([[2.0, -4.0]])
+    spread = ErrorScenarios(1, 4, 2, 5).scenarios(forecast)[0]
+    assert spread.mean(axis=0) == pytest.approx(forecast[0])
+    assert (spread.min(axis=0) < forecast[0]).all()
+    assert (spread.max(axis=0) > forecast[0]).all()
+
+
+def test_scenarios_replay_the_course_of_past_errors_at_the_same_time_of_day():
+    """Values are the step's own number, forecasts always 0: the errors of an old forecast are the numbers it met."""
+    kept = ErrorScenarios(1, 4, 6, 3)
+    for step in range(17):
+        kept.update(np.zeros((1, 6)), np.array([float(step)]))
+    expected = [[13, 14, 15, 16, 0, 0], [9, 10, 11, 12, 13, 14], [5, 6, 7, 8, 9, 10]]  # 17 and 18 are not known yet
+    assert kept.scenarios(np.full((1, 6), 100.0))[0] == pytest.approx(100.0 + np.array(expected))
+
+
+def test_scenarios_use_no_value_of_the_present_step_or_later():
+    kept = ErrorScenarios(1, 4, 8, 3)
+    for step in range(40):
+        kept.update(np.zeros((1, 8)), np.array([float(step)]))
+        assert kept.scenarios(np.zeros((1, 8))).max() <= step
