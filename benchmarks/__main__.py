@@ -20,13 +20,15 @@ from benchmarks.centre import centre
 from benchmarks.demo import DemoTable, demo
 from benchmarks.document import document
 from benchmarks.edge import edge
+from benchmarks.edge_life import LifeTable, edge_life
 from benchmarks.influxdb import influxdb
 from benchmarks.measure import Table, machine, others_cpu_seconds, version_of
 from benchmarks.processes import broker_binary
 from tests.influxdb_server import influxd
 
-PARTS: Final[dict[str, Callable[[int], Sequence[Table | DemoTable]]]] = {
+PARTS: Final[dict[str, Callable[[int], Sequence[Table | DemoTable | LifeTable]]]] = {
     "edge": edge,
+    "life": edge_life,
     "centre": centre,
     "influxdb": influxdb,
     "api": api,

@@ -56,7 +56,7 @@ def _gateway(ports: Sequence[int]) -> Run:
     with (
         tempfile.TemporaryDirectory() as name,
         mosquitto(Path(name)) as (broker, _),
-        _Acker(broker) as acker,
+        Acker(broker) as acker,
         service("gateway", _config(ports, broker, name), Path(name)) as pid,
     ):
         acker.wait_for(3 * DEVICES)
@@ -79,7 +79,7 @@ def _config(ports: Sequence[int], broker: int, folder: str) -> dict[str, Any]:
     return {"gateway": "gw", "community": "bench", "data_dir": folder, "mqtt": {"port": broker}, "buses": buses}
 
 
-class _Acker:
+class Acker:
     """Confirms every batch at once and counts its readings: a collector that costs almost nothing."""
 
     def __init__(self, port: int) -> None:

@@ -21,7 +21,7 @@ DeviceName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,62
 
 
 _SOC_SPAN_PCT: Final = 10.0  # less leaves a battery nothing to do between its bounds
-_METER_INTERVAL_MAX_S: Final = 20.0  # three missed readings are as old as energy.fallback still acts upon
+_INTERVAL_MAX_S: Final = 20.0  # three missed readings are as old as energy.fallback still acts upon
 
 
 class _Model(BaseModel):
@@ -185,7 +185,8 @@ def _check_fallback(config: GatewayConfig, library: Library) -> None:
     meters = [device for device in devices if roles[device.device] is Role.GRID]
     _refuse_repeats("fallback: a site's grid meter", [meter.site for meter in meters])
     sites = {meter.site for meter in meters}
-    if not any(_steerable(device, roles[device.device]) for device in devices if device.site in sites):
+    steered = [device for device in devices if device.site in sites and _steerable(device, roles[device.device])]
+    if not steered:
         raise ValueError(
             "fallback: no site has both a grid meter (named site/grid) and a battery, charger or heat pump with limits"
         )
@@ -193,8 +194,9 @@ def _check_fallback(config: GatewayConfig, library: Library) -> None:
         points = library.get(meter.profile).points
         if config.fallback.fuse_a and points and not any(str(point.name).startswith("current_l") for point in points):
             raise ValueError(f"fallback.fuse_a: {meter.device} measures no phase currents")
-        if meter.interval_s > _METER_INTERVAL_MAX_S:
-            raise ValueError(f"fallback: {meter.device} must be read every {_METER_INTERVAL_MAX_S:g} s or more often")
+    for device in (*meters, *steered):
+        if device.interval_s > _INTERVAL_MAX_S:
+            raise ValueError(f"fallback: {device.device} must be read every {_INTERVAL_MAX_S:g} s or more often")
     silence_s = 2 * max(config.commit_interval_s, *(device.interval_s for device in meters))
     if config.fallback.after_s < silence_s:
         raise ValueError(f"fallback.after_s: must be at least {silence_s:g}, the centre confirms no more often")

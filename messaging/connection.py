@@ -10,6 +10,7 @@ import asyncio
 import logging
 import math
 import random
+import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -30,6 +31,8 @@ log = logging.getLogger(__name__)
 _BACKOFF_BASE_S = 0.5
 _BACKOFF_MAX_S = 30.0
 _PUBLISH_S = 10.0
+_MANY = 1_000_000
+_NO_DELAY = ((socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),)  # small messages that wait for each other's PUBACK: no Nagle
 
 
 class TlsSettings(BaseModel):
@@ -167,7 +170,7 @@ class Connection:
         settings = self.settings
         protocol = aiomqtt.ProtocolVersion.V5 if settings.protocol == "5" else aiomqtt.ProtocolVersion.V311
         will = aiomqtt.Will(self._will.topic, self._will.payload, qos=1, retain=True) if self._will else None
-        return aiomqtt.Client(
+        client = aiomqtt.Client(
             hostname=settings.host,
             port=settings.port,
             identifier=self.client_id,
@@ -181,7 +184,10 @@ class Connection:
             tls_context=_tls_context(settings.tls) if settings.tls else None,
             timeout=10,
             logger=logging.getLogger("aiomqtt"),
+            socket_options=_NO_DELAY,
         )
+        client.pending_calls_threshold = _MANY  # publishes on their way are the uplink's window, not a fault
+        return client
 
 
 def _obey_cancellation() -> None:
