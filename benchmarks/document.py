@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 
 from benchmarks import api, centre, edge, influxdb
 from benchmarks.demo import DemoTable
+from benchmarks.edge_life import LifeTable
 from benchmarks.measure import Table
 
 __all__ = ["Tables", "document"]
 
-Tables = Mapping[str, Sequence[Table | DemoTable]]
+Tables = Mapping[str, Sequence[Table | DemoTable | LifeTable]]
 
 _TEXT = """\
 # Benchmarks
