@@ -110,6 +110,6 @@ def document(tables: Tables, head: str, runs: int) -> str:
     )
 
 
-def _influx(tables: Sequence[Table | DemoTable]) -> str:
+def _influx(tables: Sequence[Table | DemoTable | LifeTable]) -> str:
     found = [f"{table.ratio(influxdb.COLLECTOR):.1f} times" for table in tables if isinstance(table, Table)]
     return _INFLUX.format(ratios=" and ".join(found)) if found else ""

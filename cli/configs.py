@@ -65,7 +65,7 @@ def load_centre(path: Path) -> CentreConfig:
 
 def _models() -> dict[str, tuple[str, type[BaseModel]]]:
     """Kind of file: (the key that tells it, its model)."""
-    from cli.backtest_case import CaseFile
+    from cli.backtest.case import CaseFile
 
     models: dict[str, tuple[str, type[BaseModel]]] = {"case": ("tariffs", CaseFile)}  # it has communities, too
     models["centre"] = ("communities", CentreConfig)
@@ -75,7 +75,7 @@ def _models() -> dict[str, tuple[str, type[BaseModel]]]:
     from simulator.config import SimulatorConfig
 
     models["simulator"] = ("sites", SimulatorConfig)
-    from cli.settle_key import KeyFile
+    from cli.settle.key import KeyFile
 
     models["key"] = ("rounds", KeyFile)
     return models

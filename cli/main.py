@@ -10,12 +10,12 @@ from typing import Annotated
 
 import typer
 
-from cli.backtest import backtest_command
+from cli.backtest.command import backtest_command
 from cli.dashboards import dashboards_app
-from cli.doctor import doctor
-from cli.field import add_field_commands
+from cli.doctor.command import doctor
+from cli.field.command import add_field_commands
 from cli.keys import keys_app
-from cli.settle import settle_command
+from cli.settle.command import settle_command
 from energy.errors import CommonwattError, ConfigError
 from runtime.service import configure_logs
 
@@ -73,7 +73,7 @@ def demo(
     ] = False,
 ) -> None:
     """The whole system in one go, with simulated rooftops on real Modbus, MQTT and storage."""
-    from cli.demo import DemoOptions, run_demo
+    from cli.demo.command import DemoOptions, run_demo
 
     run_demo(
         DemoOptions(
@@ -163,7 +163,7 @@ app.add_typer(dashboards_app, name="dashboards")
 @app.command(name="backfill", hidden=True)
 def backfill(directory: Annotated[Path, typer.Argument(help="Data directory of the demonstration.")]) -> None:
     """Fills the demonstration's past through the gateway's own decoder, outbox and uplink."""
-    from cli.backfill import run_backfill
+    from cli.demo.backfill import run_backfill
 
     run_backfill(directory)
 

@@ -31,6 +31,7 @@ CONTRACT_ROUTES = [
     "/api/v1/alerts",
     "/api/v1/commands",
     "/api/v1/commands/release-all",
+    "/api/v1/communities/{community}/sharing",
 ]
 
 

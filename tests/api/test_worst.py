@@ -125,7 +125,7 @@ async def test_method_that_is_not_there_is_405_and_unknown_route_404(api: Api):
     assert_problem(await api.client.post("/api/v1/live"), 405)
     assert_problem(await api.client.delete("/api/v1/sites"), 405)
     assert_problem(await api.client.request("BREW", "/api/v1/sites"), 405)
-    assert_problem(await api.get("/api/v1/communities/ixelles/sharing"), 404)
+    assert_problem(await api.get("/api/v1/communities/ixelles/nothing"), 404)
     assert_problem(await api.get("/api/v1/sites/"), 404)
 
 

@@ -9,7 +9,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from cli.backtest import backtest, backtest_command
+from cli.backtest.command import backtest, backtest_command
 from energy.errors import ConfigError, DataError
 
 HOMES = Path(__file__).parent / "homes"

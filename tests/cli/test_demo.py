@@ -11,8 +11,8 @@ import pytest
 import yaml
 
 from cli.configs import CentreConfig
-from cli.demo import DemoOptions, run_demo
-from cli.demo_files import write_files
+from cli.demo.command import DemoOptions, run_demo
+from cli.demo.files import write_files
 from energy.errors import ConfigError
 from gateway.config import GatewayConfig
 from messaging.connection import MqttSettings

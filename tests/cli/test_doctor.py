@@ -18,10 +18,10 @@ import pytest
 import yaml
 
 from cli.configs import CentreConfig
-from cli.doctor import examine
-from cli.doctor_centre import check_port, check_register, check_store
-from cli.doctor_gateway import check_outbox, running_gateway
-from cli.doctor_machine import check_clock, check_disk, check_serial_port
+from cli.doctor.centre import check_port, check_register, check_store
+from cli.doctor.command import examine
+from cli.doctor.gateway import check_outbox, running_gateway
+from cli.doctor.machine import check_clock, check_disk, check_serial_port
 from gateway.outbox import Outbox
 from messaging.codec import Ack, Reading, Status, decode_data, encode
 from runtime.clock import ManualClock

@@ -15,7 +15,7 @@ import time
 
 import pytest
 
-from cli import field
+from cli.field import command as field
 from gateway.p1 import crc16
 from gateway.profile import Library
 

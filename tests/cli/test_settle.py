@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.settle import settle
+from cli.settle.command import settle
 from energy.errors import ConfigError, DataError
 
 A, B, C, D = "541448910000123453", "541448911000000003", "541449020000123458", "541448820000000015"

@@ -4,7 +4,7 @@ from fractions import Fraction
 
 import pytest
 
-from cli.settle_readings import read_readings
+from cli.settle.readings import read_readings
 from energy.errors import DataError
 
 A, B = "541448910000123453", "541448911000000003"

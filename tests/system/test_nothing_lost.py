@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from cli.demo_files import write_files
+from cli.demo.files import write_files
 from cli.processes import Child, keep_running
 from gateway.config import GatewayConfig
 from gateway.outbox import Outbox

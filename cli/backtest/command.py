@@ -19,13 +19,13 @@ def backtest(case: Path, out: Path, *, quiet: bool = True) -> dict[str, Any]:
     Raises ConfigError or DataError, which name file, line and field; then nothing is written.
     """
     # Here and not above: the command line also serves gateways, which have no numpy and no solver.
-    from cli.backtest_case import CaseFile
-    from cli.backtest_data import read_data
-    from cli.backtest_report import report_html
-    from cli.backtest_result import facts_of, write_series
-    from cli.backtest_run import run_community
-    from cli.backtest_setting import setting_of
-    from cli.settle_output import write_all
+    from cli.backtest.case import CaseFile
+    from cli.backtest.data import read_data
+    from cli.backtest.report import report_html
+    from cli.backtest.result import facts_of, write_series
+    from cli.backtest.run import run_community
+    from cli.backtest.setting import setting_of
+    from cli.settle.output import write_all
     from runtime.config import load_config
 
     if not case.is_dir():

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from cli.doctor_check import Check
+from cli.doctor.check import Check
 from runtime.clock import Clock
 
 __all__ = ["check_clock", "check_disk", "check_serial_name", "check_serial_port"]

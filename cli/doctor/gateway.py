@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from cli.doctor_check import Check
+from cli.doctor.check import Check
 from energy.errors import DeviceError
 from energy.plausibility import (
     Doubt,

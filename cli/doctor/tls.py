@@ -9,8 +9,8 @@ import ssl
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 
-from cli.doctor_certificates import parse_certificate, read_certificate
-from cli.doctor_check import Check, Result
+from cli.doctor.certificates import parse_certificate, read_certificate
+from cli.doctor.check import Check, Result
 from energy.errors import ConfigError
 from messaging.connection import MqttSettings, TlsSettings
 from runtime.clock import Clock

@@ -54,8 +54,8 @@ def settle(readings: Path, key: Path, out: Path, summary: Path | None = None) ->
     Raises ConfigError or DataError, which name file, line and field; then neither file is changed.
     """
     # Here and not above: the command line also serves gateways, which have no numpy.
-    from cli.settle_output import json_lines, settled_lines, summarise, write_all
-    from cli.settle_readings import read_readings
+    from cli.settle.output import json_lines, settled_lines, summarise, write_all
+    from cli.settle.readings import read_readings
     from energy.sharing.settlement import settle_quarters
 
     _refuse_overwriting(readings, key, out, summary)
@@ -72,7 +72,7 @@ def settle(readings: Path, key: Path, out: Path, summary: Path | None = None) ->
 
 
 def _load_key(path: Path) -> SharingKey:
-    from cli.settle_key import KeyFile
+    from cli.settle.key import KeyFile
     from runtime.config import load_config
 
     return load_config(path, KeyFile, env={})
@@ -112,7 +112,7 @@ def settle_command(
     """Shares quarter-hours among participants by a key."""
     report = settle(readings, key, out, summary)
     if as_json:
-        from cli.settle_output import json_lines
+        from cli.settle.output import json_lines
 
         print("".join(json_lines(report.summary)), end="")
     else:

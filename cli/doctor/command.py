@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.doctor_check import Check, Result, check_text, checks_json, summary
-from cli.doctor_machine import check_clock, check_disk, check_serial_name, check_serial_port
+from cli.doctor.check import Check, Result, check_text, checks_json, summary
+from cli.doctor.machine import check_clock, check_disk, check_serial_name, check_serial_port
 from energy.errors import CommonwattError, ConfigError
 from runtime.clock import Clock, clock_from_env
 
@@ -89,7 +89,7 @@ async def examine(
 async def _examine_gateway(
     path: Path, config: GatewayConfig, clock: Clock, place: tuple[float, float], watch_s: float
 ) -> AsyncIterator[Check]:
-    from cli.doctor_gateway import (
+    from cli.doctor.gateway import (
         check_devices,
         check_outbox,
         check_wiring,
@@ -133,7 +133,7 @@ def _serial_port(url: str) -> Path | None:
 
 
 async def _examine_uplink(config: GatewayConfig, clock: Clock, running: int | None) -> AsyncIterator[Check]:
-    from cli.doctor_broker import check_gateway_session
+    from cli.doctor.broker import check_gateway_session
 
     open_way = True
     async for check in _examine_way(config.mqtt, clock, config.gateway):
@@ -153,7 +153,7 @@ async def _examine_uplink(config: GatewayConfig, clock: Clock, running: int | No
 
 
 async def _examine_way(settings: MqttSettings, clock: Clock, name: str | None) -> AsyncIterator[Check]:
-    from cli.doctor_tls import check_certificates, check_way
+    from cli.doctor.tls import check_certificates, check_way
 
     if settings.tls is not None:
         for check in check_certificates(settings.tls, clock, name=name):
@@ -163,8 +163,8 @@ async def _examine_way(settings: MqttSettings, clock: Clock, name: str | None) -
 
 
 async def _examine_centre(config: CentreConfig, clock: Clock) -> AsyncIterator[Check]:
-    from cli.doctor_broker import check_centre_session
-    from cli.doctor_centre import check_keys, check_page, check_port, check_register, check_store
+    from cli.doctor.broker import check_centre_session
+    from cli.doctor.centre import check_keys, check_page, check_port, check_register, check_store
 
     yield check_disk(config.register_.path.parent)
     yield await asyncio.to_thread(check_store, config.store)

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Final
 
 from api.settings import BUILT_PAGE, ApiSettings
-from cli.doctor_check import Check
-from cli.doctor_machine import check_disk
+from cli.doctor.check import Check
+from cli.doctor.machine import check_disk
 from energy.errors import CommonwattError
 from storage.history.open import open_history
 from storage.history.settings import EmbeddedSettings, StoreSettings

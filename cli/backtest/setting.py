@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import numpy.typing as npt
 
-from cli.backtest_case import BatteryModel, CapacityModel, CaseFile, CommunityModel, TariffModel
-from cli.backtest_data import CaseData
+from cli.backtest.case import BatteryModel, CapacityModel, CaseFile, CommunityModel, TariffModel
+from cli.backtest.data import CaseData
 from energy.dispatch.capacity import CapacityTariff
 from energy.dispatch.fleet import Fleet
 from energy.dispatch.storage import Battery, Floats

@@ -9,8 +9,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from cli.backtest_plots import Line, bars, lines
-from cli.backtest_run import CommunityRun
+from cli.backtest.plots import Line, bars, lines
+from cli.backtest.run import CommunityRun
 from energy.dispatch.storage import Floats
 
 __all__ = ["report_html"]

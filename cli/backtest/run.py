@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from cli.backtest_case import CaseFile
-from cli.backtest_setting import Setting
+from cli.backtest.case import CaseFile
+from cli.backtest.setting import Setting
 from energy.dispatch.balancer import plain_rule
 from energy.dispatch.capacity import RunningPeaks
 from energy.dispatch.fleet import alike, tanks_of

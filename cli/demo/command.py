@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from cli.broker import broker_command
-from cli.demo_files import DemoFiles, write_files
+from cli.demo.files import DemoFiles, write_files
 from cli.processes import Child, Ports, accepts, keep_running
 from energy.errors import ConfigError
 from runtime.clock import CLOCK_ENV, Clock, ScaledClock, SystemClock

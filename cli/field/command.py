@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.doctor_check import Result
-from cli.doctor_machine import check_serial_port
+from cli.doctor.check import Result
+from cli.doctor.machine import check_serial_port
 from energy.errors import ConfigError, DeviceError
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def profiles(
     as_json: JsonOption = False,
 ) -> None:
     """The device library: which models can be read and commanded."""
-    from cli.field_text import library_text, profile_text
+    from cli.field.text import library_text, profile_text
     from gateway.profile import Library
 
     library = Library(profiles_dir)
@@ -90,7 +90,7 @@ def scan(
     as_json: JsonOption = False,
 ) -> None:
     """Finds devices and names the profile that fits each. Only reads."""
-    from cli.field_text import found_text, nothing_found
+    from cli.field.text import found_text, nothing_found
     from gateway.profile import Library
     from gateway.target import parse_network, parse_target
 
@@ -220,7 +220,7 @@ def probe(
     as_json: JsonOption = False,
 ) -> None:
     """Reads one device once and prints every point with its raw registers. Only reads."""
-    from cli.field_text import doubts_text, probe_text
+    from cli.field.text import doubts_text, probe_text
     from gateway.profile import Library
     from gateway.target import parse_target
 

@@ -7,8 +7,8 @@ import secrets
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from cli.doctor_check import Check
-from cli.doctor_mqtt import NOBODY_LISTENS, Session, open_session
+from cli.doctor.check import Check
+from cli.doctor.mqtt import NOBODY_LISTENS, Session, open_session
 from energy.community import Community
 from energy.errors import CommonwattError, DataError
 from messaging import topics

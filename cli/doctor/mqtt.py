@@ -15,7 +15,7 @@ from typing import Any, Final
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 
-from cli.doctor_tls import tls_context
+from cli.doctor.tls import tls_context
 from energy.errors import ConfigError, StoreError
 from messaging.connection import MqttSettings
 

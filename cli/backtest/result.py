@@ -11,9 +11,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from cli.backtest_case import CaseFile
-from cli.backtest_run import CommunityRun, Course, drive_plain_rule
-from cli.backtest_setting import Setting, behind_own_meters
+from cli.backtest.case import CaseFile
+from cli.backtest.run import CommunityRun, Course, drive_plain_rule
+from cli.backtest.setting import Setting, behind_own_meters
 from energy.dispatch.members import compensated_bills, pool_bills
 from energy.dispatch.storage import Floats
 from energy.sharing.settlement import QuarterReadings, settle_quarters

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from cli.settle_readings import ReadingsFile
+from cli.settle.readings import ReadingsFile
 from energy.errors import ConfigError
 from energy.sharing.fairness import Exact, PointTotals, fairness, point_totals, ratio
 from energy.sharing.key import Method, SharingKey

@@ -1,0 +1,1 @@
+"""`commonwatt backtest`: the production code over historical data."""

@@ -1,0 +1,1 @@
+"""`commonwatt demo`: everything in one go, and the back-fill of its past."""

@@ -1,0 +1,1 @@
+"""`commonwatt doctor`: ordered checks, each with what to do next."""

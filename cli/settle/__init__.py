@@ -1,0 +1,1 @@
+"""`commonwatt settle`: shares the quarter-hours of a file by a key."""
