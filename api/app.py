@@ -23,6 +23,7 @@ from api.routes.health import router as health_routes
 from api.routes.history import router as history_routes
 from api.routes.live import router as live_routes
 from api.routes.places import router as place_routes
+from api.routes.sharing import router as sharing_routes
 from api.schemas import ProblemView
 from api.settings import ApiSettings
 from energy.community import Community
@@ -68,7 +69,15 @@ def create_app(
     app.state.context = context
     problems.install(app)
     app.add_middleware(Guard, metrics=context.metrics, clock=clock)
-    for router in (health_routes, place_routes, live_routes, history_routes, alert_routes, command_routes):
+    for router in (
+        health_routes,
+        place_routes,
+        live_routes,
+        history_routes,
+        sharing_routes,
+        alert_routes,
+        command_routes,
+    ):
         app.include_router(router)
     page.install(app, settings.page_dir, docs=settings.docs)
     _describe_problems(app)

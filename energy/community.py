@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from energy.quantities import QUANTITIES, Role
+from energy.sharing.key import SharingKey, unknown_points
 
 __all__ = ["Action", "Community", "Device", "Rule", "Site", "Slug", "device_id"]
 
@@ -103,10 +104,16 @@ class Community(_Model):
     timezone: str = "Europe/Brussels"
     sites: tuple[Site, ...] = ()
     rules: tuple[Rule, ...] = ()
+    sharing: SharingKey = Field(
+        default_factory=lambda: SharingKey.model_validate({"rounds": "prorata"}),
+        description="the key by which the sites share, its points are site ids; default: pro rata",
+    )
 
     @model_validator(mode="after")
     def _check(self) -> Self:
         names = [site.id for site in self.sites]
+        for field, point in unknown_points(self.sharing, names):
+            raise ValueError(f"sharing.{field} names {point!r}, which is no site of community {self.id!r}")
         if len(names) != len(set(names)):
             raise ValueError(f"site ids must be unique within community {self.id!r}")
         known = {device_id(site.id, device.id) for site in self.sites for device in site.devices}

@@ -169,6 +169,9 @@ def _expand_rounds(value: object) -> object:
     return SHORT_NAMES[value]
 
 
+_Rounds = tuple[Round, ...] | Literal["fixed", "fixed-multi", "equal", "prorata", "hybrid", "priority"]
+
+
 def expand_producers(value: object) -> object:
     """A method's name alone stands for producers with that method."""
     return {"method": value} if isinstance(value, str) else value
@@ -184,7 +187,7 @@ class SharingKey(_Model):
     """A key: who receives, in which rounds, whose injection counts, to which resolution, and what a gap does."""
 
     participants: dict[str, Participant] | None = Field(default=None, min_length=1)
-    rounds: Annotated[tuple[Round, ...], BeforeValidator(_expand_rounds)] = Field()
+    rounds: Annotated[tuple[Round, ...], BeforeValidator(_expand_rounds, json_schema_input_type=_Rounds)] = Field()
     producers: Annotated[Producers, BeforeValidator(expand_producers)] = Producers()
     resolution_wh: Literal[0, 1] = 1
     on_missing: Literal["hold", "zero", "estimate"] = "hold"

@@ -1,0 +1,149 @@
+"""What OpenAPI says of the sharing among a community's sites: beside api/schemas.py, which is long enough."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from api.schemas import Instant, Ratio
+from energy.quantities import Quality
+
+__all__ = ["SharingView"]
+
+Energy = Annotated[int, Field(ge=0, description="whole Wh")]
+MaybeEnergy = Annotated[int | None, Field(description="whole Wh, null: unknown")]
+
+_EXAMPLE: Final[dict[str, Any]] = {
+    "community": "ixelles",
+    "from": 1750000500000,
+    "to": 1750001400000,
+    "step": "15m",
+    "key": "prorata",
+    "what_if": False,
+    "status": "estimate",
+    "participants": [{"id": "ixl-hall", "name": "Town hall"}, {"id": "ixl-pool", "name": "Pool"}],
+    "quarters": [
+        {
+            "t": 1750000500000,
+            "quality": "measured",
+            "held": None,
+            "shares": [
+                {"id": "ixl-hall", "withdrawn_wh": 500, "received_wh": 500, "residual_wh": 0, "given_wh": 0, "surplus_wh": 0},
+                {"id": "ixl-pool", "withdrawn_wh": 0, "received_wh": 0, "residual_wh": 0, "given_wh": 500, "surplus_wh": 300},
+            ],
+            "why": None,
+        }
+    ],
+    "totals": [
+        {
+            "id": "ixl-hall",
+            "withdrawn_wh": 500,
+            "injected_wh": 0,
+            "received_wh": 500,
+            "residual_wh": 0,
+            "given_wh": 0,
+            "surplus_wh": 0,
+            "coverage": 1.0,
+        },
+        {
+            "id": "ixl-pool",
+            "withdrawn_wh": 0,
+            "injected_wh": 800,
+            "received_wh": 0,
+            "residual_wh": 0,
+            "given_wh": 500,
+            "surplus_wh": 300,
+            "coverage": None,
+        },
+    ],
+    "summary": {
+        "withdrawn_wh": 500,
+        "injected_wh": 800,
+        "shared_wh": 500,
+        "sharing_rate": 0.625,
+        "self_sufficiency": 1.0,
+        "jain_coverage": 1.0,
+        "gini_coverage": 0.0,
+        "held": 0,
+    },
+}  # fmt: skip
+
+
+class _View(BaseModel):
+    model_config = ConfigDict(extra="allow")  # fields may be added: readers ignore what they do not know
+
+
+class SharingParticipant(_View):
+    """A site of the community."""
+
+    id: str
+    name: str
+
+
+class ShareView(_View):
+    """One site in one quarter-hour. residual = withdrawn - received; surplus = injected - given."""
+
+    id: str
+    withdrawn_wh: MaybeEnergy
+    received_wh: Energy
+    residual_wh: MaybeEnergy
+    given_wh: Energy
+    surplus_wh: MaybeEnergy
+
+
+class SharedQuarterView(_View):
+    """A quarter-hour. One that is held has no shares: somebody's value is missing, and everybody's part depends on it."""
+
+    t: Instant
+    quality: Quality
+    held: Annotated[str | None, Field(description="why it is held, null: it is not")]
+    shares: list[ShareView]
+    why: Annotated[str | None, Field(description="why the site asked for received what it did")]
+
+
+class SharingTotal(_View):
+    """Sums of one site over the quarter-hours that are not held; coverage = received / withdrawn."""
+
+    id: str
+    withdrawn_wh: Energy
+    injected_wh: Energy
+    received_wh: Energy
+    residual_wh: Energy
+    given_wh: Energy
+    surplus_wh: Energy
+    coverage: Ratio
+
+
+class SharingSummary(_View):
+    """Sums of the community over the quarter-hours that are not held; `held`: how many are."""
+
+    withdrawn_wh: Energy
+    injected_wh: Energy
+    shared_wh: Energy
+    sharing_rate: Annotated[float | None, Field(description="shared / injected, null: nothing was injected")]
+    self_sufficiency: Annotated[float | None, Field(description="shared / withdrawn, null: nothing was withdrawn")]
+    jain_coverage: Ratio
+    gini_coverage: Ratio
+    held: int
+
+
+class SharingView(_View):
+    """Sharing by a key, as ours: an estimate, the grid operator's allocation is the legal one.
+
+    `from` and `to` (ms UTC) are those of whole quarter-hours that are over. A caller who may see no single site gets
+    `participants`, `quarters` and `totals` empty.
+    """
+
+    model_config = ConfigDict(extra="allow", json_schema_extra={"example": _EXAMPLE})
+    community: str
+    from_: Annotated[int, Field(alias="from")]
+    to: int
+    step: Literal["15m"]
+    key: Annotated[str, Field(description="`configured`, or a short name")]
+    what_if: bool
+    status: Literal["estimate"]
+    participants: list[SharingParticipant]
+    quarters: list[SharedQuarterView]
+    totals: list[SharingTotal]
+    summary: SharingSummary
