@@ -194,8 +194,8 @@ def test_demo_page_is_alive_in_a_browser(demo, tmp_path):
         what="energies since midnight",
     )
     with browser(tmp_path) as page:
-        page.open(f"http://127.0.0.1:{demo.port}/#community=ixelles", height=1750)
-        for site in [site for site in demo.get("/api/v1/sites")["sites"] if site["community"] == "ixelles"]:
+        page.open(f"http://127.0.0.1:{demo.port}/#community=brussels", height=1750)
+        for site in [site for site in demo.get("/api/v1/sites")["sites"] if site["community"] == "brussels"]:
             page.wait_for(f"document.body.innerText.includes({json.dumps(site['name'])})")
         page.wait_for("/[0-9] k?W/.test(document.querySelector('main').innerText)")
         before = page.evaluate("document.querySelector('main').innerText")

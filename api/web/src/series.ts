@@ -40,14 +40,22 @@ export function withGaps(table: Table, step_ms: number, from: number, to: number
   return { t, columns: table.columns.map((column) => rows.map((row) => (row === null ? null : (column[row] ?? null)))) };
 }
 
-/** Energy, peak (largest in amount, either sign) and the number of unknown intervals of one series of mean powers. */
-export function summarise(t: readonly number[], values: readonly Maybe[], step_ms: number): Summary {
+/**
+ * Energy, peak (largest in amount, either sign) and the number of unknown intervals of one series of mean powers.
+ * What ends after `settled` is not missing yet: it still runs, or is just being computed.
+ */
+export function summarise(
+  t: readonly number[],
+  values: readonly Maybe[],
+  step_ms: number,
+  settled = Infinity,
+): Summary {
   let energy_wh = 0;
   let missing = 0;
   let peak: Summary['peak'] = null;
   values.forEach((power_w, index) => {
     if (power_w === null) {
-      missing += 1;
+      if ((t[index] ?? 0) + step_ms <= settled) missing += 1;
       return;
     }
     energy_wh += (power_w * step_ms) / 3_600_000;

@@ -32,6 +32,12 @@ describe('withGaps', () => {
 });
 
 describe('summarise', () => {
+  it('does not call missing what still runs', () => {
+    const values = [4000, null, null];
+    expect(summarise([0, STEP, 2 * STEP], values, STEP, 2.5 * STEP).missing).toBe(1);
+    expect(summarise([0, STEP, 2 * STEP], values, STEP).missing).toBe(2);
+  });
+
   it('adds energy over what is known and counts what is not', () => {
     expect(summarise([0, STEP, 2 * STEP], [4000, null, 8000], STEP)).toEqual({
       energy_wh: 3000,

@@ -9,6 +9,7 @@ import { TimeChart, type SeriesLook } from './chart';
 
 const DAY_MS = 86_400_000;
 const REFRESH_MS = 5 * 60_000;
+const SETTLE_MS = 3 * 60_000;
 
 type Quantity = 'pv_w' | 'consumption_w' | 'shared_w' | 'import_w' | 'export_w';
 
@@ -20,8 +21,8 @@ const SERIES: readonly { quantity: Quantity; label: Key; look: Omit<SeriesLook, 
   { quantity: 'export_w', label: 'flow.export.label', look: { colour: 'export', dash: [2, 3] } },
 ];
 
-function summary({ words, format }: Context, { t, columns }: Table): string {
-  const summaries = columns.map((column) => summarise(t, column, STEP_MS['15m']));
+function summary({ words, format }: Context, { t, columns }: Table, now: number): string {
+  const summaries = columns.map((column) => summarise(t, column, STEP_MS['15m'], now - SETTLE_MS));
   const sentences = SERIES.map(({ label }, index) => {
     const { energy_wh, peak } = summaries[index] ?? { energy_wh: 0, peak: null };
     const values = { name: words.text(label), energy: format.energy(energy_wh) };
@@ -71,7 +72,7 @@ class CommunityChart implements View {
       const history = await communityHistory(community, from, now, signal);
       const columns = SERIES.map(({ quantity }) => history[quantity]);
       const table = withGaps({ t: history.t, columns }, step_ms, from, now);
-      this.chart.show(table, step_ms, summary(this.context, table));
+      this.chart.show(table, step_ms, summary(this.context, table, now));
     } catch (error) {
       if (!signal.aborted) this.chart.say(problemText(this.context, error));
     }
