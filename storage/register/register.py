@@ -101,7 +101,8 @@ class Register:
         """Keeps what a gateway told of a command, once however often it is told. An unknown command is kept too."""
         with self._database.write() as connection:
             connection.execute(
-                "INSERT OR IGNORE INTO command VALUES (?, '', '{}', 0, '', '', ?, ?, NULL, NULL)", (command_id, t, state)
+                "INSERT OR IGNORE INTO command VALUES (?, '', '{}', 0, '', '', ?, ?, NULL, NULL)",
+                (command_id, t, state),
             )
             return _stepped(connection, command_id, TrailEntry(t, state, reason))
 
