@@ -6,8 +6,9 @@ samples around it; when these are close together the result counts as measured, 
 over a quarter-hour's end) it is estimated, and the sum over the outage still comes out right.
 
 A counter that falls was reset, rolled over or its meter was swapped; one that rises faster than any device could is a
-swap too. The step across such a break says nothing. Only where the device's modulus is known and the wrapped step is
-plausible is it a rollover and exact. Otherwise the energy across the break is taken from power (estimated) or unknown.
+swap too. The step across such a break says nothing. Only a counter that stood right before the end of its register or
+display and wrapped by a plausible step rolled over, and is exact. Otherwise the energy across the break is taken from
+power (estimated) or unknown.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from typing import Final, NamedTuple
 from energy.quantities import Quality, Role, worst
 
 __all__ = [
+    "MODULI_WH",
     "DeviceSamples",
     "Direction",
     "Energy",
@@ -33,6 +35,12 @@ __all__ = [
 ]
 
 CLOSE_MS: Final = 120_000  # samples this close around a boundary count as measuring it
+MODULI_WH: Final = (
+    *(2.0**32 * step for step in (1, 10, 100)),  # unsigned 32 bits counting 1 Wh, 0.01 kWh, 0.1 kWh
+    *(2.0**31 * step for step in (1, 10, 100)),  # the same, signed
+    *(10.0**digits for digits in (8, 9, 10, 11)),  # displays of five to eight digits, kWh
+)
+_END: Final = 0.01  # a rollover goes from the last to the first hundredth of the range
 MAX_POWER_W: Final = 10e6  # no device of a municipal site exceeds 10 MW: a faster counter was swapped
 
 
@@ -103,9 +111,7 @@ def _directed_energy(direction: Direction, samples: DeviceSamples, start: int, e
     return counter_energy(counter, start, end, power=power)
 
 
-def counter_energy(
-    samples: Sequence[Sample], start: int, end: int, *, power: Sequence[Sample] = (), modulus: float | None = None
-) -> Energy:
+def counter_energy(samples: Sequence[Sample], start: int, end: int, *, power: Sequence[Sample] = ()) -> Energy:
     """Energy in [start, end) from counter samples that reach from at or before `start` to at or after `end`."""
     if len(samples) < 2 or samples[0].t > start or samples[-1].t < end:
         return _UNKNOWN
@@ -116,7 +122,7 @@ def counter_energy(
         if low >= high:
             continue
         span = right.t - left.t
-        step = _counter_step(left, right, modulus)
+        step = _counter_step(left, right)
         if step is None:
             bridged = power_energy(power, low, high)
             if bridged.wh is None:
@@ -129,13 +135,17 @@ def counter_energy(
     return Energy(total, quality)
 
 
-def _counter_step(left: Sample, right: Sample, modulus: float | None) -> float | None:
+def _counter_step(left: Sample, right: Sample) -> float | None:
     """Energy counted between two samples, None across a reset or a swap."""
     possible = MAX_POWER_W * (right.t - left.t) / 3_600_000
     step = right.value - left.value
-    if step < 0 and modulus is not None:
-        step += modulus
+    if step < 0:
+        step += next((modulus for modulus in MODULI_WH if _wrapped(left.value, right.value, modulus)), 0.0)
     return step if 0 <= step <= possible else None
+
+
+def _wrapped(before: float, after: float, modulus: float) -> bool:
+    return modulus * (1 - _END) <= before <= modulus and 0 <= after <= modulus * _END
 
 
 def power_energy(samples: Sequence[Sample], start: int, end: int) -> Energy:

@@ -44,6 +44,20 @@ class TlsSettings(BaseModel):
     cert_file: Path | None = None
     key_file: Path | None = None
 
+    def context(self) -> ssl.SSLContext:
+        """What a client uses. Raises ConfigError when the files do not fit."""
+        try:
+            context = ssl.create_default_context(cafile=str(self.ca_file))
+            if self.cert_file:
+                context.load_cert_chain(str(self.cert_file), str(self.key_file) if self.key_file else None)
+        except (OSError, ssl.SSLError) as error:
+            raise ConfigError(
+                f"the certificate files do not work together: {error}",
+                field="mqtt.tls",
+                hint="key_file must belong to cert_file; check paths and rights (`ls -l`)",
+            ) from error
+        return context
+
 
 class MqttSettings(BaseModel):
     """Where the broker is and who we are to it."""
@@ -57,6 +71,17 @@ class MqttSettings(BaseModel):
     password_file: Path | None = None
     keepalive_s: int = Field(default=30, ge=5, le=600)
     tls: TlsSettings | None = None
+
+    def password(self) -> str | None:
+        """What stands in `password_file`. Raises ConfigError when it cannot be read."""
+        if self.password_file is None:
+            return None
+        try:
+            return self.password_file.read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise ConfigError(
+                f"cannot be read: {error.strerror}", file=str(self.password_file), hint="check the path and its rights"
+            ) from error
 
 
 class Message(NamedTuple):
@@ -176,12 +201,12 @@ class Connection:
             identifier=self.client_id,
             protocol=protocol,
             username=settings.username,
-            password=_password(settings),
+            password=settings.password(),
             keepalive=settings.keepalive_s,
             clean_start=True if settings.protocol == "5" else MQTT_CLEAN_START_FIRST_ONLY,  # paho refuses it on 3.1.1
             clean_session=None if settings.protocol == "5" else True,
             will=will,
-            tls_context=_tls_context(settings.tls) if settings.tls else None,
+            tls_context=settings.tls.context() if settings.tls else None,
             timeout=10,
             logger=logging.getLogger("aiomqtt"),
             socket_options=_NO_DELAY,
@@ -197,26 +222,3 @@ def _obey_cancellation() -> None:
     task = asyncio.current_task()
     if task is not None and task.cancelling():
         raise asyncio.CancelledError
-
-
-def _password(settings: MqttSettings) -> str | None:
-    if settings.password_file is None:
-        return None
-    try:
-        return settings.password_file.read_text(encoding="utf-8").strip()
-    except OSError as error:
-        raise ConfigError(
-            f"cannot read {settings.password_file}: {error.strerror}", field="mqtt.password_file"
-        ) from error
-
-
-def _tls_context(tls: TlsSettings) -> ssl.SSLContext:
-    try:
-        context = ssl.create_default_context(cafile=str(tls.ca_file))
-        if tls.cert_file:
-            context.load_cert_chain(str(tls.cert_file), str(tls.key_file) if tls.key_file else None)
-    except (OSError, ssl.SSLError) as error:
-        raise ConfigError(
-            f"cannot load certificates: {error}", field="mqtt.tls", hint="check the files' paths and rights"
-        ) from error
-    return context

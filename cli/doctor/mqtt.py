@@ -15,8 +15,7 @@ from typing import Any, Final
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 
-from cli.doctor.tls import tls_context
-from energy.errors import ConfigError, StoreError
+from energy.errors import StoreError
 from messaging.connection import MqttSettings
 
 __all__ = ["Session", "open_session"]
@@ -41,9 +40,9 @@ class Session:
         )
         self._client.connect_timeout = _WAIT_S
         if settings.username is not None:
-            self._client.username_pw_set(settings.username, _password(settings))
+            self._client.username_pw_set(settings.username, settings.password())
         if settings.tls is not None:
-            self._client.tls_set_context(tls_context(settings.tls))
+            self._client.tls_set_context(settings.tls.context())
         self._client.on_connect = lambda _c, _u, _flags, reason, _p: self._events.put(("connect", reason))
         self._client.on_disconnect = lambda _c, _u, _flags, reason, _p: self._events.put(("disconnect", reason))
         self._client.on_publish = lambda _c, _u, _mid, reason, _p: self._events.put(("publish", reason))
@@ -111,14 +110,3 @@ def open_session(settings: MqttSettings) -> Iterator[Session]:
         yield session
     finally:
         session.close()
-
-
-def _password(settings: MqttSettings) -> str | None:
-    if settings.password_file is None:
-        return None
-    try:
-        return settings.password_file.read_text(encoding="utf-8").strip()
-    except OSError as error:
-        raise ConfigError(
-            f"cannot be read: {error.strerror}", file=str(settings.password_file), hint="check the path and its rights"
-        ) from error

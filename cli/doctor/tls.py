@@ -15,25 +15,10 @@ from energy.errors import ConfigError
 from messaging.connection import MqttSettings, TlsSettings
 from runtime.clock import Clock
 
-__all__ = ["check_certificates", "check_way", "tls_context"]
+__all__ = ["check_certificates", "check_way"]
 
 _WAIT_S = 5.0
 _WARN_DAYS = 30
-
-
-def tls_context(tls: TlsSettings) -> ssl.SSLContext:
-    """As the services make it. Raises ConfigError."""
-    try:
-        context = ssl.create_default_context(cafile=str(tls.ca_file))
-        if tls.cert_file:
-            context.load_cert_chain(str(tls.cert_file), str(tls.key_file) if tls.key_file else None)
-    except (OSError, ssl.SSLError) as error:
-        raise ConfigError(
-            f"the certificate files do not work together: {error}",
-            field="mqtt.tls",
-            hint="key_file must belong to cert_file; check paths and rights (`ls -l`)",
-        ) from error
-    return context
 
 
 def check_certificates(tls: TlsSettings, clock: Clock, *, name: str | None) -> Iterator[Check]:
@@ -73,7 +58,7 @@ async def check_way(settings: MqttSettings, clock: Clock) -> AsyncIterator[Check
         return
     what = f"broker {settings.host}:{settings.port}"
     try:
-        context = tls_context(settings.tls) if settings.tls else None
+        context = settings.tls.context() if settings.tls else None
         async with asyncio.timeout(_WAIT_S):
             _, writer = await asyncio.open_connection(settings.host, settings.port, ssl=context)
     except ConfigError as error:

@@ -7,7 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from energy.metering import DeviceSamples, Energy, Sample, counter_energy, device_energy, power_energy, site_energy
+from energy.metering import (
+    MODULI_WH,
+    DeviceSamples,
+    Energy,
+    Sample,
+    counter_energy,
+    device_energy,
+    power_energy,
+    site_energy,
+)
 from energy.quantities import Quality, Role
 from energy.quarters import QUARTER_MS
 
@@ -64,10 +73,14 @@ def test_counter_energy_small_fall_is_a_break_not_a_restart_from_zero():
     )
 
 
-def test_counter_energy_rollover_with_known_modulus_is_exact():
-    modulus = 2.0**32
+@pytest.mark.parametrize("modulus", MODULI_WH)
+def test_counter_energy_rollover_of_a_register_or_display_is_exact(modulus):
     samples = _counter((0, modulus - 100), (900, 150))
-    assert counter_energy(samples, T0, T0 + QUARTER_MS, modulus=modulus) == Energy(250, MEASURED)
+    assert counter_energy(samples, T0, T0 + QUARTER_MS) == Energy(250, MEASURED)
+
+
+def test_counter_energy_reset_in_mid_range_is_no_rollover():
+    assert counter_energy(_counter((0, 3e9), (900, 150)), T0, T0 + QUARTER_MS).wh is None
 
 
 def test_counter_energy_swapped_meter_with_a_higher_reading_is_not_believed():

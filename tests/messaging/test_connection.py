@@ -76,7 +76,7 @@ async def test_last_will_is_published_when_the_connection_is_cut(mosquitto):
 
 async def test_missing_certificate_is_a_config_error_that_says_which_file(tmp_path):
     connection = Connection(MqttSettings(tls=TlsSettings(ca_file=tmp_path / "ca.pem")), "x")
-    with pytest.raises(ConfigError, match="certificates"):
+    with pytest.raises(ConfigError, match="certificate files"):
         await connection.run()
 
 
