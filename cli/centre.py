@@ -37,15 +37,15 @@ def run_centre(path: Path, *, parts: Collection[str]) -> None:
             hint="add `mqtt: {host: ...}`, or use `commonwatt run`",
         )
     clock = clock_from_env()
-    run_until_stopped(lambda: _run(config, clock, parts, path.parent))
+    run_until_stopped(lambda: _run(config, clock, parts))
 
 
-async def _run(config: CentreConfig, clock: Clock, parts: Collection[str], directory: Path) -> None:
+async def _run(config: CentreConfig, clock: Clock, parts: Collection[str]) -> None:
     with contextlib.ExitStack() as stores:  # outside the group: services flush into the stores while they stop
         async with asyncio.TaskGroup() as group:
             mqtt = config.mqtt
             if mqtt is None:
-                broker, mqtt = _own_broker(directory)
+                broker, mqtt = _own_broker(config.register_.path.parent)
                 group.create_task(keep_running(broker), name="broker")
             if "collector" in parts:
                 group.create_task(_collector(config, mqtt, clock, stores).run(), name="collector")
@@ -55,6 +55,8 @@ async def _run(config: CentreConfig, clock: Clock, parts: Collection[str], direc
 
 
 def _own_broker(directory: Path) -> tuple[Child, MqttSettings]:
+    """Its file is kept with the data: the folder of the configuration may not be ours to write."""
+    directory.mkdir(parents=True, exist_ok=True)
     port = Ports()()
     command, settings = broker_command(port, directory)
     log.info("no broker is configured: running one of our own on 127.0.0.1:%d, reachable from this machine only", port)

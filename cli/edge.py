@@ -9,7 +9,7 @@ from pathlib import Path
 from cli.processes import accepts
 from runtime.clock import Clock, clock_from_env
 from runtime.config import load_config
-from runtime.service import notify, run_until_stopped
+from runtime.service import run_until_stopped
 
 __all__ = ["run_gateways", "run_simulator"]
 
@@ -31,7 +31,6 @@ def run_gateways(paths: Sequence[Path], *, wait_for: int = 0) -> None:
         async with asyncio.TaskGroup() as group:
             for config in configs:
                 group.create_task(GatewayService(config, clock).run(), name=f"gateway {config.gateway}")
-            notify("READY=1")
 
     run_until_stopped(serve)
 

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from energy.errors import DataError, DeviceError, StoreError
+from energy.errors import ConfigError, DataError, DeviceError
 from gateway.config import GatewayConfig
 from gateway.device import Layout, discover, read_device
 from gateway.metrics import Metrics
@@ -158,7 +158,7 @@ async def _backfill(directory: Path) -> None:
 
 async def _make(config: SimulatorConfig, pasts: Sequence[_Past]) -> None:
     if config.history_start is None:
-        raise StoreError("the simulator has no history_start")
+        raise ConfigError("is needed to know where the past begins", field="history_start")
     world = World(config, config.history_start)
     library = Library()
     for past in pasts:

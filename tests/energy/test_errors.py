@@ -6,19 +6,7 @@ import pkgutil
 
 import energy.errors
 from energy.errors import CommonwattError, ConfigError
-
-PACKAGES = [
-    "energy",
-    "runtime",
-    "messaging",
-    "storage",
-    "gateway",
-    "collector",
-    "api",
-    "dashboards",
-    "simulator",
-    "cli",
-]
+from tests.test_style import PACKAGES
 
 
 def _modules():

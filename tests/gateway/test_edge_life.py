@@ -16,13 +16,11 @@ import pytest
 
 from gateway.config import GatewayConfig
 from gateway.service import GatewayService
-from messaging import topics
-from messaging.codec import Ack, Command, decode_data, decode_result, encode
-from messaging.connection import Connection
+from messaging.codec import Command
 from simulator.config import SimulatorConfig
 from simulator.service import Simulator
+from tests.gateway.centre import NAMES, Centre, task
 
-NAMES = ("brussels", "gw-1")
 ROOT = Path(__file__).parents[2]
 
 PROCESS = """
@@ -42,34 +40,6 @@ async def main():
 
 run_until_stopped(main)
 """
-
-
-class Centre:
-    """Confirms every batch, commands, and keeps readings and results."""
-
-    def __init__(self, settings):
-        self.readings, self.results = [], []
-        self.connection = Connection(
-            settings,
-            "centre",
-            subscriptions=[topics.data(*NAMES), topics.result(*NAMES)],
-            on_message=self._on_message,
-        )
-
-    async def _on_message(self, message):
-        if message.topic == topics.result(*NAMES):
-            self.results.append(decode_result(message.payload))
-            return
-        data = decode_data(message.payload)
-        self.readings += data.readings
-        await self.connection.publish(topics.ack(*NAMES), encode(Ack(data.epoch, [data.seq])))
-
-    async def ask(self, command):
-        await self.connection.publish(topics.command(*NAMES), encode(command))
-
-    @property
-    def told(self):
-        return [(result.id, result.state) for result in self.results]
 
 
 def command(command_id, now_ms, ttl_s, power_w=-3000):
@@ -93,17 +63,6 @@ def configuration(url, settings, data_dir, *, unit=1, interval_s=0.5):
         "uplink": {"resend_after_s": 1},
         "buses": [{"id": "roof", "url": url, "timeout_s": 0.5, "devices": [battery]}],
     }
-
-
-@contextlib.asynccontextmanager
-async def task(run):
-    running = asyncio.create_task(run())
-    try:
-        yield running
-    finally:
-        running.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await running
 
 
 @contextlib.asynccontextmanager

@@ -18,14 +18,12 @@ from gateway.modbus import Bus
 from gateway.polling import FieldDevice
 from gateway.profile import Library
 from gateway.service import GatewayService
-from messaging import topics
-from messaging.codec import Ack, Command, Reading, decode_data, decode_result, encode
-from messaging.connection import Connection
+from messaging.codec import Command, Reading, encode
 from runtime.clock import ManualClock
 from simulator.config import SimulatorConfig
 from simulator.service import Simulator
+from tests.gateway.centre import NAMES, Centre, task
 
-NAMES = ("brussels", "gw-1")
 LIBRARY = Library()
 BATTERY = 40_002 + 2 + 65 + 155 + 9  # address of model 704 behind 1 (65), 701 (153) and 713 (7)
 W_SET_ENA, W_SET = BATTERY + 22, BATTERY + 24
@@ -120,8 +118,8 @@ class Rig:
         return [(result.state, result.reason) for result in self.results]
 
     async def close(self):
-        for task in self.tasks:
-            task.cancel()
+        for running in self.tasks:
+            running.cancel()
         await asyncio.gather(*self.tasks, return_exceptions=True)
         self.bus.close()
 
@@ -293,37 +291,6 @@ def f32_words(value):
 
 
 # the whole way: simulated devices, a broker that dies and comes back, a centre that confirms
-
-
-class Centre:
-    """Confirms every batch and keeps the results."""
-
-    def __init__(self, settings):
-        self.results = []
-        self.connection = Connection(
-            settings,
-            "centre",
-            subscriptions=[topics.data(*NAMES), topics.result(*NAMES)],
-            on_message=self._on_message,
-        )
-
-    async def _on_message(self, message):
-        if message.topic == topics.result(*NAMES):
-            self.results.append(decode_result(message.payload))
-            return
-        data = decode_data(message.payload)
-        await self.connection.publish(topics.ack(*NAMES), encode(Ack(data.epoch, [data.seq])))
-
-
-@contextlib.asynccontextmanager
-async def task(run):
-    running = asyncio.create_task(run())
-    try:
-        yield running
-    finally:
-        running.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await running
 
 
 def simulated(port) -> SimulatorConfig:

@@ -20,6 +20,7 @@ from messaging import topics
 from messaging.codec import Ack, Command, decode_data, decode_result, decode_status, encode
 from messaging.connection import Connection
 from runtime.clock import ManualClock
+from tests.gateway.centre import task
 
 NAMES = ("brussels", "gw-1")
 ROOT = Path(__file__).parents[2]
@@ -80,17 +81,6 @@ def configuration(server, settings, data_dir, **changes) -> dict:
         "buses": [{"id": "roof", "url": server.url, "timeout_s": 0.3, "devices": devices}],
         **changes,
     }
-
-
-@contextlib.asynccontextmanager
-async def task(run):
-    running = asyncio.create_task(run())
-    try:
-        yield running
-    finally:
-        running.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await running
 
 
 @pytest.fixture
