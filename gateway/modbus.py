@@ -10,8 +10,11 @@ that a late answer arrives while nobody waits for it. With TCP framing the numbe
 from __future__ import annotations
 
 import asyncio
+import os
+import termios
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final, Literal
 from urllib.parse import parse_qs, urlsplit
 
@@ -206,16 +209,14 @@ class Bus:
         except asyncio.CancelledError:
             client.close()
             raise
+        except termios.error:  # pyserial lets it through
+            connected = False
         if not connected:
             client.close()
             pause = min(_CONNECT_PAUSE_MAX_S, _CONNECT_PAUSE_S * 2**self._connect_failures)
             self._connect_not_before = asyncio.get_running_loop().time() + pause
             self._connect_failures += 1
-            raise DeviceError(
-                f"{self.address.host} cannot be reached",
-                kind="connection",
-                hint="check cable, address and port; many devices take one Modbus client only",
-            )
+            raise _unreachable(self.address)
         self._connect_failures = 0
         self._client = client
         if self._connect_delay_s:
@@ -242,6 +243,31 @@ class Bus:
             retries=0,
             reconnect_delay=0,
         )
+
+
+def _unreachable(where: BusAddress) -> DeviceError:
+    """Why a bus cannot be opened, as far as the machine tells."""
+    if where.scheme != "rtu":
+        hint = "check cable, address and port; many devices take one Modbus client only"
+        return DeviceError(f"{where.host} cannot be reached", kind="connection", hint=hint)
+    port = Path(where.host)
+    if not port.exists():
+        return DeviceError(
+            f"there is no {port}",
+            kind="connection",
+            hint="plug the adapter in; `ls /dev/serial/by-id` lists those that are there, by names that stay",
+        )
+    if not os.access(port, os.R_OK | os.W_OK):
+        return DeviceError(
+            f"{port} may not be opened",
+            kind="connection",
+            hint="add the user to the port's group: `sudo usermod -aG dialout $USER`, then log in again",
+        )
+    return DeviceError(
+        f"{port} cannot be opened with {where.baud} baud, parity {where.parity}",
+        kind="connection",
+        hint="another program may have it (`fuser` tells which), or the adapter cannot do these settings",
+    )
 
 
 _Request = Callable[[AsyncModbusTcpClient | AsyncModbusSerialClient], Awaitable[ModbusPDU]]
