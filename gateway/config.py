@@ -59,7 +59,10 @@ class DeviceConfig(_Model):
     device: DeviceName = Field(description="site/device")
     profile: str
     unit: int = Field(default=1, ge=0, le=255)
-    interval_s: float = Field(default=10.0, gt=0, le=3600)
+    interval_s: float = Field(default=10.0, ge=0.1, le=3600)
+    request_gap_s: float | None = Field(
+        default=None, ge=0, le=5, description="silence before it is asked again; else what its profile needs"
+    )
     limits: dict[str, Limit] = Field(default_factory=dict, description="by quantity; none: the device is only read")
     safe_state: dict[str, float | str] = Field(
         default_factory=dict, description="instead of the profile's safe state, a value held without a lease"
@@ -76,11 +79,13 @@ class BusConfig(_Model):
 
     id: Slug
     url: Annotated[str, AfterValidator(_check_url)]
-    timeout_s: float = Field(default=1.0, gt=0, le=30)
-    connect_delay_s: float = Field(
-        default=0.0, ge=0, le=30, description="pause between connecting and the first request"
+    timeout_s: float | None = Field(
+        default=None, gt=0, le=30, description="else 1 s, or what the devices' profiles need"
     )
-    request_gap_s: float = Field(default=0.0, ge=0, le=5, description="silence between two requests")
+    connect_delay_s: float | None = Field(
+        default=None, ge=0, le=30, description="between connecting and the first request; else what the profiles need"
+    )
+    request_gap_s: float = Field(default=0.0, ge=0, le=5, description="silence between any two requests")
     devices: tuple[DeviceConfig, ...] = Field(min_length=1)
 
 

@@ -5,8 +5,8 @@ Any source of registers will do: a bus, or a recorded or simulated past behind t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from energy.errors import DeviceError
@@ -29,6 +29,7 @@ __all__ = [
     "read_device",
     "read_point",
     "read_power",
+    "relearn",
     "scale_power",
 ]
 
@@ -105,9 +106,41 @@ def locate(profile: Profile, chain: dict[int, sunspec.ModelBlock]) -> Layout:
     for place in located.values():
         if place.point.name is not None and place.point.name not in missing:
             quantities[place.point.name] = (*quantities.get(place.point.name, ()), place)
+    return Layout(profile, located, _requests(profile, quantities), quantities, tuple(sorted(missing)))
+
+
+def _requests(
+    profile: Profile, quantities: Mapping[str, tuple[Located, ...]], *, max_gap: int | None = None
+) -> tuple[Request, ...]:
     spans = [place.span for places in quantities.values() for place in places]
-    requests = coalesce(spans, max_read=profile.max_read, max_gap=profile.max_gap)
-    return Layout(profile, located, requests, quantities, tuple(sorted(missing)))
+    gap = profile.max_gap if max_gap is None else max_gap
+    return coalesce(spans, max_read=profile.max_read, max_gap=gap)
+
+
+async def relearn(transport: Transport, unit: int, layout: Layout) -> Layout:
+    """The layout without what this very device refuses, each value asked for alone. Raises DeviceError.
+
+    Firmware differs: a register of the profile may not exist here, or one nobody asked for may not be read along.
+    A quantity whose register is refused is bad from now on, and the requests bridge no gaps.
+    """
+    refused: set[str] = set()
+    refusal: DeviceError | None = None
+    for quantity, places in layout.quantities.items():
+        for place in places:
+            try:
+                await read_point(transport, unit, place)
+            except DeviceError as error:
+                if error.kind != "exception":
+                    raise
+                refused.add(quantity)
+                refusal = error
+    kept = {quantity: places for quantity, places in layout.quantities.items() if quantity not in refused}
+    if refusal is not None and not kept:
+        raise refusal
+    missing = tuple(sorted({*layout.not_implemented, *refused}))
+    return replace(
+        layout, requests=_requests(layout.profile, kept, max_gap=0), quantities=kept, not_implemented=missing
+    )
 
 
 def _place(point: Point, profile: Profile, chain: dict[int, sunspec.ModelBlock]) -> Located | None:

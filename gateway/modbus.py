@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import os
 import termios
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
@@ -101,12 +101,20 @@ class Bus:
     """A transport over one connection. Safe to use from several tasks: requests queue up fairly."""
 
     def __init__(
-        self, address: BusAddress, *, timeout_s: float = 1.0, connect_delay_s: float = 0.0, request_gap_s: float = 0.0
+        self,
+        address: BusAddress,
+        *,
+        timeout_s: float = 1.0,
+        connect_delay_s: float = 0.0,
+        request_gap_s: float = 0.0,
+        unit_gaps_s: Mapping[int, float] | None = None,
     ) -> None:
         self.address = address
         self.timeout_s = timeout_s
         self._connect_delay_s = connect_delay_s
         self._request_gap_s = request_gap_s
+        self._unit_gaps_s = dict(unit_gaps_s or {})
+        self._unit_quiet_until: dict[int, float] = {}
         self._lock = asyncio.Lock()
         self._client: AsyncModbusTcpClient | AsyncModbusSerialClient | None = None
         self._quiet_until = 0.0
@@ -172,7 +180,7 @@ class Bus:
     async def _exchange(self, unit: int, request: _Request) -> ModbusPDU:
         client = await self._connected()
         loop = asyncio.get_running_loop()
-        if (wait := self._quiet_until - loop.time()) > 0:
+        if (wait := max(self._quiet_until, self._unit_quiet_until.get(unit, 0.0)) - loop.time()) > 0:
             await asyncio.sleep(wait)
         try:
             answer = await request(client)
@@ -185,6 +193,8 @@ class Bus:
             raise
         self._timeouts = 0
         self._quiet_until = loop.time() + self._request_gap_s
+        if unit in self._unit_gaps_s:
+            self._unit_quiet_until[unit] = loop.time() + self._unit_gaps_s[unit]
         return answer
 
     def _note_timeout(self, now: float) -> None:

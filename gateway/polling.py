@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from energy.errors import DeviceError
-from gateway.device import Layout, Transport, discover, read_device
+from gateway.device import Layout, Transport, discover, read_device, relearn
 from gateway.metrics import Metrics
 from gateway.profile import Profile
 from messaging.codec import DeviceStatus, Reading
@@ -40,6 +40,7 @@ class FieldDevice:
     error: str | None = "not read yet"
     failures: int = 0
     due_ms: int = 0
+    relearned: bool = False
 
     @property
     def status(self) -> DeviceStatus:
@@ -60,6 +61,7 @@ class FieldDevice:
         """After a failure a SunSpec device may have come back with another chain of models."""
         if self.profile.sunspec is not None:
             self.layout = None
+            self.relearned = False
 
 
 def next_on_grid(now_ms: int, interval_ms: int, phase_ms: int = PHASE_MS) -> int:
@@ -114,7 +116,7 @@ class Poller:
         self._metrics.polls += 1
         try:
             layout = await device.layout_on(self._transport)
-            reading = await read_device(self._transport, device.unit, layout, device.device, self._clock.now_ms())
+            reading = await self._read(device, layout)
         except DeviceError as error:
             self._failed(device, error)
         except Exception as error:  # a defect met by one device's answer must not stop the others
@@ -124,6 +126,21 @@ class Poller:
         else:
             self._succeeded(device)
             self._collect(reading)
+
+    async def _read(self, device: FieldDevice, layout: Layout) -> Reading:
+        """One reading; a device that refuses a request of its profile is asked once what it does have."""
+        now_ms = self._clock.now_ms()
+        try:
+            return await read_device(self._transport, device.unit, layout, device.device, now_ms)
+        except DeviceError as error:
+            if error.kind != "exception" or device.relearned:
+                raise
+            device.relearned = True
+            device.layout = found = await relearn(self._transport, device.unit, layout)
+            absent = sorted(set(found.not_implemented) - set(layout.not_implemented))
+            told = f"it has no {', '.join(absent)}" if absent else "it is read without gaps from now on"
+            log.warning("%s: refuses part of profile %s; %s", device.device, device.profile.profile, told)
+            return await read_device(self._transport, device.unit, found, device.device, now_ms)
 
     def _succeeded(self, device: FieldDevice) -> None:
         device.due_ms = next_on_grid(self._clock.now_ms(), device.interval_ms, self._phase_ms)

@@ -19,7 +19,7 @@ from energy.quantities import QUANTITIES, Kind, Role
 from gateway.registers import Function, RegisterType, WordOrder, parse_type
 from runtime.config import load_config
 
-__all__ = ["Control", "Identity", "Library", "Point", "Profile", "SunSpec", "Transform", "Watchdog", "Write"]
+__all__ = ["Control", "Identity", "Library", "Pacing", "Point", "Profile", "SunSpec", "Transform", "Watchdog", "Write"]
 
 BUILT_IN: Final = Path(__file__).parent / "profiles"
 _COMPUTED: Final = frozenset({"setpoint", "watchdog_s"})
@@ -133,6 +133,14 @@ class Control(_Model):
     min_switch_s: float = Field(default=0.0, ge=0, description="pause between leaving a value and the next command")
 
 
+class Pacing(_Model):
+    """The time a device needs from its bus; none: what the bus has anyway."""
+
+    connect_delay_s: float = Field(default=0.0, ge=0, le=30, description="between connecting and the first request")
+    request_gap_s: float = Field(default=0.0, ge=0, le=5, description="between its last answer and the next request")
+    timeout_s: float = Field(default=0.0, ge=0, le=30, description="its slowest answer")
+
+
 class Identity(_Model):
     """The points that tell which device it is."""
 
@@ -155,6 +163,7 @@ class Profile(_Model):
     word_order: WordOrder = "big"
     max_read: int = Field(default=125, ge=1, le=125)
     max_gap: int = Field(default=0, ge=0, le=124)
+    pacing: Pacing = Pacing()
     sunspec: SunSpec | None = None
     identity: Identity = Identity()
     identified_by: dict[str, tuple[int | str, ...]] = Field(

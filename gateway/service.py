@@ -14,13 +14,13 @@ from typing import Final
 
 from energy.errors import DataError, StoreError
 from energy.quantities import QUANTITIES
+from gateway.buses import make_bus
 from gateway.commands import Commands
-from gateway.config import BusConfig, DeviceConfig, GatewayConfig
+from gateway.config import DeviceConfig, GatewayConfig
 from gateway.control import DeviceControl
 from gateway.leases import Permit
 from gateway.local_rule import LocalRule
 from gateway.metrics import Metrics
-from gateway.modbus import Bus, parse_bus_url
 from gateway.outbox import Outbox
 from gateway.p1_reader import P1Reader
 from gateway.polling import FieldDevice, Poller
@@ -75,7 +75,7 @@ class GatewayService:
         self._results_news = asyncio.Event()
         self._status_news = asyncio.Event()
         library = Library(config.profiles_dir)
-        self._buses = {bus.id: _make_bus(bus) for bus in config.buses}
+        self._buses = {bus.id: make_bus(bus, library) for bus in config.buses}
         self._devices = {bus.id: [_make_device(device, library) for device in bus.devices] for bus in config.buses}
         self.commands = Commands(list(self._make_controls()), clock, self._tell, self.metrics)
         self.local_rule = LocalRule(config, library, self.commands, clock)
@@ -260,15 +260,6 @@ class GatewayService:
         while True:
             notify("WATCHDOG=1")
             await self._clock.sleep(_WATCHDOG_S * self._clock.speed)
-
-
-def _make_bus(config: BusConfig) -> Bus:
-    return Bus(
-        parse_bus_url(config.url),
-        timeout_s=config.timeout_s,
-        connect_delay_s=config.connect_delay_s,
-        request_gap_s=config.request_gap_s,
-    )
 
 
 def _make_device(config: DeviceConfig, library: Library) -> FieldDevice:

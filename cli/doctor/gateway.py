@@ -23,6 +23,7 @@ from energy.plausibility import (
     sun_elevation_deg,
 )
 from energy.quantities import QUANTITIES, Role
+from gateway.buses import make_bus
 from gateway.config import BusConfig, DeviceConfig, GatewayConfig, device_role
 from gateway.device import discover, read_device
 from gateway.modbus import Bus, BusAddress, parse_bus_url
@@ -118,12 +119,7 @@ async def _look_at_bus(config: BusConfig, library: Library) -> list[DeviceLook]:
     address = parse_bus_url(config.url)
     if address.is_p1:
         return [await _look_at_meter(address, config.url, device, library) for device in config.devices]
-    bus = Bus(
-        address,
-        timeout_s=config.timeout_s,
-        connect_delay_s=config.connect_delay_s,
-        request_gap_s=config.request_gap_s,
-    )
+    bus = make_bus(config, library)
     try:
         return [await _look_at(bus, config.url, device, library.get(device.profile)) for device in config.devices]
     finally:

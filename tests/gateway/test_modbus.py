@@ -149,6 +149,20 @@ async def test_connection_comes_back_after_the_device_restarted(serve, devices, 
                 await asyncio.sleep(0.05)
 
 
+async def test_unit_that_needs_a_pause_gets_it_and_its_neighbours_do_not_wait(serve, devices, connect):
+    server = await serve({1: two_blocks(devices), 2: two_blocks(devices)})
+    bus = connect(server, unit_gaps_s={1: 0.3})
+    loop = asyncio.get_running_loop()
+    await bus.read(1, "holding", 1000, 1)
+    began = loop.time()
+    await bus.read(2, "holding", 1000, 1)
+    await bus.read(2, "holding", 1000, 1)
+    neighbour_s = loop.time() - began
+    await bus.read(1, "holding", 1000, 1)
+    assert neighbour_s < 0.25
+    assert loop.time() - began >= 0.28
+
+
 async def test_nobody_there_costs_later_requests_nothing(free_port):
     bus = Bus(parse_bus_url(f"tcp://127.0.0.1:{free_port()}"), timeout_s=0.2)
     for _ in range(3):

@@ -193,3 +193,56 @@ async def test_answer_that_meets_a_defect_stops_no_other_device(devices):
     assert {reading.device for reading in collected} == {"s/b"}
     assert metrics.poll_errors["defect"] >= 1
     assert "ZeroDivisionError" in str(broken.status.error)
+
+
+class Refusing(Image):
+    """A device that answers an illegal address where a request touches `holes`."""
+
+    def __init__(self, units, clock, holes):
+        super().__init__(units, clock)
+        self.holes = holes
+
+    async def read(self, unit, function, address, count):
+        if self.holes & set(range(address, address + count)):
+            self.reads.append((unit, self.clock.now_ms()))
+            raise DeviceError("illegal address", kind="exception")
+        return await super().read(unit, function, address, count)
+
+
+async def test_device_that_refuses_a_hole_is_read_without_gaps_from_then_on(devices):
+    """The profile reads registers along that nobody asked for; this firmware does not let it."""
+    clock = ManualClock(HALF_PAST)
+    unit = devices.sdm630()
+    unit.put("input", 0, [unit.registers.get(("input", n), 0) for n in range(0x60)])
+    image = Refusing({1: unit}, clock, holes={0x20})
+    device = FieldDevice("s/grid", 1, METER, 10.0)
+    async with polling(image, [device], clock) as (collected, _, metrics):
+        await clock.advance(31)
+        learning = len(image.reads)
+        await clock.advance(30)
+    assert [reading.bad for reading in collected] == [[]] * len(collected)
+    assert len(collected) == 8
+    assert collected[0].v == collected[-1].v
+    assert len(image.reads) - learning < 3 * 10  # a few requests a cycle again, not one a value
+    assert not metrics.poll_errors
+
+
+async def test_register_a_device_does_not_have_makes_its_quantity_bad_not_the_device_silent(devices):
+    clock = ManualClock(HALF_PAST)
+    image = Refusing({1: devices.sdm630()}, clock, holes={0x46, 0x47})
+    device = FieldDevice("s/grid", 1, METER, 10.0)
+    async with polling(image, [device], clock) as (collected, _, _):
+        await clock.advance(25)
+    assert [reading.bad for reading in collected] == [["frequency_hz"]] * 4
+    assert all("power_w" in reading.v for reading in collected)
+    assert device.status.ok
+
+
+async def test_device_that_refuses_everything_is_told_as_such(devices):
+    clock = ManualClock(HALF_PAST)
+    image = Refusing({1: devices.sdm630()}, clock, holes=set(range(65_536)))
+    device = FieldDevice("s/grid", 1, METER, 10.0)
+    async with polling(image, [device], clock) as (collected, _, _):
+        await clock.advance(25)
+    assert collected == []
+    assert device.status.error == "illegal address"
