@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from energy.errors import DataError, DeviceError
 from gateway.device import Layout, Located, Transport, first_located, physical, read_point, read_power
-from gateway.profile import Control, Transform, Write
+from gateway.profile import Control, Direction, Transform, Write
 from gateway.registers import encode
 from messaging.codec import Value
 
@@ -34,12 +34,18 @@ class _Step:
 
 
 class Actuator:
-    """The controls of one device. Every method raises DeviceError when the device does not do as told."""
+    """The controls of one device. Every method raises DeviceError when the device does not do as told.
 
-    def __init__(self, transport: Transport, unit: int, layout: Layout) -> None:
+    `may_wear` is asked before a setpoint's write that wears the device's flash; a safe state is written in any case.
+    """
+
+    def __init__(
+        self, transport: Transport, unit: int, layout: Layout, *, may_wear: Callable[[], bool] = lambda: True
+    ) -> None:
         self._transport = transport
         self._unit = unit
         self._layout = layout
+        self._may_wear = may_wear
 
     async def apply(self, control: Control, value: Value, lease_s: float) -> float:
         """Writes a setpoint (in the quantity's unit, or a state's text) and reads it back.
@@ -47,37 +53,53 @@ class Actuator:
         `lease_s`: how long it may stand without us; inf for no limit. Returns the seconds after which the device
         itself drops it, inf when it never does.
         """
-        texts = self._layout.profile.setpoint_texts(control)
-        number = float(texts[value]) if isinstance(value, str) else await self._transformed(control.transform, value)
+        number = await self._number_of(control, value)
         watchdog_s = _watchdog_s(control, lease_s)
-        await self._execute(control, control.apply, {"setpoint": number, "watchdog_s": watchdog_s})
+        await self._execute(control, _towards(control, number), _computed(number, watchdog_s), spare_flash=True)
         if control.watchdog is None:
             return math.inf
         return await self._remaining_s(control, watchdog_s or math.inf)
 
     async def make_safe(self, control: Control) -> None:
         """Writes the profile's safe state and reads it back."""
-        await self._execute(control, control.safe, {})
+        await self._execute(control, control.safe, {}, spare_flash=False)
 
     async def stands(self, control: Control, value: Value | None) -> bool:
         """Whether the device shows the setpoint (None: the safe state) as it was last written."""
-        texts = self._layout.profile.setpoint_texts(control)
-        writes = control.safe if value is None else control.apply
-        number = 0.0
-        if value is not None:
-            number = (
-                float(texts[value]) if isinstance(value, str) else await self._transformed(control.transform, value)
-            )
-        steps = [
-            await self._prepare(write, {"setpoint": number, "watchdog_s": 0.0}) for write in writes if write.verify
-        ]
+        number = 0.0 if value is None else await self._number_of(control, value)
+        writes = control.safe if value is None else _towards(control, number)
+        steps = [await self._prepare(write, _computed(number, 0.0)) for write in writes if write.verify]
         return not [step for step in steps if not _holds(step, await self._read(step))]
 
-    async def _execute(self, control: Control, writes: Sequence[Write], computed: dict[str, float]) -> None:
+    async def _number_of(self, control: Control, value: Value) -> float:
+        """The raw number of a state's text, or the setpoint as the device counts it."""
+        if isinstance(value, str):
+            return float(self._layout.profile.setpoint_texts(control)[value])
+        return await self._transformed(control.transform, value)
+
+    async def _execute(
+        self, control: Control, writes: Sequence[Write], computed: dict[str, float], *, spare_flash: bool
+    ) -> None:
         steps = [await self._prepare(write, computed) for write in writes]
         for step in steps:
-            await self._transport.write(self._unit, step.place.point.function, step.place.address, step.words)
+            await self._write(step, spare_flash=spare_flash)
         await self._read_back([step for step in steps if step.write.verify], control.readback_within_s)
+
+    async def _write(self, step: _Step, *, spare_flash: bool) -> None:
+        point, place = step.place.point, step.place
+        if point.wears:
+            if _holds(step, await self._read(step)):
+                return
+            if spare_flash and not self._may_wear():
+                raise DeviceError(
+                    f"{place.label} wears the device's flash and was written too often today",
+                    kind="wear",
+                    hint="command it less often; its safe state is still written",
+                )
+        if point.single:
+            await self._transport.write(self._unit, point.function, place.address, step.words, single=True)
+        else:
+            await self._transport.write(self._unit, point.function, place.address, step.words)
 
     async def _prepare(self, write: Write, computed: dict[str, float]) -> _Step:
         place = self._located(write.point)
@@ -164,11 +186,28 @@ def _charger_current(transform: Transform, amperes: float) -> float:
     return amperes if amperes >= transform.least_a else 0.0
 
 
+def _towards(control: Control, number: float) -> list[Write]:
+    """The writes for a setpoint of this sign."""
+    sign: Direction = "zero" if number == 0 else "positive" if number > 0 else "negative"
+    chosen = [write for write in control.apply if not write.when or sign in write.when]
+    if not any(sign in write.when for write in chosen) and any(write.when for write in control.apply):
+        raise DeviceError(f"it cannot be told a {sign} {control.quantity}", kind="range")
+    return chosen
+
+
+def _computed(number: float, watchdog_s: float) -> dict[str, float]:
+    return {"setpoint": number, "magnitude": abs(number), "watchdog_s": watchdog_s}
+
+
 def _watchdog_s(control: Control, lease_s: float) -> float:
     """What is written as the device's timer: never beyond the lease; 0, which is for ever, only without one."""
     if control.watchdog is None or math.isinf(lease_s):
         return 0.0
-    return max(1.0, min(control.watchdog.seconds, math.ceil(lease_s)))
+    step_s = control.watchdog.step_s
+    if lease_s < step_s > 1:
+        raise DeviceError(f"its timer counts in {step_s} s: a lease must last that long", kind="range")
+    longest_s = min(control.watchdog.seconds, math.ceil(lease_s))
+    return max(1.0, longest_s // step_s * step_s)
 
 
 def _holds(step: _Step, value: Value | None) -> bool:

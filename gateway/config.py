@@ -64,6 +64,10 @@ class DeviceConfig(_Model):
         default=None, ge=0, le=5, description="silence before it is asked again; else what its profile needs"
     )
     limits: dict[str, Limit] = Field(default_factory=dict, description="by quantity; none: the device is only read")
+    accept_no_watchdog: bool = Field(
+        default=False,
+        description="command it although the device has no timer: without power here, the last setpoint stands",
+    )
     safe_state: dict[str, float | str] = Field(
         default_factory=dict, description="instead of the profile's safe state, a value held without a lease"
     )
@@ -222,6 +226,11 @@ def _check_limits(device: DeviceConfig, profile: Profile) -> None:
                 f"limits.{quantity}: profile {profile.profile} cannot command it", hint=f"it commands {known}"
             )
         _check_limit(quantity, limit, control, profile)
+        if control.unattended and not device.accept_no_watchdog:
+            raise ConfigError(
+                f"limits.{quantity}: {control.unattended}",
+                hint="where that is acceptable, say `accept_no_watchdog: true` at the device; else take its limits out",
+            )
     for quantity, value in device.safe_state.items():
         _check_safe_state(quantity, value, device, profile)
 

@@ -35,6 +35,8 @@ _RENEW_RETRY_S: Final = 2.0
 _SAFE_RETRY_S: Final = 1.0
 _SAFE_RETRY_MAX_S: Final = 30.0
 _STOP_WITHIN_S: Final = 6.0
+_DAY_S: Final = 86_400.0
+_FLASH_WRITES_A_DAY: Final = 20  # flash bears some 100,000: more than ten years
 
 Tell = Callable[[CommandResult], None]
 
@@ -78,6 +80,7 @@ class DeviceControl:
         self._unsafe = True
         self._safe_failures = 0
         self._safe_retry_at = 0.0
+        self._worn: deque[float] = deque()
 
     def submit(self, command: Command) -> None:
         """Queues a command that passed its checks."""
@@ -221,7 +224,7 @@ class DeviceControl:
 
     async def _renew(self, lease: Lease, now: float) -> None:
         try:
-            if math.isinf(self._watchdog_s) and await self._stands(lease):
+            if (math.isinf(self._watchdog_s) or self._outlives(lease, now)) and await self._stands(lease):
                 self._renewed_at = now
             else:
                 await self._write(lease)
@@ -233,6 +236,11 @@ class DeviceControl:
                 self.lease = replace(lease, renew_at=now + _RENEW_RETRY_S)
         else:
             self.lease = replace(lease, renew_at=self._renewal_after(self._clock.monotonic()))
+
+    def _outlives(self, lease: Lease, now: float) -> bool:
+        """Whether the device's timer, in its steps, could not be renewed without going beyond the lease."""
+        watchdogs = [self._controls[quantity].watchdog for quantity in lease.set]
+        return any(watchdog is not None and lease.remaining_s(now) < watchdog.step_s > 1 for watchdog in watchdogs)
 
     async def _stands(self, lease: Lease) -> bool:
         actuator = await self._actuator()
@@ -301,7 +309,17 @@ class DeviceControl:
 
     async def _actuator(self) -> Actuator:
         layout = await self.device.layout_on(self._transport)
-        return Actuator(self._transport, self.device.unit, layout)
+        return Actuator(self._transport, self.device.unit, layout, may_wear=self._may_wear)
+
+    def _may_wear(self) -> bool:
+        """Whether the device's flash may be written once more within a day; notes it if so."""
+        now = self._clock.monotonic()
+        while self._worn and self._worn[0] <= now - _DAY_S:
+            self._worn.popleft()
+        if len(self._worn) >= _FLASH_WRITES_A_DAY:
+            return False
+        self._worn.append(now)
+        return True
 
     def _device_failed(self, error: DeviceError) -> None:
         if error.kind != "readback":

@@ -43,8 +43,10 @@ class Transport(Protocol):
     async def read(self, unit: int, function: Function, address: int, count: int) -> list[int]:
         """`count` registers, or coils as 0 and 1."""
 
-    async def write(self, unit: int, function: Function, address: int, values: Sequence[int]) -> None:
-        """Writes registers or coils in one request."""
+    async def write(
+        self, unit: int, function: Function, address: int, values: Sequence[int], *, single: bool = False
+    ) -> None:
+        """Writes registers or coils in one request; `single`: one register by function code 6."""
 
 
 @dataclass(frozen=True, slots=True)

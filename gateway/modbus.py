@@ -144,12 +144,17 @@ class Bus:
             raise DeviceError(f"unit {unit} answered {len(values)} of {count} values", kind="garbage")
         return values
 
-    async def write(self, unit: int, function: Function, address: int, values: Sequence[int]) -> None:
-        """Writes registers (function code 16) or coils (15). Raises DeviceError."""
+    async def write(
+        self, unit: int, function: Function, address: int, values: Sequence[int], *, single: bool = False
+    ) -> None:
+        """Writes registers (function code 16, one by 6 where `single`) or coils (15). Raises DeviceError."""
 
         def request(client: AsyncModbusTcpClient | AsyncModbusSerialClient) -> Awaitable[ModbusPDU]:
             if function == "coil":
                 return client.write_coils(address, [bool(value) for value in values], device_id=unit)
+            if single:
+                (value,) = values
+                return client.write_register(address, value, device_id=unit)
             return client.write_registers(address, list(values), device_id=unit)
 
         if function not in {"holding", "coil"}:

@@ -19,10 +19,22 @@ from energy.quantities import QUANTITIES, Kind, Role
 from gateway.registers import Function, RegisterType, WordOrder, parse_type
 from runtime.config import load_config
 
-__all__ = ["Control", "Identity", "Library", "Pacing", "Point", "Profile", "SunSpec", "Transform", "Watchdog", "Write"]
+__all__ = [
+    "Control",
+    "Direction",
+    "Identity",
+    "Library",
+    "Pacing",
+    "Point",
+    "Profile",
+    "SunSpec",
+    "Transform",
+    "Watchdog",
+    "Write",
+]
 
 BUILT_IN: Final = Path(__file__).parent / "profiles"
-_COMPUTED: Final = frozenset({"setpoint", "watchdog_s"})
+_COMPUTED: Final = frozenset({"setpoint", "magnitude", "watchdog_s"})
 
 
 class _Model(BaseModel):
@@ -47,6 +59,8 @@ class Point(_Model):
     invalid: tuple[int, ...] = Field(default=(), description="raw values that mean: no value")
     range: tuple[float, float] | None = Field(default=None, description="physical values outside are no values")
     states: dict[int, str] = Field(default_factory=dict, description="texts of raw values")
+    single: bool = Field(default=False, description="the device takes it by function code 6 only")
+    wears: bool = Field(default=False, description="kept in flash: written only when it reads differently, and counted")
 
     @field_validator("type")
     @classmethod
@@ -90,11 +104,17 @@ class SunSpec(_Model):
     needs: tuple[tuple[int, ...], ...]
 
 
+Direction = Literal["negative", "zero", "positive"]
+
+
 class Write(_Model):
-    """One step of a control: `value` is a number, `setpoint`, `watchdog_s` or the name of a point to copy."""
+    """One step of a control: `value` is a number, `setpoint`, `magnitude` (the setpoint without its sign),
+    `watchdog_s` or the name of a point to copy.
+    """
 
     point: str
     value: float | str
+    when: tuple[Direction, ...] = Field(default=(), description="only for setpoints of this sign; none: for all")
     verify: bool = Field(default=False, description="read it back; the control is done only when it holds")
     tolerance: float = Field(default=0.0, ge=0, description="of the read-back, in the point's unit")
 
@@ -113,6 +133,7 @@ class Watchdog(_Model):
     """The device's own timer that ends a setpoint nobody renews."""
 
     seconds: int = Field(gt=0, le=300)
+    step_s: int = Field(default=1, ge=1, le=60, description="the timer counts in steps of this")
     remaining: str | None = Field(default=None, description="point that tells the seconds left")
 
 
@@ -128,6 +149,10 @@ class Control(_Model):
     safe: tuple[Write, ...] = Field(min_length=1)
     safe_state: str = Field(description="the safe state in plain words")
     watchdog: Watchdog | None = None
+    unattended: str = Field(
+        default="",
+        description="what stands when the gateway loses power; a configuration must accept it (`accept_no_watchdog`)",
+    )
     readback_within_s: float = Field(default=2.0, gt=0, le=30)
     min_hold_s: float = Field(default=0.0, ge=0, description="a commanded value stands this long before another")
     min_switch_s: float = Field(default=0.0, ge=0, description="pause between leaving a value and the next command")
@@ -209,8 +234,11 @@ class Profile(_Model):
             used.add(control.watchdog.remaining)
         if used - known:
             raise ValueError(f"control {control.quantity}: unknown points {', '.join(sorted(used - known))}")
-        if any(write.value in _COMPUTED for write in control.safe):
+        if any(write.value in _COMPUTED or write.when for write in control.safe):
             raise ValueError(f"control {control.quantity}: a safe state has no setpoint and no watchdog")
+        worn = [write.point for write in control.apply if write.value in _COMPUTED and self.point(write.point).wears]
+        if worn:
+            raise ValueError(f"control {control.quantity}: {worn[0]} wears flash and would be written at every change")
 
     def point(self, name: str) -> Point:
         """The point of that vendor's name."""

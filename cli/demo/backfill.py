@@ -53,8 +53,10 @@ class _PastRegisters:
             raise DeviceError(f"{self.device} refuses {function} {address}", kind="illegal_address")
         return words
 
-    async def write(self, unit: int, function: Function, address: int, values: Sequence[int]) -> None:
-        del unit, function, address, values
+    async def write(
+        self, unit: int, function: Function, address: int, values: Sequence[int], *, single: bool = False
+    ) -> None:
+        del unit, function, address, values, single
         raise DeviceError("the past cannot be changed", kind="refused")
 
 
