@@ -1,25 +1,23 @@
 """The gateway's memory: every batch of readings, on disk until the centre confirms that its store has it.
 
-SQLite in WAL mode with synchronous=FULL: what `append` returned survives a crash and a power cut. One packed row per
-batch, because a row per value would wear out a memory card and fill it eight times as fast. `epoch` names this
-outbox's life and `seq` never repeats within it, even after deletion.
+One packed row per batch, because a row per value would wear out a memory card and fill it eight times as fast. Batches
+look alike, so each is compressed with an earlier one as dictionary, which halves it again. `epoch` names this outbox's
+life and `seq` never repeats within it, even after deletion.
 """
 
 from __future__ import annotations
 
 import logging
 import sqlite3
-import threading
 import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
-from energy.errors import ConfigError, StoreError
+from gateway.durable import DurableFile, Schema
 from messaging.codec import Reading
 from runtime.clock import Clock
 
@@ -27,16 +25,22 @@ __all__ = ["Batch", "Depth", "Outbox"]
 
 log = logging.getLogger(__name__)
 
-SCHEMA_VERSION: Final = 1
-_SCHEMA: Final = """
-BEGIN;
+_VERSION_1: Final = """
 CREATE TABLE batch (seq INTEGER PRIMARY KEY AUTOINCREMENT, oldest_ms INTEGER NOT NULL, readings BLOB NOT NULL);
 CREATE TABLE outbox (epoch TEXT NOT NULL, dropped INTEGER NOT NULL);
 INSERT INTO outbox VALUES (lower(hex(randomblob(16))), 0);
-PRAGMA user_version = 1;
-COMMIT;
 """
+_VERSION_2: Final = """
+CREATE TABLE dictionary (id INTEGER PRIMARY KEY, readings BLOB NOT NULL);
+ALTER TABLE batch ADD COLUMN dictionary INTEGER;
+"""
+_SCHEMA: Final = Schema(
+    "outbox", frozenset({"batch", "outbox", "dictionary"}), (_VERSION_1, _VERSION_2), one_row="outbox"
+)
 _DROP_AT_ONCE: Final = 64  # deleting one by one at the limit would double every commit's work
+_DICTIONARY_AGE: Final = 1_000  # batches, three hours at 10 s: counters move on, and damage to one costs no more
+_WINDOW: Final = 15  # zlib: 32 KiB, and a checksum at the end
+_LEVEL: Final = 6
 _encoder: Final = msgspec.json.Encoder()
 
 
@@ -63,42 +67,50 @@ class Outbox:
     """
 
     def __init__(self, path: Path, clock: Clock, *, limit_bytes: int = 256 * 1024 * 1024) -> None:
-        self._path = path
-        self._clock = clock
+        self._file = DurableFile(path, _SCHEMA, clock, rescue=_rescue)
         self._limit_bytes = limit_bytes
-        self._lock = threading.Lock()
-        self.set_aside: Path | None = None
+        self._dictionaries: dict[int | None, bytes] = {None: b""}
+        with self._file.transaction() as db:
+            self._page_bytes: int = db.execute("PRAGMA page_size").fetchone()[0]
+            self._held: int = db.execute("SELECT count(*) FROM batch").fetchone()[0]
+            self.epoch, self.dropped_total = db.execute("SELECT epoch, dropped FROM outbox").fetchone()
+            self._newest_dictionary = db.execute("SELECT max(id) FROM dictionary").fetchone()[0]
+        self._dictionary_used = 0
+
+    @property
+    def set_aside(self) -> Path | None:
         """Where the damaged file that was found went, if one was."""
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise _cannot_write(path, str(error.strerror)) from error
-        self._db = self._open_or_replace()
-        self._page_bytes: int = self._db.execute("PRAGMA page_size").fetchone()[0]
-        self.epoch, self.dropped_total = self._db.execute("SELECT epoch, dropped FROM outbox").fetchone()
+        return self._file.set_aside
 
     def append(self, readings: Sequence[Reading]) -> int:
         """Keeps a batch and returns its `seq`; on disk when it returns. At the limit the oldest batches go."""
-        packed = zlib.compress(_encoder.encode(list(readings)), 1)
+        encoded = _encoder.encode(list(readings))
         oldest = min(reading.t for reading in readings)
-        with self._transaction() as db:
-            seq = db.execute("INSERT INTO batch (oldest_ms, readings) VALUES (?, ?)", (oldest, packed)).lastrowid
+        with self._file.transaction() as db:
+            dictionary = self._dictionary_for(db, encoded)
+            packed = _packed(encoded, self._dictionary(db, dictionary))
+            seq = db.execute(
+                "INSERT INTO batch (oldest_ms, readings, dictionary) VALUES (?, ?, ?)", (oldest, packed, dictionary)
+            ).lastrowid
             assert seq is not None
             dropped = self._make_room(db, keep=seq)
-        if dropped:
-            self.dropped_total += dropped
+        self.dropped_total += dropped
+        self._held += 1 - dropped
+        self._newest_dictionary = dictionary
+        self._dictionary_used += 1
         return seq
 
     def pending(self, after: int, up_to: int, limit: int) -> list[Batch]:
         """Unconfirmed batches with after < seq <= up_to, oldest first, at most `limit`."""
-        with self._transaction() as db:
+        with self._file.transaction() as db:
             rows = db.execute(
-                "SELECT seq, readings FROM batch WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?", (after, up_to, limit)
+                "SELECT seq, readings, dictionary FROM batch WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?",
+                (after, up_to, limit),
             ).fetchall()
             batches = []
-            for seq, packed in rows:
+            for seq, packed, dictionary in rows:
                 try:
-                    batches.append(Batch(seq, zlib.decompress(packed)))
+                    batches.append(Batch(seq, _unpacked(packed, self._dictionary(db, dictionary))))
                 except (zlib.error, TypeError):
                     self._drop_unreadable(db, seq)
         return batches
@@ -107,44 +119,44 @@ class Outbox:
         """Forgets the batches the centre's store has; returns how many. Those of another epoch are none of ours."""
         if epoch != self.epoch:
             return 0
-        with self._transaction() as db:
-            return db.executemany("DELETE FROM batch WHERE seq = ?", [(seq,) for seq in seqs]).rowcount
+        with self._file.transaction() as db:
+            forgotten = db.executemany("DELETE FROM batch WHERE seq = ?", [(seq,) for seq in seqs]).rowcount
+        self._held -= forgotten
+        return forgotten
 
     def depth(self) -> Depth:
         """How much waits."""
-        with self._transaction() as db:
-            count = db.execute("SELECT count(*) FROM batch").fetchone()[0]
+        with self._file.transaction() as db:
             row = db.execute("SELECT oldest_ms FROM batch ORDER BY seq LIMIT 1").fetchone()
-        return Depth(count, row[0] if row else None)
+        return Depth(self._held, row[0] if row else None)
 
     def last_seq(self) -> int:
         """The highest `seq` ever given out, 0 before the first."""
-        with self._transaction() as db:
+        with self._file.transaction() as db:
             row = db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'batch'").fetchone()
         return row[0] if row else 0
 
     def close(self) -> None:
         """Closes the file."""
-        with self._lock:
-            self._db.close()
+        self._file.close()
 
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with self._lock:
-            try:
-                self._db.execute("BEGIN IMMEDIATE")
-                yield self._db
-                self._db.execute("COMMIT")
-            except sqlite3.Error as error:
-                self._roll_back()
-                raise StoreError(f"the outbox {self._path} failed: {error}", hint="check the disk") from error
-            except BaseException:
-                self._roll_back()
-                raise
+    def _dictionary_for(self, db: sqlite3.Connection, encoded: bytes) -> int:
+        """The dictionary a new batch is compressed with: a recent batch, kept as it was."""
+        if self._newest_dictionary is not None and self._dictionary_used < _DICTIONARY_AGE:
+            return int(self._newest_dictionary)
+        db.execute("DELETE FROM dictionary WHERE id NOT IN (SELECT dictionary FROM batch WHERE dictionary > 0)")
+        made = db.execute("INSERT INTO dictionary (readings) VALUES (?)", (encoded,)).lastrowid
+        assert made is not None
+        self._dictionaries = {None: b"", made: encoded}
+        self._dictionary_used = 0
+        return made
 
-    def _roll_back(self) -> None:
-        if self._db.in_transaction:
-            self._db.execute("ROLLBACK")
+    def _dictionary(self, db: sqlite3.Connection, number: int | None) -> bytes:
+        known = self._dictionaries.get(number)
+        if known is None:
+            row = db.execute("SELECT readings FROM dictionary WHERE id = ?", (number,)).fetchone()
+            known = self._dictionaries[number] = row[0] if row else b""
+        return known
 
     def _make_room(self, db: sqlite3.Connection, *, keep: int) -> int:
         dropped = 0
@@ -166,61 +178,49 @@ class Outbox:
         return (pages - free) * self._page_bytes
 
     def _drop_unreadable(self, db: sqlite3.Connection, seq: int) -> None:
-        log.error("outbox %s: batch %d is damaged and dropped", self._path, seq)
+        log.error("outbox %s: batch %d is damaged and dropped", self._file.path, seq)
         db.execute("DELETE FROM batch WHERE seq = ?", (seq,))
         db.execute("UPDATE outbox SET dropped = dropped + 1")
         self.dropped_total += 1
-
-    def _open_or_replace(self) -> sqlite3.Connection:
-        try:
-            return self._open()
-        except sqlite3.OperationalError as error:
-            raise _cannot_write(self._path, str(error)) from error
-        except sqlite3.DatabaseError as error:
-            self._set_aside(error)
-            return self._open()
-
-    def _open(self) -> sqlite3.Connection:
-        db = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False, timeout=5)
-        try:
-            self._prepare(db)
-        except BaseException:
-            db.close()
-            raise
-        return db
-
-    def _prepare(self, db: sqlite3.Connection) -> None:
-        version = db.execute("PRAGMA user_version").fetchone()[0]
-        if version > SCHEMA_VERSION:
-            raise ConfigError(
-                f"the outbox {self._path} was written by a newer version ({version} > {SCHEMA_VERSION})",
-                hint="install that version again, or move the file away: what it holds is then not sent",
-            )
-        db.execute("PRAGMA journal_mode = WAL")
-        db.execute("PRAGMA synchronous = FULL")
-        tables = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-        if not tables:
-            db.executescript(_SCHEMA)
-        elif (problem := db.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
-            raise sqlite3.DatabaseError(problem)
-        elif not {"batch", "outbox"} <= tables or not db.execute("SELECT count(*) FROM outbox").fetchone()[0]:
-            raise sqlite3.DatabaseError("it is not an outbox")
-
-    def _set_aside(self, error: sqlite3.DatabaseError) -> None:
-        self.set_aside = self._path.with_name(f"{self._path.name}.damaged-{self._clock.now_ms()}")
-        log.error(
-            "the outbox %s is damaged (%s): set aside as %s, a new one begins", self._path, error, self.set_aside.name
-        )
-        self._path.rename(self.set_aside)
-        for suffix in ("-wal", "-shm"):
-            leftover = self._path.with_name(self._path.name + suffix)
-            if leftover.exists():
-                leftover.rename(self.set_aside.with_name(self.set_aside.name + suffix))
+        self._held -= 1
 
 
-def _cannot_write(path: Path, reason: str) -> ConfigError:
-    return ConfigError(
-        f"cannot keep the outbox {path}: {reason}",
-        field="data_dir",
-        hint="check the folder's path, rights and free space",
-    )
+def _packed(encoded: bytes, dictionary: bytes) -> bytes:
+    packer = zlib.compressobj(_LEVEL, zlib.DEFLATED, _WINDOW, zdict=dictionary)
+    return packer.compress(encoded) + packer.flush()
+
+
+def _unpacked(packed: bytes, dictionary: bytes) -> bytes:
+    """Raises zlib.error when it is damaged."""
+    unpacker = zlib.decompressobj(_WINDOW, zdict=dictionary)
+    unpacked = unpacker.decompress(packed) + unpacker.flush()
+    if not unpacker.eof:
+        raise zlib.error("it is cut short")
+    return unpacked
+
+
+def _rescue(damaged: sqlite3.Connection, fresh: sqlite3.Connection) -> int:
+    """Copies the batches in front of and behind the damage, under new numbers of the new epoch."""
+    columns = {name for _, name, *_ in damaged.execute("PRAGMA table_info(batch)")}
+    chosen = "oldest_ms, readings, dictionary" if "dictionary" in columns else "oldest_ms, readings, NULL"
+    dictionaries = []
+    if "dictionary" in columns:
+        dictionaries = list(_readable(damaged, "SELECT id, readings FROM dictionary ORDER BY id"))
+    fresh.executemany("INSERT INTO dictionary VALUES (?, ?)", dictionaries)
+    found: dict[int, tuple[int, bytes, int | None]] = {}
+    for order in ("ASC", "DESC"):
+        for seq, *row in _readable(damaged, f"SELECT seq, {chosen} FROM batch ORDER BY seq {order}"):  # noqa: S608 - names of ours
+            if seq in found:
+                break
+            found[seq] = (row[0], row[1], row[2])
+    rows = [found[seq] for seq in sorted(found)]
+    fresh.executemany("INSERT INTO batch (oldest_ms, readings, dictionary) VALUES (?, ?, ?)", rows)
+    return len(rows)
+
+
+def _readable(db: sqlite3.Connection, select: str) -> Iterator[tuple[Any, ...]]:
+    """Rows until the first that cannot be read."""
+    try:
+        yield from db.execute(select)
+    except sqlite3.DatabaseError:
+        return
