@@ -18,6 +18,7 @@ from gateway.buses import make_bus
 from gateway.commands import Commands
 from gateway.config import DeviceConfig, GatewayConfig
 from gateway.control import DeviceControl
+from gateway.journal import Journal
 from gateway.leases import Permit
 from gateway.local_rule import LocalRule
 from gateway.metrics import Metrics
@@ -39,8 +40,9 @@ log = logging.getLogger(__name__)
 
 _SETTLE_S: Final = 0.2  # readings of one instant come together and make one batch
 _HELD_READINGS: Final = 10_000  # kept in memory while the disk takes nothing; then the oldest go
-_HELD_RESULTS: Final = 10_000  # a day of a local rule that follows the clouds
+_HELD_RESULTS: Final = 10_000  # kept in memory while the disk takes nothing
 _FAREWELL_S: Final = 2.0
+_DISK_RETRY_S: Final = 5.0
 _WATCHDOG_S: Final = 10.0
 
 
@@ -71,8 +73,11 @@ class GatewayService:
         self._collected: deque[Reading] = deque(maxlen=_HELD_READINGS)
         self._collected_news = asyncio.Event()
         self._disk_problem: str | None = None
+        self._journal = Journal(config.data_dir / "journal.sqlite", clock)
         self._results: deque[CommandResult] = deque(maxlen=_HELD_RESULTS)
         self._results_news = asyncio.Event()
+        self._results_kept = asyncio.Event()
+        self._results_kept.set()  # some may be left from before
         self._status_news = asyncio.Event()
         library = Library(config.profiles_dir)
         self._buses = {bus.id: make_bus(bus, library) for bus in config.buses}
@@ -94,6 +99,7 @@ class GatewayService:
             for bus in self._buses.values():
                 bus.close()
             self.outbox.close()
+            self._journal.close()
 
     async def _work(self) -> None:
         async with asyncio.TaskGroup() as tasks:
@@ -104,7 +110,8 @@ class GatewayService:
             tasks.create_task(self._commit(), name="commit")
             tasks.create_task(self._uplink.run(), name="uplink")
             tasks.create_task(self._uplink.run_confirmations(), name="confirmations")
-            tasks.create_task(self._publish_results(), name="results")
+            tasks.create_task(self._keep_results(), name="keep results")
+            tasks.create_task(self._publish_results(), name="publish results")
             tasks.create_task(self._publish_status(), name="status")
             tasks.create_task(self._ping_watchdog(), name="watchdog")
             notify("READY=1")
@@ -118,6 +125,7 @@ class GatewayService:
         except StoreError as error:
             log.error("%d readings could not be kept: %s", len(self._collected), error)  # noqa: TRY400 - a full disk
         try:
+            await self._write_results()
             async with asyncio.timeout(_FAREWELL_S):
                 await self._send_results()
                 await self._send_status(online=False)
@@ -161,7 +169,7 @@ class GatewayService:
         self.local_rule.connected()
         await self._uplink.connected()
         self._status_news.set()
-        self._results_news.set()
+        self._results_kept.set()
 
     async def _receive(self, message: Message) -> None:
         if not message.retained:  # a retained message is the broker's memory, not the centre's voice
@@ -217,23 +225,43 @@ class GatewayService:
         self._results.append(result)
         self._results_news.set()
 
+    async def _keep_results(self) -> None:
+        while True:
+            await self._results_news.wait()
+            self._results_news.clear()
+            try:
+                await self._write_results()
+            except StoreError as error:
+                log.warning("results wait in memory: %s", error)
+                await self._clock.sleep(_DISK_RETRY_S)
+                self._results_news.set()
+
+    async def _write_results(self) -> None:
+        results = list(self._results)
+        if results:
+            await asyncio.to_thread(self._journal.keep, results)
+            for _ in range(min(len(results), len(self._results))):
+                self._results.popleft()
+            self._results_kept.set()
+
     async def _publish_results(self) -> None:
         """Only while the centre is there: the broker confirms what nobody hears, too."""
         while True:
-            await self._results_news.wait()
+            await self._results_kept.wait()
             await self.local_rule.centre_here.wait()
-            self._results_news.clear()
+            self._results_kept.clear()
             try:
                 await self._send_results()
             except StoreError as error:
                 log.debug("results wait: %s", error.message)
                 await self._clock.sleep(1)
-                self._results_news.set()
+                self._results_kept.set()
 
     async def _send_results(self) -> None:
-        while self._results:
-            await self.connection.publish(topics.result(*self._names), encode(self._results[0]))
-            self._results.popleft()
+        while waiting := await asyncio.to_thread(self._journal.waiting):
+            for _, payload in waiting:
+                await self.connection.publish(topics.result(*self._names), payload)
+            await asyncio.to_thread(self._journal.told, waiting[-1][0])
 
     async def _publish_status(self) -> None:
         """At every change, at every connection, and every status interval."""
