@@ -90,6 +90,8 @@ class Ingest:
             self._set_aside(refused)
         if batch is None:
             return
+        if batch.unsynchronised:
+            self._metrics.unsynchronised.inc(len(batch.rows))
         (self._on_late if batch.historical else self._on_live)(batch.rows)
         self._hold(_Held(batch, message.payload, message.topic, self._clock.monotonic()))
 

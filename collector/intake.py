@@ -16,7 +16,7 @@ import msgspec
 from collector.directory import Directory
 from energy.errors import DataError
 from messaging import topics
-from messaging.codec import Data, Reading, check_readings, decode_data
+from messaging.codec import UNSYNCHRONISED, Data, Reading, check_readings, decode_data
 from messaging.topics import GatewayTopic
 from storage.history import Row
 
@@ -33,6 +33,8 @@ class Batch:
     seq: int
     historical: bool
     rows: tuple[Row, ...]
+    unsynchronised: bool = False
+    """The gateway knew that its clock was not set by anybody."""
 
 
 class Refused(NamedTuple):
@@ -72,7 +74,9 @@ def take_in(topic: str, payload: bytes, directory: Directory, now_ms: int) -> In
         culprit = msgspec.json.encode({"device": rejection.device, "field": rejection.field})
         refused.append(Refused(topic, place.gateway, culprit, f"{rejection.field}: {rejection.reason}"))
     rows = _rows(good, topic, place, directory, refused)
-    return Intake(Batch(place.community, place.gateway, data.epoch, data.seq, data.historical, rows), refused)
+    unsynchronised = data.clock == UNSYNCHRONISED
+    batch = Batch(place.community, place.gateway, data.epoch, data.seq, data.historical, rows, unsynchronised)
+    return Intake(batch, refused)
 
 
 def _rows(

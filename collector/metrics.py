@@ -18,6 +18,12 @@ class Metrics:
         self.readings = self._counter("readings_total", "Readings stored")
         self.batches = self._counter("batches_total", "Batches confirmed to a gateway")
         self.quarantined = self._counter("quarantined_total", "Messages, readings and values that were set aside")
+        self.unsynchronised = self._counter(
+            "unsynchronised_readings_total", "Readings whose gateway's clock was not synchronised"
+        )
+        self.edge_dropped = self._counter(
+            "edge_dropped_batches_total", "Batches that gateways dropped because their outbox was full"
+        )
         self.dropped = self._counter("dropped_batches_total", "Batches not taken in: the buffer was full")
         self.store_errors = self._counter("store_errors_total", "Writes that the store did not take")
         self.quarters = self._counter("quarters_total", "Quarter-hours computed")

@@ -23,7 +23,7 @@ from collector.settings import CollectorSettings
 from energy.community import Community
 from energy.errors import DataError, StoreError
 from messaging import topics
-from messaging.codec import decode_command, decode_result, decode_status
+from messaging.codec import Status, decode_command, decode_result, decode_status
 from messaging.connection import Connection, Message, MqttSettings
 from runtime.clock import Clock
 from runtime.service import notify
@@ -80,6 +80,7 @@ class Collector:
         self._control = Control(self._directory, self._live, register, self.connection, self.metrics, clock)
         self._ingest: Ingest | None = None
         self._online: set[tuple[str, str]] = set()
+        self._edge_dropped: dict[tuple[str, str], int] = {}
         self._picture = LivePicture([], [])
         self._to_publish = asyncio.Event()
         self._to_control = asyncio.Event()
@@ -206,15 +207,25 @@ class Collector:
         """Status, commands and results. Raises DataError."""
         community, gateway, channel = topics.parse_gateway_topic(message.topic)
         if channel == "status":
-            if message.payload and decode_status(message.payload).online:
-                self._online.add((community, gateway))
-            else:
-                self._online.discard((community, gateway))
-            self.metrics.gateways.set(len(self._online))
+            self._hear_status((community, gateway), message.payload)
         elif channel == "command" and not message.retained:  # a command is never retained; gateways refuse such a one
             self._control.command_seen(community, decode_command(message.payload))
         elif channel == "command/result":
             self._control.result(community, decode_result(message.payload))
+
+    def _hear_status(self, gateway: tuple[str, str], payload: bytes) -> None:
+        """Raises DataError."""
+        status = decode_status(payload) if payload else Status(online=False)
+        if not status.online:
+            self._online.discard(gateway)
+        else:
+            self._online.add(gateway)
+            lost = status.outbox.dropped - self._edge_dropped.get(gateway, 0)
+            if lost > 0:
+                self.metrics.edge_dropped.inc(lost)
+                log.error("%s/%s dropped %d batches for ever: its outbox was full", *gateway, lost)
+            self._edge_dropped[gateway] = status.outbox.dropped
+        self.metrics.gateways.set(len(self._online))
 
 
 def _client_id(communities: Sequence[Community]) -> str:

@@ -11,6 +11,7 @@ from energy.community import RESERVED_GATEWAYS, Slug
 from energy.errors import ConfigError
 from energy.fallback import BLOCKED, Limits
 from energy.quantities import QUANTITIES, Kind, Role
+from gateway.home_assistant import HomeAssistantConfig
 from gateway.modbus import parse_bus_url
 from gateway.profile import Control, Library, Profile
 from messaging.connection import MqttSettings
@@ -136,6 +137,7 @@ class GatewayConfig(_Model):
     )
     uplink: UplinkConfig = UplinkConfig()
     fallback: FallbackConfig = FallbackConfig()
+    home_assistant: HomeAssistantConfig = HomeAssistantConfig()
     profiles_dir: Path | None = Field(default=None, description="folder of additional device profiles")
     buses: tuple[BusConfig, ...] = ()
 

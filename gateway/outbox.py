@@ -33,6 +33,7 @@ INSERT INTO outbox VALUES (lower(hex(randomblob(16))), 0);
 _VERSION_2: Final = """
 CREATE TABLE dictionary (id INTEGER PRIMARY KEY, readings BLOB NOT NULL);
 ALTER TABLE batch ADD COLUMN dictionary INTEGER;
+ALTER TABLE batch ADD COLUMN unsynchronised INTEGER NOT NULL DEFAULT 0;
 """
 _SCHEMA: Final = Schema(
     "outbox", frozenset({"batch", "outbox", "dictionary"}), (_VERSION_1, _VERSION_2), one_row="outbox"
@@ -46,10 +47,14 @@ _encoder: Final = msgspec.json.Encoder()
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """One row of the outbox; `readings` is the JSON list as it goes on the wire."""
+    """One row of the outbox; `readings` is the JSON list as it goes on the wire.
+
+    `unsynchronised`: the clock was known not to be synchronised when they were taken.
+    """
 
     seq: int
     readings: bytes
+    unsynchronised: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +87,7 @@ class Outbox:
         """Where the damaged file that was found went, if one was."""
         return self._file.set_aside
 
-    def append(self, readings: Sequence[Reading]) -> int:
+    def append(self, readings: Sequence[Reading], *, unsynchronised: bool = False) -> int:
         """Keeps a batch and returns its `seq`; on disk when it returns. At the limit the oldest batches go."""
         encoded = _encoder.encode(list(readings))
         oldest = min(reading.t for reading in readings)
@@ -90,7 +95,8 @@ class Outbox:
             dictionary = self._dictionary_for(db, encoded)
             packed = _packed(encoded, self._dictionary(db, dictionary))
             seq = db.execute(
-                "INSERT INTO batch (oldest_ms, readings, dictionary) VALUES (?, ?, ?)", (oldest, packed, dictionary)
+                "INSERT INTO batch (oldest_ms, readings, dictionary, unsynchronised) VALUES (?, ?, ?, ?)",
+                (oldest, packed, dictionary, unsynchronised),
             ).lastrowid
             assert seq is not None
             dropped = self._make_room(db, keep=seq)
@@ -104,13 +110,14 @@ class Outbox:
         """Unconfirmed batches with after < seq <= up_to, oldest first, at most `limit`."""
         with self._file.transaction() as db:
             rows = db.execute(
-                "SELECT seq, readings, dictionary FROM batch WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?",
+                "SELECT seq, readings, dictionary, unsynchronised FROM batch WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?",
                 (after, up_to, limit),
             ).fetchall()
             batches = []
-            for seq, packed, dictionary in rows:
+            for seq, packed, dictionary, unsynchronised in rows:
                 try:
-                    batches.append(Batch(seq, _unpacked(packed, self._dictionary(db, dictionary))))
+                    readings = _unpacked(packed, self._dictionary(db, dictionary))
+                    batches.append(Batch(seq, readings, bool(unsynchronised)))
                 except (zlib.error, TypeError):
                     self._drop_unreadable(db, seq)
         return batches
@@ -202,19 +209,20 @@ def _unpacked(packed: bytes, dictionary: bytes) -> bytes:
 def _rescue(damaged: sqlite3.Connection, fresh: sqlite3.Connection) -> int:
     """Copies the batches in front of and behind the damage, under new numbers of the new epoch."""
     columns = {name for _, name, *_ in damaged.execute("PRAGMA table_info(batch)")}
-    chosen = "oldest_ms, readings, dictionary" if "dictionary" in columns else "oldest_ms, readings, NULL"
+    chosen = "oldest_ms, readings, NULL, 0"
     dictionaries = []
     if "dictionary" in columns:
+        chosen = "oldest_ms, readings, dictionary, unsynchronised"
         dictionaries = list(_readable(damaged, "SELECT id, readings FROM dictionary ORDER BY id"))
     fresh.executemany("INSERT INTO dictionary VALUES (?, ?)", dictionaries)
-    found: dict[int, tuple[int, bytes, int | None]] = {}
+    found: dict[int, tuple[Any, ...]] = {}
     for order in ("ASC", "DESC"):
         for seq, *row in _readable(damaged, f"SELECT seq, {chosen} FROM batch ORDER BY seq {order}"):  # noqa: S608 - names of ours
             if seq in found:
                 break
-            found[seq] = (row[0], row[1], row[2])
+            found[seq] = tuple(row)
     rows = [found[seq] for seq in sorted(found)]
-    fresh.executemany("INSERT INTO batch (oldest_ms, readings, dictionary) VALUES (?, ?, ?)", rows)
+    fresh.executemany("INSERT INTO batch (oldest_ms, readings, dictionary, unsynchronised) VALUES (?, ?, ?, ?)", rows)
     return len(rows)
 
 

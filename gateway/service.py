@@ -15,9 +15,11 @@ from typing import Final
 from energy.errors import DataError, StoreError
 from energy.quantities import QUANTITIES
 from gateway.buses import make_bus
+from gateway.clock_watch import ClockWatch
 from gateway.commands import Commands
 from gateway.config import DeviceConfig, GatewayConfig
 from gateway.control import DeviceControl
+from gateway.home_assistant import HomeAssistant
 from gateway.journal import Journal
 from gateway.leases import Permit
 from gateway.local_rule import LocalRule
@@ -29,7 +31,7 @@ from gateway.profile import Library
 from gateway.uplink import Uplink
 from gateway.waiting import wait_for_news
 from messaging import topics
-from messaging.codec import CommandResult, OutboxStatus, Reading, Status, decode_ack, encode
+from messaging.codec import UNSYNCHRONISED, CommandResult, OutboxStatus, Reading, Status, decode_ack, encode
 from messaging.connection import Connection, Message, Will
 from runtime.clock import Clock
 from runtime.service import notify
@@ -73,6 +75,7 @@ class GatewayService:
         self._collected: deque[Reading] = deque(maxlen=_HELD_READINGS)
         self._collected_news = asyncio.Event()
         self._disk_problem: str | None = None
+        self._clock_watch = ClockWatch(clock)
         self._journal = Journal(config.data_dir / "journal.sqlite", clock)
         self._results: deque[CommandResult] = deque(maxlen=_HELD_RESULTS)
         self._results_news = asyncio.Event()
@@ -84,6 +87,8 @@ class GatewayService:
         self._devices = {bus.id: [_make_device(device, library) for device in bus.devices] for bus in config.buses}
         self.commands = Commands(list(self._make_controls()), clock, self._tell, self.metrics)
         self.local_rule = LocalRule(config, library, self.commands, clock)
+        self._home_assistant = self._make_home_assistant(library)
+        self._announce = asyncio.Event()
 
     async def run(self) -> None:
         """Serves until cancelled; leaves devices safe and everything read on disk."""
@@ -113,6 +118,7 @@ class GatewayService:
             tasks.create_task(self._keep_results(), name="keep results")
             tasks.create_task(self._publish_results(), name="publish results")
             tasks.create_task(self._publish_status(), name="status")
+            tasks.create_task(self._serve_home_assistant(), name="home assistant")
             tasks.create_task(self._ping_watchdog(), name="watchdog")
             notify("READY=1")
             self.ready.set()
@@ -143,6 +149,19 @@ class GatewayService:
             will=Will(topics.status(*self._names), encode(gone)),
         )
 
+    def _make_home_assistant(self, library: Library) -> HomeAssistant:
+        devices = {
+            device.device: (library.get(device.profile), device.interval_s)
+            for bus in self.config.buses
+            for device in bus.devices
+        }
+
+        async def publish(topic: str, payload: bytes) -> None:
+            await self.connection.publish(topic, payload, retain=True)
+
+        file = self.config.data_dir / "home_assistant.json"
+        return HomeAssistant(self.config.home_assistant, self._names, devices, file, publish, version=self._version)
+
     def _make_poller(self, bus_id: str, devices: list[FieldDevice]) -> Poller | P1Reader:
         bus, changed = self._buses[bus_id], self._status_news.set
         if bus.address.is_p1:
@@ -170,6 +189,7 @@ class GatewayService:
         await self._uplink.connected()
         self._status_news.set()
         self._results_kept.set()
+        self._announce.set()
 
     async def _receive(self, message: Message) -> None:
         if not message.retained:  # a retained message is the broker's memory, not the centre's voice
@@ -185,8 +205,13 @@ class GatewayService:
 
     def _collect(self, reading: Reading) -> None:
         self.local_rule.observe(reading)
-        self._collected.append(reading)
-        self._collected_news.set()
+        self._home_assistant.observe(reading)
+        dated = self._clock_watch.dated(reading)
+        if dated:
+            self._collected.extend(dated)
+            self._collected_news.set()
+        elif self._clock_watch.waiting == 1:
+            log.warning("the clock says %d ms since 1970; readings wait until it is set", reading.t)
 
     async def _commit(self) -> None:
         """Keeps what the pollers read, one batch per instant, at most one per commit interval."""
@@ -201,7 +226,7 @@ class GatewayService:
     async def _commit_once(self) -> None:
         readings = list(self._collected)
         try:
-            seq = await asyncio.to_thread(self.outbox.append, readings)
+            seq = await asyncio.to_thread(self.outbox.append, readings, unsynchronised=self._clock_watch.unsynchronised)
         except StoreError as error:
             if error.message != self._disk_problem:  # say it once, not at every retry
                 log.error("readings wait in memory: %s", error)  # noqa: TRY400 - a full disk
@@ -279,10 +304,27 @@ class GatewayService:
             online=online,
             version=self._version,
             since=self._since_ms,
-            outbox=OutboxStatus(depth.batches, depth.oldest_ms),
+            outbox=OutboxStatus(depth.batches, depth.oldest_ms, self.outbox.dropped_total),
             devices=[device.status for devices in self._devices.values() for device in devices],
+            clock=UNSYNCHRONISED if self._clock_watch.unsynchronised else "synchronised",
         )
         await self.connection.publish(topics.status(*self._names), encode(status), retain=True)
+
+    async def _serve_home_assistant(self) -> None:
+        """Says at every connection what there is, takes back what is no more, and passes newest readings on."""
+        await self._announce.wait()
+        while True:
+            try:
+                if self._announce.is_set():
+                    self._announce.clear()
+                    await self._home_assistant.connected()
+                await self._home_assistant.send()
+            except StoreError as error:
+                log.debug("Home Assistant waits: %s", error.message)
+                self._announce.set()
+            if not self._home_assistant.enabled:
+                await self._announce.wait()
+            await self._clock.sleep(self.config.commit_interval_s)
 
     async def _ping_watchdog(self) -> None:
         while True:

@@ -20,7 +20,7 @@ from energy.errors import StoreError
 from gateway.metrics import Metrics
 from gateway.outbox import Batch, Outbox
 from gateway.waiting import wait_for_news
-from messaging.codec import Ack
+from messaging.codec import UNSYNCHRONISED, Ack
 from runtime.clock import Clock
 
 __all__ = ["Uplink"]
@@ -41,6 +41,7 @@ class _Envelope(msgspec.Struct, frozen=True):
     seq: int
     historical: bool
     readings: msgspec.Raw
+    clock: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class Uplink:
@@ -200,5 +201,6 @@ class Uplink:
                 raise result
 
     def _encode(self, batch: Batch, *, historical: bool) -> bytes:
-        envelope = _Envelope(self._outbox.epoch, batch.seq, historical, msgspec.Raw(batch.readings))
+        clock = UNSYNCHRONISED if batch.unsynchronised else msgspec.UNSET
+        envelope = _Envelope(self._outbox.epoch, batch.seq, historical, msgspec.Raw(batch.readings), clock)
         return msgspec.json.encode(envelope)

@@ -16,6 +16,7 @@ from energy.errors import DataError
 from energy.quantities import QUANTITIES, Kind
 
 __all__ = [
+    "UNSYNCHRONISED",
     "Ack",
     "Command",
     "CommandResult",
@@ -54,12 +55,16 @@ class Reading(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Data(msgspec.Struct, frozen=True):
-    """A batch of readings. `epoch` names one outbox's life, `seq` rises by one within it."""
+    """A batch of readings. `epoch` names one outbox's life, `seq` rises by one within it.
+
+    `clock`: UNSYNCHRONISED when the gateway knows that its clock is not set by anybody; not there otherwise.
+    """
 
     epoch: str
     seq: int
     readings: list[Reading]
     historical: bool = False
+    clock: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class Ack(msgspec.Struct, frozen=True):
@@ -70,10 +75,11 @@ class Ack(msgspec.Struct, frozen=True):
 
 
 class OutboxStatus(msgspec.Struct, frozen=True):
-    """How much waits at the edge."""
+    """How much waits at the edge, and how many batches were ever dropped there for want of room."""
 
     batches: int = 0
     oldest: int | None = None
+    dropped: int = 0
 
 
 class DeviceStatus(msgspec.Struct, frozen=True):
@@ -92,6 +98,8 @@ class Status(msgspec.Struct, frozen=True):
     since: int | None = None
     outbox: OutboxStatus = OutboxStatus()
     devices: list[DeviceStatus] = []
+    clock: str | None = None
+    """`synchronised`, UNSYNCHRONISED, or None when the gateway does not know."""
 
 
 class Command(msgspec.Struct, frozen=True):
@@ -125,6 +133,7 @@ class Rejection(NamedTuple):
 
 
 _encoder: Final = msgspec.json.Encoder()
+UNSYNCHRONISED: Final = "unsynchronised"
 _Message = TypeVar("_Message", bound=msgspec.Struct)
 
 

@@ -17,6 +17,7 @@ __all__ = [
     "live_site",
     "parse_gateway_topic",
     "result",
+    "state",
     "status",
 ]
 
@@ -31,6 +32,11 @@ class GatewayTopic(NamedTuple):
     community: str
     gateway: str
     channel: str
+
+
+def state(community: str, gateway: str, device: str) -> str:
+    """Retained: the newest reading of one device, published only where Home Assistant discovery is switched on."""
+    return f"{ROOT}/{community}/{gateway}/state/{device}"
 
 
 def status(community: str, gateway: str) -> str:
