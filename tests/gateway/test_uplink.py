@@ -65,13 +65,15 @@ class Centre:
 class Edge:
     """An outbox with its uplink and connection."""
 
-    def __init__(self, settings, path, clock, **options):
+    def __init__(self, settings, path, clock, *, name="gw-1", **options):
+        self._topics = (NAMES[0], name)
+        self.connects = []
         self.outbox = Outbox(path, clock)
         self.metrics = Metrics()
         self.connection = Connection(
             settings,
-            "gw-1",
-            subscriptions=[topics.ack(*NAMES)],
+            name,
+            subscriptions=[topics.ack(*self._topics)],
             on_message=self._on_message,
             on_connect=self._on_connect,
         )
@@ -80,12 +82,13 @@ class Edge:
         )
 
     async def _publish(self, payload):
-        await self.connection.publish(topics.data(*NAMES), payload)
+        await self.connection.publish(topics.data(*self._topics), payload)
 
     async def _on_message(self, message):
         self.uplink.acknowledge(decode_ack(message.payload))
 
     async def _on_connect(self):
+        self.connects.append(time.monotonic())
         await self.uplink.connected()
 
     def add(self, count=1):
