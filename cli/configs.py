@@ -16,7 +16,17 @@ from messaging.connection import MqttSettings
 from runtime.config import load_config
 from storage.history.settings import EmbeddedSettings, StoreSettings
 
-__all__ = ["CentreConfig", "RegisterSettings", "check_file", "load_centre", "read_config", "schema_of"]
+__all__ = [
+    "CentreConfig",
+    "RegisterSettings",
+    "check_file",
+    "load_centre",
+    "problem_facts",
+    "read_config",
+    "schema_of",
+]
+
+_FULL = 0.8  # a line that is busier has no room for commands and repetitions
 
 
 class RegisterSettings(BaseModel):
@@ -90,13 +100,18 @@ def schema_of(kind: str) -> str:
 
 
 def check_file(path: Path, *, as_json: bool) -> str:
-    """Validates the file and tells what it configures. Raises ConfigError for the first thing wrong."""
+    """Validates the file and tells what it configures. Raises ConfigError for the first thing wrong, with all others."""
     kind, config = read_config(path)
-    facts = _facts(kind, config)
+    facts, doubts = _facts(kind, config), _doubts(kind, config)
     if as_json:
-        return json.dumps({"file": str(path), "kind": kind, "ok": True, **facts})
+        return json.dumps({"file": str(path), "kind": kind, "ok": True, **facts, "warnings": doubts})
     told = ", ".join(f"{count} {what}" for what, count in facts.items())
-    return f"{path}: a valid {kind} configuration: {told}"
+    return "\n".join([f"{path}: a valid {kind} configuration: {told}", *(f"warning: {doubt}" for doubt in doubts)])
+
+
+def problem_facts(error: ConfigError) -> dict[str, Any]:
+    """One thing wrong with a file, for programs."""
+    return {"file": error.file, "line": error.line, "field": error.field, "problem": error.problem, "next": error.hint}
 
 
 def read_config(path: Path) -> tuple[str, Any]:
@@ -105,8 +120,9 @@ def read_config(path: Path) -> tuple[str, Any]:
     try:
         return kind, load_config(path, model)
     except ConfigError as error:
-        if error.hint is not None:
-            error.hint = error.hint.replace("`commonwatt schema`", f"`commonwatt schema {kind}`")
+        for one in (error, *error.others):
+            if one.hint is not None:
+                one.hint = one.hint.replace("`commonwatt schema`", f"`commonwatt schema {kind}`")
         raise
 
 
@@ -124,6 +140,22 @@ def _kind_of(path: Path) -> tuple[str, type[BaseModel]]:
         file=str(path),
         hint="a centre has `communities:`, a gateway `gateway:`, a simulator `sites:`, a sharing key `rounds:`, a case `tariffs:`",
     )
+
+
+def _doubts(kind: str, config: Any) -> list[str]:
+    """What is allowed and will hardly work."""
+    if kind != "gateway":
+        return []
+    from gateway.buses import line_load
+    from gateway.profile import Library
+
+    library = Library(config.profiles_dir)
+    loads = ((bus, line_load(bus, library)) for bus in config.buses)
+    return [
+        f"bus {bus.id}: its readings need {load:.0%} of what {bus.url} can carry; raise interval_s or the line's speed"
+        for bus, load in loads
+        if load is not None and load > _FULL
+    ]
 
 
 def _facts(kind: str, config: Any) -> dict[str, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from enum import StrEnum
 from importlib.metadata import version
@@ -139,9 +140,16 @@ def check(
     as_json: JsonOption = False,
 ) -> None:
     """Validates a configuration file and says what it configures."""
-    from cli.configs import check_file
+    from cli.configs import check_file, problem_facts
 
-    print(check_file(file, as_json=as_json))
+    try:
+        print(check_file(file, as_json=as_json))
+    except ConfigError as error:
+        if as_json:
+            problems = [problem_facts(one) for one in (error, *error.others)]
+            print(json.dumps({"file": str(file), "ok": False, "problems": problems}, ensure_ascii=False))
+            sys.exit(1)
+        raise
 
 
 @app.command()
@@ -205,6 +213,8 @@ def _fail(error: BaseException) -> None:
             hint="pip install 'commonwatt[all]' (or [gateway], [centre], [simulator])",
         )
     print(f"error: {error}", file=sys.stderr)
+    for other in error.others if isinstance(error, ConfigError) else ():
+        print(f"error: {other}", file=sys.stderr)
     sys.exit(1)
 
 

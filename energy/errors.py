@@ -30,7 +30,10 @@ class CommonwattError(Exception):
 
 
 class ConfigError(CommonwattError):
-    """Raised when a configuration is wrong; names file, line and field where they are known."""
+    """Raised when a configuration is wrong; names file, line and field where they are known.
+
+    `others`: what else is wrong with the same file.
+    """
 
     code = "config"
 
@@ -46,9 +49,11 @@ class ConfigError(CommonwattError):
         where = ":".join(str(part) for part in (file, line) if part is not None)
         prefix = " ".join(part for part in (f"{where}:" if where else "", f"{field}:" if field else "") if part)
         super().__init__(f"{prefix} {message}".strip(), hint=hint)
+        self.problem = message
         self.file = file
         self.line = line
         self.field = field
+        self.others: tuple[ConfigError, ...] = ()
 
 
 class DataError(CommonwattError):

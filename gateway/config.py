@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
 
@@ -15,6 +16,7 @@ from gateway.home_assistant import HomeAssistantConfig
 from gateway.modbus import parse_bus_url
 from gateway.profile import Control, Library, Profile
 from messaging.connection import MqttSettings
+from runtime.config import several
 
 __all__ = ["BusConfig", "DeviceConfig", "FallbackConfig", "GatewayConfig", "Limit", "UplinkConfig", "device_role"]
 
@@ -143,31 +145,51 @@ class GatewayConfig(_Model):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        if self.gateway in RESERVED_GATEWAYS:
-            raise ValueError(f"no gateway may be called {self.gateway!r}: that topic level is the centre's")
-        _refuse_repeats("bus", [bus.id for bus in self.buses])
-        _refuse_repeats("bus url", [bus.url for bus in self.buses])
-        devices = [device for bus in self.buses for device in bus.devices]
-        _refuse_repeats("device", [device.device for device in devices])
         library = Library(self.profiles_dir)
-        for bus in self.buses:
-            _check_protocol(bus, library)
-        for device in devices:
+        problems = [*_problems(self, library)]
+        if self.fallback.rule != "none" and not problems:
             try:
-                _check_limits(device, library.get(device.profile))
-            except ConfigError as error:
-                raise ValueError(
-                    f"{device.device}: {error.message}" + (f"; {error.hint}" if error.hint else "")
-                ) from error
-        if self.fallback.rule != "none":
-            _check_fallback(self, library)
+                _check_fallback(self, library)
+            except ValueError as error:
+                problems.append(str(error))
+        if problems:
+            raise several(problems)
         return self
 
 
-def _refuse_repeats(what: str, names: list[str]) -> None:
-    repeated = sorted({name for name in names if names.count(name) > 1})
-    if repeated:
-        raise ValueError(f"{what} {', '.join(repeated)} stands more than once; one connection carries all its devices")
+def _problems(config: GatewayConfig, library: Library) -> Iterator[str]:
+    """What is wrong with the whole, each beginning with what it is about."""
+    if config.gateway in RESERVED_GATEWAYS:
+        yield f"{config.gateway}: no gateway may be called so: that topic level is the centre's"
+    devices = [device for bus in config.buses for device in bus.devices]
+    yield from _repeats("bus", [bus.id for bus in config.buses])
+    yield from _repeats("bus url", [bus.url for bus in config.buses])
+    yield from _repeats("device", [device.device for device in devices])
+    for bus in config.buses:
+        try:
+            _check_protocol(bus, library)
+        except (ValueError, ConfigError) as error:
+            yield f"{bus.url}: {getattr(error, 'message', error)}"
+        yield from _twins(bus)
+    for device in devices:
+        try:
+            _check_limits(device, library.get(device.profile))
+        except ConfigError as error:
+            yield f"{device.device}: {error.message}" + (f"; {error.hint}" if error.hint else "")
+
+
+def _repeats(what: str, names: list[str]) -> Iterator[str]:
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        yield f"{name}: this {what} stands more than once; one connection carries all its devices"
+
+
+def _twins(bus: BusConfig) -> Iterator[str]:
+    """Two devices may share a unit (an inverter and its battery), but not unit and profile."""
+    seen: dict[tuple[int, str], str] = {}
+    for device in bus.devices:
+        first = seen.setdefault((device.unit, device.profile), device.device)
+        if first != device.device:
+            yield f"{device.device}: unit {device.unit} with profile {device.profile} is {first} already"
 
 
 def _check_protocol(bus: BusConfig, library: Library) -> None:
@@ -194,7 +216,8 @@ def _check_fallback(config: GatewayConfig, library: Library) -> None:
     devices = [device for bus in config.buses for device in bus.devices]
     roles = {device.device: device_role(device.device, library.get(device.profile)) for device in devices}
     meters = [device for device in devices if roles[device.device] is Role.GRID]
-    _refuse_repeats("fallback: a site's grid meter", [meter.site for meter in meters])
+    for twice in _repeats("site with a fallback rule and its grid meter", [meter.site for meter in meters]):
+        raise ValueError(twice)
     sites = {meter.site for meter in meters}
     steered = [device for device in devices if device.site in sites and _steerable(device, roles[device.device])]
     if not steered:

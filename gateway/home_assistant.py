@@ -52,7 +52,7 @@ class HomeAssistantConfig(BaseModel):
 
     enabled: bool = False
     prefix: str = Field(
-        default="homeassistant", pattern=r"^[^/#+\\s]+$", description="Home Assistant's discovery prefix"
+        default="homeassistant", pattern=r"^[^/#+\s]+$", description="Home Assistant's discovery prefix"
     )
 
 

@@ -9,25 +9,32 @@ import difflib
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import yaml
 from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic_core import ErrorDetails, PydanticCustomError
 
 from energy.errors import ConfigError
 
-__all__ = ["ENV_PREFIX", "load_config"]
+__all__ = ["ENV_PREFIX", "load_config", "several"]
 
 ENV_PREFIX = "COMMONWATT_"
 _NOT_SETTINGS = frozenset({"COMMONWATT_CLOCK"})
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the same, ten times as fast, where libyaml is there
 _Model = TypeVar("_Model", bound=BaseModel)
 _Path = tuple[str | int, ...]
+_SEVERAL: Final = "several"
+_CORRECT: Final = "correct it; `commonwatt schema` shows what is allowed"
+
+
+def several(problems: Sequence[str]) -> PydanticCustomError:
+    """For a model's check to raise: each problem is a sentence that begins with what it is about and a colon."""
+    return PydanticCustomError(_SEVERAL, "{told}", {"told": "; ".join(problems), "problems": list(problems)})
 
 
 def load_config(path: Path, model: type[_Model], *, env: Mapping[str, str] | None = None) -> _Model:
-    """Reads `path` as `model`. Raises ConfigError for the first thing wrong, saying how many more there are."""
+    """Reads `path` as `model`. Raises ConfigError for the first thing wrong, with all `others`."""
     node = _compose(path)
     content = _plain(node, path) if node is not None else {}
     if not isinstance(content, dict):
@@ -38,7 +45,9 @@ def load_config(path: Path, model: type[_Model], *, env: Mapping[str, str] | Non
     try:
         return model.model_validate(content)
     except ValidationError as error:
-        raise _first_problem(error, path, node, model) from error
+        first, *others = _problems(error, path, node, model)
+        first.others = tuple(others)
+        raise first from error
 
 
 def _compose(path: Path) -> yaml.Node | None:
@@ -112,15 +121,34 @@ def _apply_env(content: dict[str, Any], env: Mapping[str, str]) -> None:
         target[leaf] = yaml.safe_load(value)
 
 
-def _first_problem(error: ValidationError, path: Path, node: yaml.Node | None, model: type[BaseModel]) -> ConfigError:
-    problems = error.errors(include_url=False)
-    first = min(problems, key=lambda problem: problem["type"] != "extra_forbidden")  # a typo also misses its field
-    location: _Path = tuple(first["loc"])
-    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-    message, hint = _explain(first, location, model)
+def _problems(error: ValidationError, path: Path, node: yaml.Node | None, model: type[BaseModel]) -> list[ConfigError]:
+    """Everything that is wrong, in the order of the file; what is wrong with a name before what follows from it."""
+    found = [
+        one
+        for problem in sorted(error.errors(include_url=False), key=lambda problem: problem["type"] != "extra_forbidden")
+        for one in _located(problem, path, node, model)
+    ]
+    first, *others = found  # a misspelt name also misses its field: the misspelling is told first
+    return [first, *sorted(others, key=lambda one: one.line or 0)]
+
+
+def _located(problem: ErrorDetails, path: Path, node: yaml.Node | None, model: type[BaseModel]) -> list[ConfigError]:
+    location: _Path = tuple(problem["loc"])
     field = ".".join(str(part) for part in location) or "configuration"
-    line = _line(node, location) if location else _line_of(node, message.partition(":")[0])
-    return ConfigError(message + more, file=str(path), line=line, field=field, hint=hint)
+    if problem["type"] == _SEVERAL:
+        messages = [(message, _CORRECT) for message in problem["ctx"]["problems"]]
+    else:
+        messages = [_explain(problem, location, model)]
+    return [
+        ConfigError(
+            message,
+            file=str(path),
+            line=_line(node, location) if location else _line_of(node, message.partition(":")[0]),
+            field=field,
+            hint=hint,
+        )
+        for message, hint in messages
+    ]
 
 
 def _explain(problem: ErrorDetails, location: _Path, model: type[BaseModel]) -> tuple[str, str]:
@@ -131,9 +159,7 @@ def _explain(problem: ErrorDetails, location: _Path, model: type[BaseModel]) -> 
         return "unknown setting", guess
     message = problem["msg"].removeprefix("Value error, ")
     given = "" if problem["type"] in {"missing", "value_error"} else f", is {problem['input']!r}"
-    return message + given, "add it" if problem[
-        "type"
-    ] == "missing" else "correct it; `commonwatt schema` shows what is allowed"
+    return message + given, "add it" if problem["type"] == "missing" else _CORRECT
 
 
 def _fields_at(model: type[BaseModel], location: Sequence[str | int]) -> list[str]:

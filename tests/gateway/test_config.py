@@ -42,8 +42,8 @@ def test_config_as_documented_loads(tmp_path):
     ("old", "new", "message"),
     [
         ("eastron-sdm630", "eastron-sdm360", "did you mean `eastron-sdm630`"),
-        ("town-hall/grid", "town-hall/pv", "device town-hall/pv stands more than once"),
-        ("id: cellar", "id: roof", "bus roof stands more than once"),
+        ("town-hall/grid", "town-hall/pv", "town-hall/pv: this device stands more than once"),
+        ("id: cellar", "id: roof", "roof: this bus stands more than once"),
         ("rtu:///dev/ttyUSB0?baud=9600", "tcp://10.0.0.5:502", "one connection carries all"),
         ("tcp://10.0.0.5:502", "10.0.0.5", "tcp://host:502"),
         ("town-hall/grid", "grid", "pattern"),
