@@ -10,13 +10,15 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 from energy.errors import ConfigError
 from gateway.modbus import BusAddress, parse_bus_url
 
-__all__ = ["Target", "parse_network", "parse_target", "parse_units"]
+__all__ = ["Target", "line_settings", "parse_network", "parse_target", "parse_units"]
 
 # Where devices sit as they leave the factory: 1 and up; Victron GX 100, SMA SunSpec 126, Fronius meters 200 and 240,
 # GoodWe and Sungrow 247.
 _TCP_UNITS: Final = (*range(1, 11), 100, 126, 200, 240, 247)
 _RTU_UNITS: Final = tuple(range(1, 21))
 _LARGEST_NETWORK: Final = 1024
+# What meters and chargers of the library come with, the most usual first.
+_LINE_SETTINGS: Final = ((9600, "N"), (19200, "E"), (9600, "E"), (19200, "N"), (38400, "N"), (115200, "N"), (2400, "N"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,19 @@ def parse_target(text: str) -> Target:
     address = parse_bus_url(url)
     usual = _RTU_UNITS if address.rtu_framing else _TCP_UNITS
     return Target(url, address, parse_units(units[-1]) if units else usual)
+
+
+def line_settings(target: Target) -> list[Target]:
+    """The same serial line at every usual speed and parity, where the target names neither; else the target alone."""
+    if target.address.scheme != "rtu" or {"baud", "parity"} & {
+        name for name, _ in parse_qsl(urlsplit(target.url).query)
+    }:
+        return [target]
+    url = f"{target.url}{'&' if '?' in target.url else '?'}"
+    return [
+        Target(one, parse_bus_url(one), target.units)
+        for one in (f"{url}baud={baud}&parity={parity}" for baud, parity in _LINE_SETTINGS)
+    ]
 
 
 def parse_network(text: str) -> list[str]:

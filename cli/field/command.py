@@ -31,6 +31,7 @@ _CONNECTS_AT_ONCE = 128
 _PATIENT_S = 3.0
 _PATIENT_UNITS = 4
 _SETTLE_S = 1.5
+_LINE_S = 0.25  # an answer of a few registers takes 50 ms at 2400 baud; then it is another speed's turn
 
 TargetArgument = Annotated[
     str,
@@ -82,7 +83,7 @@ def scan(
         str,
         typer.Argument(
             help="tcp://HOST[:502][?units=1-20], tcp://192.168.1.0/24, rtutcp://HOST:PORT or "
-            "rtu:///dev/ttyUSB0?baud=9600&parity=N&units=1-20"
+            "rtu:///dev/ttyUSB0?baud=9600&parity=N&units=1-20; without baud and parity the usual ones are tried"
         ),
     ],
     timeout: Annotated[float, typer.Option(min=0.05, max=10, help="Seconds to wait for an answer.")] = 0.5,
@@ -92,13 +93,16 @@ def scan(
     """Finds devices and names the profile that fits each. Only reads."""
     from cli.field.text import found_text, nothing_found
     from gateway.profile import Library
-    from gateway.target import parse_network, parse_target
+    from gateway.target import line_settings, parse_network, parse_target
 
     targets = [parse_target(one) for one in parse_network(target)]
     if targets[0].address.is_p1:
         raise ConfigError(f"{target} is a P1 port with one meter", hint=f"commonwatt probe '{target}'")
     _check_line(targets[0])
-    found = asyncio.run(_scan_all(targets, timeout, Library(profiles_dir)))
+    if len(lines := line_settings(targets[0])) > 1:
+        found = asyncio.run(_scan_lines(lines, min(timeout, _LINE_S), Library(profiles_dir)))
+    else:
+        found = asyncio.run(_scan_all(targets, timeout, Library(profiles_dir)))
     if as_json:
         facts = [{"target": one.target.url, **dataclasses.asdict(one.device)} for one in found]
         print(json.dumps({"devices": facts}, ensure_ascii=False))
@@ -139,6 +143,19 @@ async def _scan_all(targets: list[Target], timeout_s: float, library: Library) -
                 _progress(f"{target.url}: {error.message}", end=True)
     if unreachable and not found:
         raise unreachable
+    return found
+
+
+async def _scan_lines(lines: list[Target], timeout_s: float, library: Library) -> list[_Hit]:
+    """A serial line at one setting after the other until something answers; the devices on one line share theirs."""
+    found: list[_Hit] = []
+    for line in lines:
+        try:
+            await _scan_units(line, line.units, timeout_s, library, found)
+        except DeviceError as error:
+            _progress(f"{line.url}: {error.message}", end=True)
+        if found:
+            break
     return found
 
 

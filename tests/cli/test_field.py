@@ -10,6 +10,7 @@ import socket
 import struct
 import subprocess
 import sys
+import termios
 import threading
 import time
 
@@ -18,6 +19,7 @@ import pytest
 from cli.field import command as field
 from gateway.p1 import crc16
 from gateway.profile import Library
+from tests.gateway.serial_line import SerialLine, Talker, honest
 
 
 def test_profiles_lists_the_library_with_what_can_be_commanded(commonwatt):
@@ -253,6 +255,27 @@ def test_serial_line_in_use_is_left_alone(commonwatt):
     os.close(master)
     assert outcome.code == 1
     assert f"({reader.pid})" in outcome.err
+
+
+def test_scan_of_a_serial_line_finds_the_speed_by_itself(commonwatt):
+    """The device answers at 38400 baud only; pseudo-terminals know the speed that the other end was set to."""
+    line = SerialLine()
+
+    def answer(request):
+        if termios.tcgetattr(line.speed)[4] != termios.B38400 or request[0] != 3:
+            return []
+        return [(0.0, honest(request))]
+
+    talker = Talker(line.devices[0], answer)
+    try:
+        outcome = commonwatt("scan", f"{line.end}?units=1-4", "--json")
+    finally:
+        talker.close()
+        line.cut()
+    (device,) = json.loads(outcome.out)["devices"]
+    assert device["unit"] == 3
+    assert "baud=38400&parity=N" in device["target"]
+    assert "9600" in outcome.err  # what was tried is told
 
 
 def test_scan_of_a_serial_line_without_devices_says_what_to_try(commonwatt):

@@ -3,10 +3,15 @@
 As on two wires of RS-485, everybody hears what anybody else says.
 """
 
+import contextlib
 import os
 import selectors
+import struct
 import threading
 import tty
+from pathlib import Path
+
+from tests.gateway.conftest import crc16
 
 
 class SerialLine:
@@ -21,16 +26,17 @@ class SerialLine:
         self._thread = threading.Thread(target=self._forward, daemon=True)
         self._thread.start()
 
+    @property
+    def speed(self):
+        """A descriptor that tells to which speed the gateway's side was set."""
+        return self._slaves[0]
+
     @staticmethod
     def _open():
         master, slave = os.openpty()
         tty.setraw(slave)
         tty.setraw(master)
         return master, slave
-
-    def say(self, data):
-        """Puts bytes on the line as if a device had sent them."""
-        os.write(self._masters[0], data)
 
     def cut(self):
         """Unplugs: the device files are gone. A second time nothing happens."""
@@ -58,3 +64,41 @@ class SerialLine:
         for other in self._masters:
             if other != descriptor:
                 os.write(other, data)
+
+
+class Talker:
+    """A device whose answers a test writes: `answer(request)` gives (seconds to wait, bytes) to say, one by one."""
+
+    def __init__(self, device, answer):
+        self._port = Path(device).open("r+b", buffering=0)  # noqa: SIM115 - closed in `close`
+        self._answer = answer
+        self._timers = []
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def close(self):
+        for timer in self._timers:
+            timer.cancel()
+        self._port.close()
+
+    def _serve(self):
+        with contextlib.suppress(OSError, ValueError):  # the line was cut, the port closed
+            while len(request := self._port.read(8)) == 8:
+                for seconds, data in self._answer(request):
+                    timer = threading.Timer(seconds, self._say, [data])
+                    self._timers.append(timer)
+                    timer.start()
+
+    def _say(self, data):
+        with contextlib.suppress(OSError, ValueError):
+            self._port.write(data)
+
+
+def sealed(body):
+    """A frame of Modbus RTU."""
+    return body + struct.pack("<H", crc16(body))
+
+
+def honest(request):
+    """The answer of a device whose registers hold their own address."""
+    unit, function, address, count = struct.unpack(">BBHH", request[:6])
+    return sealed(struct.pack(f">BBB{count}H", unit, function, 2 * count, *range(address, address + count)))

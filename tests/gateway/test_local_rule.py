@@ -388,7 +388,11 @@ def test_fallback_that_makes_no_sense_is_refused(fallback, message):
         ("site/grid", {"device": "other/grid"}, "no site has both a grid meter"),
         ("site/grid", {"interval_s": 30}, "site/grid must be read every 20 s"),
         ("site/battery", {"interval_s": 30}, "site/battery must be read every 20 s"),
-        ("site/ev", {"device": "site/grid-2", "limits": {}}, "site: this site with a fallback rule and its grid meter stands more than once"),
+        (
+            "site/ev",
+            {"device": "site/grid-2", "limits": {}},
+            "site: this site with a fallback rule and its grid meter stands more than once",
+        ),
     ],
 )
 def test_fallback_that_could_never_steer_is_refused(device, changes, message):

@@ -8,7 +8,6 @@ import random
 import struct
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import pytest
@@ -17,7 +16,7 @@ from energy.errors import DeviceError
 from gateway.config import GatewayConfig
 from gateway.modbus import Bus, parse_bus_url
 from gateway.service import GatewayService
-from tests.gateway.serial_line import SerialLine
+from tests.gateway.serial_line import SerialLine, Talker, honest, sealed
 
 HERE = Path(__file__).parent
 
@@ -184,53 +183,6 @@ async def test_setting_the_adapter_cannot_do_is_no_defect(serial_line, connect):
     assert caught.value.kind == "connection"
 
 
-class Talker:
-    """A device whose answers a test writes: `answer(request)` gives (seconds to wait, bytes) to say, one by one."""
-
-    def __init__(self, device, answer):
-        self._port = Path(device).open("r+b", buffering=0)  # noqa: SIM115 - closed in `close`
-        self._answer = answer
-        self._timers = []
-        threading.Thread(target=self._serve, daemon=True).start()
-
-    def _serve(self):
-        try:
-            while len(request := self._port.read(8)) == 8:
-                for seconds, data in self._answer(request):
-                    timer = threading.Timer(seconds, self._say, [data])
-                    self._timers.append(timer)
-                    timer.start()
-        except OSError:
-            pass  # the line was cut
-
-    def _say(self, data):
-        try:
-            self._port.write(data)
-        except (OSError, ValueError):
-            pass
-
-    def close(self):
-        for timer in self._timers:
-            timer.cancel()
-        self._port.close()
-
-
-def crc16(data):
-    crc = 0xFFFF
-    for byte in data:
-        crc ^= byte
-        for _ in range(8):
-            crc = crc >> 1 ^ 0xA001 if crc & 1 else crc >> 1
-    return struct.pack("<H", crc)
-
-
-def honest(request):
-    """Registers that hold their own address."""
-    unit, function, address, count = struct.unpack(">BBHH", request[:6])
-    body = struct.pack(f">BBB{count}H", unit, function, 2 * count, *range(address, address + count))
-    return body + crc16(body)
-
-
 def wrong_crc(request):
     frame = bytearray(honest(request))
     frame[-1] ^= 0x55
@@ -239,7 +191,7 @@ def wrong_crc(request):
 
 def other_unit(request):
     body = bytes([request[0] + 1]) + honest(request)[1:-2]
-    return body + crc16(body)
+    return sealed(body)
 
 
 def one_register_too_many(request):
@@ -313,7 +265,7 @@ async def test_gateway_reads_a_meter_over_a_serial_line(tmp_path, serial_line, c
         number, _, address, count = struct.unpack(">BBHH", request[:6])
         words = [unit.registers.get(("input", address + n), 0) for n in range(count)]
         body = struct.pack(f">BBB{count}H", number, 4, 2 * count, *words)
-        return [(0.0, body + crc16(body))]
+        return [(0.0, sealed(body))]
 
     line = serial_line()
     talker = Talker(line.devices[0], answer)
