@@ -19,6 +19,7 @@ from gateway.clock_watch import ClockWatch
 from gateway.commands import Commands
 from gateway.config import DeviceConfig, GatewayConfig
 from gateway.control import DeviceControl
+from gateway.disk import on_disk
 from gateway.home_assistant import HomeAssistant
 from gateway.journal import Journal
 from gateway.leases import Permit
@@ -127,7 +128,7 @@ class GatewayService:
         """What is still to be said and kept when everything else has stopped."""
         try:
             if self._collected:
-                await asyncio.to_thread(self.outbox.append, list(self._collected))
+                await on_disk(self.outbox.append, list(self._collected))
         except StoreError as error:
             log.error("%d readings could not be kept: %s", len(self._collected), error)  # noqa: TRY400 - a full disk
         try:
@@ -226,7 +227,7 @@ class GatewayService:
     async def _commit_once(self) -> None:
         readings = list(self._collected)
         try:
-            seq = await asyncio.to_thread(self.outbox.append, readings, unsynchronised=self._clock_watch.unsynchronised)
+            seq = await on_disk(self.outbox.append, readings, unsynchronised=self._clock_watch.unsynchronised)
         except StoreError as error:
             if error.message != self._disk_problem:  # say it once, not at every retry
                 log.error("readings wait in memory: %s", error)  # noqa: TRY400 - a full disk
@@ -264,7 +265,7 @@ class GatewayService:
     async def _write_results(self) -> None:
         results = list(self._results)
         if results:
-            await asyncio.to_thread(self._journal.keep, results)
+            await on_disk(self._journal.keep, results)
             for _ in range(min(len(results), len(self._results))):
                 self._results.popleft()
             self._results_kept.set()
@@ -283,10 +284,10 @@ class GatewayService:
                 self._results_kept.set()
 
     async def _send_results(self) -> None:
-        while waiting := await asyncio.to_thread(self._journal.waiting):
+        while waiting := await on_disk(self._journal.waiting):
             for _, payload in waiting:
                 await self.connection.publish(topics.result(*self._names), payload)
-            await asyncio.to_thread(self._journal.told, waiting[-1][0])
+            await on_disk(self._journal.told, waiting[-1][0])
 
     async def _publish_status(self) -> None:
         """At every change, at every connection, and every status interval."""
@@ -299,7 +300,7 @@ class GatewayService:
             await wait_for_news(self._status_news, self._clock, self.config.uplink.status_interval_s)
 
     async def _send_status(self, *, online: bool) -> None:
-        depth = await asyncio.to_thread(self.outbox.depth)
+        depth = await on_disk(self.outbox.depth)
         status = Status(
             online=online,
             version=self._version,

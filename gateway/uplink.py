@@ -17,6 +17,7 @@ from typing import Final
 import msgspec
 
 from energy.errors import StoreError
+from gateway.disk import on_disk
 from gateway.metrics import Metrics
 from gateway.outbox import Batch, Outbox
 from gateway.waiting import wait_for_news
@@ -123,7 +124,7 @@ class Uplink:
                 await wait_for_news(self._wake, self._clock, _IDLE_S * self._clock.speed)
 
     async def _restart(self) -> None:
-        last_seq = await asyncio.to_thread(self._outbox.last_seq)
+        last_seq = await on_disk(self._outbox.last_seq)
         self._last_seq = max(self._last_seq, last_seq)  # more may have been committed meanwhile
         self._live.clear()
         self._backlog.clear()
@@ -138,7 +139,7 @@ class Uplink:
             self._confirm_wake.clear()
             seqs, self._to_confirm = sorted(self._to_confirm), set()
             try:
-                self._metrics.confirmed += await asyncio.to_thread(self._outbox.confirm, self._outbox.epoch, seqs)
+                self._metrics.confirmed += await on_disk(self._outbox.confirm, self._outbox.epoch, seqs)
             except StoreError as error:
                 log.warning("%s", error)  # they are sent and confirmed again
                 continue
@@ -168,7 +169,7 @@ class Uplink:
         up_to = self._last_seq  # it may rise while the outbox is read
         if up_to <= self._live_cursor:
             return 0
-        batches = await asyncio.to_thread(self._outbox.pending, self._live_cursor, up_to, _LIVE_AT_ONCE)
+        batches = await on_disk(self._outbox.pending, self._live_cursor, up_to, _LIVE_AT_ONCE)
         self._live_cursor = batches[-1].seq if len(batches) == _LIVE_AT_ONCE else up_to
         now = self._clock.monotonic()
         self._live.update((batch.seq, now) for batch in batches)
@@ -180,7 +181,7 @@ class Uplink:
         room = self._window - len(self._backlog)
         if self._backlog_cursor >= self._backlog_end or room <= 0 or now < self._paused_until:
             return 0
-        batches = await asyncio.to_thread(self._outbox.pending, self._backlog_cursor, self._backlog_end, room)
+        batches = await on_disk(self._outbox.pending, self._backlog_cursor, self._backlog_end, room)
         if not batches:
             self._backlog_cursor = self._backlog_end
             return 0
