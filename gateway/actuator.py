@@ -56,6 +56,9 @@ class Actuator:
         number = await self._number_of(control, value)
         watchdog_s = _watchdog_s(control, lease_s)
         await self._execute(control, _towards(control, number), _computed(number, watchdog_s), spare_flash=True)
+        await self._read_back(
+            [await self._prepare(write, {}) for write in _confirming(control)], control.readback_within_s
+        )
         if control.watchdog is None:
             return math.inf
         return await self._remaining_s(control, watchdog_s or math.inf)
@@ -68,7 +71,10 @@ class Actuator:
         """Whether the device shows the setpoint (None: the safe state) as it was last written."""
         number = 0.0 if value is None else await self._number_of(control, value)
         writes = control.safe if value is None else _towards(control, number)
-        steps = [await self._prepare(write, _computed(number, 0.0)) for write in writes if write.verify]
+        watched = [write for write in writes if write.verify]
+        if value is not None:
+            watched += _confirming(control)
+        steps = [await self._prepare(write, _computed(number, 0.0)) for write in watched]
         return not [step for step in steps if not _holds(step, await self._read(step))]
 
     async def _number_of(self, control: Control, value: Value) -> float:
@@ -193,6 +199,11 @@ def _towards(control: Control, number: float) -> list[Write]:
     if not any(sign in write.when for write in chosen) and any(write.when for write in control.apply):
         raise DeviceError(f"it cannot be told a {sign} {control.quantity}", kind="range")
     return chosen
+
+
+def _confirming(control: Control) -> list[Write]:
+    """What is only read: how the device says that it follows."""
+    return [Write(point=point, value=value, verify=True) for point, value in control.confirm.items()]
 
 
 def _computed(number: float, watchdog_s: float) -> dict[str, float]:

@@ -22,8 +22,9 @@ there, with no code behind it. `commonwatt profiles NAME` shows one, `commonwatt
 *simulated* only. A test reads every point of every profile back from a real Modbus server; nobody has tried
 each of them on the device itself. Compare the first readings with the device's display, the sign above all.
 
-**Read only** means that the facts do not suffice to command it safely: a setpoint without a timer of the device's own, a
-register that wears flash, or one that cannot be read back. It says so under *Know before*.
+**Read only** means that the facts do not suffice to command it safely: a setpoint that one source only knows, that wears
+flash, or that cannot be read back. It says so under *Know before*. A setpoint without a timer of the device's own is
+commanded only where the configuration accepts it (`accept_no_watchdog: true`).
 
 Signs are ours wherever the vendor's differ: grid + import, pv + production, battery + discharge, every consumer +
 consumption. A hybrid inverter is two or three devices on one bus: PV, battery and grid meter.
@@ -74,6 +75,10 @@ def _device(profile: Profile) -> str:
     for control in profile.controls:
         lines += _control(control)
     lines.append(f"- **Verified** by {_VERIFIED[profile.verified]}: {'; '.join(profile.source)}")
+    if single := [point.name or point.point for point in profile.points if point.one_source]:
+        lines.append(f"  - of one source only: {', '.join(f'`{name}`' for name in single)}")
+    if needs := _needs(profile):
+        lines.append(f"- **Needs of its bus** {needs}; the gateway gives it by itself")
     if profile.traps:
         lines += ["- **Know before**", *(f"  - {trap}" for trap in profile.traps)]
     return "\n".join([*lines, ""])
@@ -97,6 +102,16 @@ def _speaks(profile: Profile) -> str:
     return f"Modbus, {order}, at most {profile.max_read} registers per request"
 
 
+def _needs(profile: Profile) -> str:
+    pacing = profile.pacing
+    needs = [
+        f"{pacing.connect_delay_s:g} s after connecting" if pacing.connect_delay_s else "",
+        f"{pacing.request_gap_s * 1000:g} ms between requests" if pacing.request_gap_s else "",
+        f"up to {pacing.timeout_s:g} s for an answer" if pacing.timeout_s else "",
+    ]
+    return ", ".join(need for need in needs if need)
+
+
 def _control(control: Control) -> list[str]:
     lines = [f"- **Commanded** `{control.quantity}`: {control.description}"]
     if control.watchdog is None:
@@ -106,6 +121,8 @@ def _control(control: Control) -> list[str]:
             f"  - Own timer: the device drops the setpoint {control.watchdog.seconds} s after the last renewal"
         )
     lines.append(f"  - Safe state: {control.safe_state}")
+    if control.unattended:
+        lines.append(f"  - Needs `accept_no_watchdog: true`: {control.unattended}")
     if control.min_hold_s:
         lines.append(f"  - A commanded value stands at least {control.min_hold_s:g} s")
     return lines

@@ -94,9 +94,10 @@ async def matching_profiles(
     With SunSpec `blocks` those whose models it has; without, or when none fits, any other fits whose every register it
     answers with plausible values.
     """
+    blocks = list(blocks)
     chain = _first_of_each(blocks)
     profiles = [library.get(name) for name in library.names()]
-    described = [profile for profile in profiles if profile.sunspec and _has_models(chain, profile.sunspec)]
+    described = [one for one in profiles if one.sunspec and _has_models(blocks, one.sunspec)]
     plain = [profile for profile in profiles if not profile.sunspec and profile.points]
     return await _fitting(transport, unit, described, chain) or await _fitting(transport, unit, plain, {})
 
@@ -183,8 +184,10 @@ def _first_of_each(blocks: Iterable[ModelBlock]) -> dict[int, ModelBlock]:
     return {block.model: block for block in reversed(list(blocks))}
 
 
-def _has_models(chain: dict[int, ModelBlock], wanted: SunSpec) -> bool:
-    return all(any(model in chain for model in group) for group in wanted.needs)
+def _has_models(blocks: Iterable[ModelBlock], wanted: SunSpec) -> bool:
+    """Whether each group of models stands there often enough for the device that is meant."""
+    models = [block.model for block in blocks]
+    return all(sum(models.count(model) for model in group) >= wanted.occurrence for group in wanted.needs)
 
 
 def _plausible(values: dict[str, Value]) -> bool:
@@ -239,11 +242,12 @@ async def _fed_quantities(
     transport: Transport, unit: int, blocks: Iterable[ModelBlock], library: Library
 ) -> dict[str, str]:
     """Which quantity each SunSpec point feeds, `103.W` to power_w, by the profile that fits the device best."""
+    blocks = list(blocks)
     chain = _first_of_each(blocks)
     described = [
         profile
         for profile in map(library.get, library.names())
-        if profile.sunspec and _has_models(chain, profile.sunspec)
+        if profile.sunspec and profile.sunspec.occurrence == 1 and _has_models(blocks, profile.sunspec)
     ]
     fitting = await _fitting(transport, unit, described, chain)
     if not fitting:

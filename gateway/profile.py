@@ -60,6 +60,7 @@ class Point(_Model):
     range: tuple[float, float] | None = Field(default=None, description="physical values outside are no values")
     states: dict[int, str] = Field(default_factory=dict, description="texts of raw values")
     single: bool = Field(default=False, description="the device takes it by function code 6 only")
+    one_source: bool = Field(default=False, description="one source only tells it, in a profile of two")
     wears: bool = Field(default=False, description="kept in flash: written only when it reads differently, and counted")
 
     @field_validator("type")
@@ -102,6 +103,7 @@ class SunSpec(_Model):
 
     base: tuple[int, ...] = (40000, 0, 50000)
     needs: tuple[tuple[int, ...], ...]
+    occurrence: int = Field(default=1, ge=1, le=9, description="which of several devices on one map: their n-th model")
 
 
 Direction = Literal["negative", "zero", "positive"]
@@ -152,6 +154,9 @@ class Control(_Model):
     unattended: str = Field(
         default="",
         description="what stands when the gateway loses power; a configuration must accept it (`accept_no_watchdog`)",
+    )
+    confirm: dict[str, float] = Field(
+        default_factory=dict, description="points that must read so while the setpoint counts"
     )
     readback_within_s: float = Field(default=2.0, gt=0, le=30)
     min_hold_s: float = Field(default=0.0, ge=0, description="a commanded value stands this long before another")
@@ -230,6 +235,7 @@ class Profile(_Model):
         if control.transform:
             used |= set(control.transform.percent_of)
             used |= {control.transform.phases} if isinstance(control.transform.phases, str) else set()
+        used |= set(control.confirm)
         if control.watchdog and control.watchdog.remaining:
             used.add(control.watchdog.remaining)
         if used - known:

@@ -58,13 +58,19 @@ async def identify(read: ReadHolding, chain: dict[int, ModelBlock]) -> Identity:
 
 
 async def walk(read: ReadHolding, wanted: SunSpec) -> dict[int, ModelBlock]:
-    """The first block of each model. `read(address, count)` reads holding registers.
+    """The first block of each model, of those that are needed the n-th. `read(address, count)` reads holding registers.
 
     Raises DeviceError when there is no chain, it does not end, or a needed model is missing.
     """
-    chain: dict[int, ModelBlock] = {}
-    for block in await read_chain(read, wanted.base):
-        chain.setdefault(block.model, block)
+    blocks = await read_chain(read, wanted.base)
+    chain = {block.model: block for block in reversed(blocks)}
+    for group in wanted.needs:
+        mine = [block for block in blocks if block.model in group]
+        for block in mine[: wanted.occurrence - 1]:
+            if chain.get(block.model) is block:
+                del chain[block.model]
+        for block in reversed(mine[wanted.occurrence - 1 :]):
+            chain[block.model] = block
     _check_needs(chain, wanted)
     return chain
 

@@ -12,7 +12,7 @@ import pytest
 from pymodbus.server import ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 
-from energy.errors import ConfigError
+from energy.errors import ConfigError, DeviceError
 from energy.quantities import QUANTITIES
 from gateway.actuator import Actuator
 from gateway.device import discover, read_device
@@ -170,7 +170,8 @@ def sunspec_chain(profile, image, last):
     others = {model for model in asked if not any(model in group for group in groups)}
     chain, address = {}, BASE + 2
     image.put("holding", BASE, [0x5375, 0x6E53])
-    for model in [1, *sorted((mine | others) - {1})]:
+    earlier = sorted(mine) * (profile.sunspec.occurrence - 1)  # of other devices on the same map
+    for model in [1, *earlier, *sorted((mine | others) - {1})]:
         length = 100 if model == 160 else definition_length(model)
         chain[model] = address
         image.put("holding", address, [model, length])
@@ -467,6 +468,38 @@ def test_profile_wrong_identity_or_protocol_is_an_error(tmp_path, change, messag
     )
     with pytest.raises(ConfigError, match=message):
         Library(tmp_path).get("mine")
+
+
+@pytest.mark.parametrize(
+    ("name", "power_w"), [("solaredge-meter", -100), ("solaredge-meter-2", -200), ("solaredge-meter-3", -300)]
+)
+async def test_meters_behind_each_other_on_one_map_are_told_apart(name, power_w):
+    """Each has a common model and model 203 of its own, one after the other, as SolarEdge lists them."""
+    image, address = Image(), BASE + 2
+    image.put("holding", BASE, [0x5375, 0x6E53])
+    for model, length, power in [(1, 65, 0), (103, 50, 0), (1, 65, 0), (203, 105, 100), (1, 65, 0), (203, 105, 200),
+                                 (1, 65, 0), (203, 105, 300)]:  # fmt: skip
+        image.put("holding", address, [model, length, *[0] * length])
+        if model == 203:
+            image.words[("holding", address + 18)] = power
+        address += 2 + length
+    image.put("holding", address, [0xFFFF, 0])
+    async with served(image) as bus:
+        reading = await read_device(bus, 1, await discover(bus, 1, LIBRARY.get(name)), "site/x", 0)
+    assert reading.v["power_w"] == power_w
+
+
+async def test_charger_that_ignores_our_setpoint_fails_the_command():
+    """Alfen tells at 1214 whether it takes our current into account."""
+    profile = LIBRARY.get("alfen-ng9xx")
+    image = image_of(profile)
+    image.words |= {("holding", 1215): 3, ("holding", 1214): 0, ("holding", 1208): 0, ("holding", 1209): 60}
+    async with served(image, profile.max_gap) as bus:
+        actuator = Actuator(bus, 1, await discover(bus, 1, profile))
+        with pytest.raises(DeviceError, match="setpoint_accounted_for reads back 0, not 1"):
+            await actuator.apply(profile.controls[0], 7000, 60)
+        await bus.write(1, "holding", 1214, [1])
+        assert await actuator.apply(profile.controls[0], 7000, 60) == 60
 
 
 async def test_serial_number_with_more_digits_than_a_float_is_told_exactly():
