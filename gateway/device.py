@@ -7,14 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Protocol
 
 from energy.errors import DeviceError
-from energy.quantities import QUANTITIES, Kind
 from gateway import sunspec
-from gateway.plan import Request, Span, coalesce
+from gateway.plan import Request, coalesce
 from gateway.profile import Point, Profile
-from gateway.registers import Function, RawValue, RegisterType, WordOrder, decode, is_not_implemented, parse_type
+from gateway.registers import Function
+from gateway.values import Decoder, Located, physical, scale_power
 from messaging.codec import Reading, Value
 
 __all__ = [
@@ -33,9 +34,6 @@ __all__ = [
     "scale_power",
 ]
 
-_DECIMALS = 4  # finer than any meter's resolution; hides the noise of binary fractions
-_SCALE_FACTOR_TYPE = parse_type("s16")
-
 
 class Transport(Protocol):
     """A source of registers. Raises DeviceError."""
@@ -49,29 +47,7 @@ class Transport(Protocol):
         """Writes registers or coils in one request; `single`: one register by function code 6."""
 
 
-@dataclass(frozen=True, slots=True)
-class Located:
-    """A point at its place on this very device."""
-
-    point: Point
-    register_type: RegisterType
-    word_order: WordOrder
-    address: int
-    scale_factor_address: int | None
-    sunspec: bool
-    label: str
-
-    @property
-    def span(self) -> Span:
-        """The registers of the value and, with it, of its scale factor."""
-        start, end = self.address, self.address + self.register_type.words
-        if self.scale_factor_address is not None:
-            start = min(start, self.scale_factor_address)
-            end = max(end, self.scale_factor_address + 1)
-        return Span(self.point.function, start, end)
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Layout:
     """What is read from a device in one cycle. `quantities`: each with the points that add up to it."""
 
@@ -80,6 +56,11 @@ class Layout:
     requests: tuple[Request, ...]
     quantities: dict[str, tuple[Located, ...]]
     not_implemented: tuple[str, ...]
+
+    @cached_property
+    def decoder(self) -> Decoder:
+        """Made once, at the first reading."""
+        return Decoder(self.requests, self.quantities)
 
 
 async def discover(transport: Transport, unit: int, profile: Profile) -> Layout:
@@ -172,71 +153,8 @@ async def read_device(transport: Transport, unit: int, layout: Layout, device: s
 
 def decode_answers(layout: Layout, answers: Sequence[Sequence[int]]) -> tuple[dict[str, Value], list[str]]:
     """Values by quantity, and the quantities that gave none."""
-    values: dict[str, Value] = {}
-    bad = list(layout.not_implemented)
-    for quantity, places in layout.quantities.items():
-        value = _sum(quantity, [_value(place, layout.requests, answers) for place in places])
-        if value is None:
-            bad.append(quantity)
-        else:
-            values[quantity] = value
-    return values, bad
-
-
-def _sum(quantity: str, parts: list[Value | None]) -> Value | None:
-    if any(part is None for part in parts):
-        return None
-    facts = QUANTITIES[quantity]
-    if facts.kind is Kind.TEXT:
-        return str(parts[0])
-    total = sum(part for part in parts if isinstance(part, int | float))
-    return round(total, _DECIMALS) if facts.low <= total <= facts.high else None
-
-
-def _value(place: Located, requests: tuple[Request, ...], answers: Sequence[Sequence[int]]) -> Value | None:
-    for request, words in zip(requests, answers, strict=True):
-        if request.covers(place.span):
-            start = place.address - request.address
-            raw_words = words[start : start + place.register_type.words]
-            factor = None
-            if place.scale_factor_address is not None:
-                factor = words[place.scale_factor_address - request.address]
-            return physical(place, raw_words, factor)
-    raise AssertionError(f"no request covers {place.label}")
-
-
-def physical(place: Located, words: Sequence[int], factor_word: int | None = None) -> Value | None:
-    """The value of a point in its unit and sign; None when the device has none to give."""
-    raw = decode(words, place.register_type, place.word_order)
-    if raw is None or raw in place.point.invalid:
-        return None
-    if place.sunspec and is_not_implemented(raw, place.register_type):
-        return None
-    if isinstance(raw, str):
-        return raw
-    if place.point.states:
-        return place.point.states.get(int(raw), f"unknown {raw}")
-    power = scale_power(factor_word)
-    return None if power is None else _scaled(place.point, raw, power)
-
-
-def scale_power(factor_word: int | None) -> int | None:
-    """The power of ten in a scale-factor register, 0 without one; None when it is not implemented or no -10..10."""
-    if factor_word is None:
-        return 0
-    power = decode([factor_word], _SCALE_FACTOR_TYPE)
-    return power if isinstance(power, int) and -10 <= power <= 10 else None
-
-
-def _scaled(point: Point, raw: RawValue, power: int) -> Value | None:
-    number = float(raw) * point.sign * point.scale
-    number = number * 10**power if power >= 0 else number / 10**-power  # dividing rounds right: 2301 -> 230.1
-    if point.range is not None and not point.range[0] <= number <= point.range[1]:
-        return None
-    if isinstance(raw, int) and point.scale == 1 and power == 0:
-        return raw * point.sign  # exact: a serial number may have more digits than a float
-    number = round(number, _DECIMALS)
-    return int(number) if isinstance(raw, int) and number.is_integer() else number
+    values, bad = layout.decoder(answers)
+    return values, [*layout.not_implemented, *bad]
 
 
 async def read_point(transport: Transport, unit: int, place: Located) -> tuple[Value | None, list[int]]:
