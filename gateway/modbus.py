@@ -3,8 +3,10 @@
 Pauses here are the wire's, not the service's: they run on the event loop's time, whatever clock the service has.
 
 RTU framing has no transaction number: the late answer to a request that timed out is taken for the answer to the next
-one. After a timeout on such a bus the connection is closed, opened again, and left alone for one more timeout, so
-that a late answer arrives while nobody waits for it. With TCP framing the number protects and the connection stays.
+one, where unit, function and length are the same. After a timeout on such a bus the connection is closed, opened again,
+and left alone for one more timeout, so that a late answer arrives while nobody waits for it; and the unit that was late
+is left alone for longer, while its neighbours, whose answers carry another number, go on. With TCP framing the
+transaction number protects and the connection stays.
 """
 
 from __future__ import annotations
@@ -41,6 +43,7 @@ _EXCEPTIONS: Final = {
     11: "no answer from the unit behind the gateway",
 }
 _TIMEOUTS_UNTIL_RECONNECT: Final = 3  # on TCP framing: a peer that vanished without closing
+_LATE_TIMEOUTS: Final = 4  # a unit that did not answer is left alone for so many of them on RTU framing
 _P1_BAUD: Final = 115_200
 _CONNECT_PAUSE_S: Final = 0.5
 _CONNECT_PAUSE_MAX_S: Final = 8.0
@@ -170,6 +173,7 @@ class Bus:
     async def _ask(self, unit: int, what: str, request: _Request) -> ModbusPDU:
         """One request, repeated while the device says it is busy; others may use the bus in the pauses."""
         for pause in (*_BUSY_PAUSES_S, None):
+            await self._unit_ready(unit)
             async with self._lock:
                 answer = await self._exchange(unit, request)
             if not answer.isError():
@@ -182,19 +186,25 @@ class Bus:
                 await asyncio.sleep(pause)
         raise DeviceError(f"unit {unit}, {what}: still busy", kind="busy")
 
+    async def _unit_ready(self, unit: int) -> None:
+        """Waits for the pause this unit needs; its neighbours have the bus meanwhile."""
+        wait = self._unit_quiet_until.get(unit, 0.0) - asyncio.get_running_loop().time()
+        if wait > 0:
+            await asyncio.sleep(wait)
+
     async def _exchange(self, unit: int, request: _Request) -> ModbusPDU:
         client = await self._connected()
         loop = asyncio.get_running_loop()
-        if (wait := max(self._quiet_until, self._unit_quiet_until.get(unit, 0.0)) - loop.time()) > 0:
+        if (wait := self._quiet_until - loop.time()) > 0:
             await asyncio.sleep(wait)
         try:
             answer = await request(client)
         except (ModbusException, OSError) as error:
-            self._note_timeout(loop.time())
+            self._note_timeout(unit, loop.time())
             raise DeviceError(f"unit {unit} did not answer within {self.timeout_s:g} s", kind="silent") from error
         except asyncio.CancelledError:
             if self.address.rtu_framing:
-                self._note_timeout(loop.time())  # its answer may still come
+                self._note_timeout(unit, loop.time())  # its answer may still come
             raise
         self._timeouts = 0
         self._quiet_until = loop.time() + self._request_gap_s
@@ -202,11 +212,12 @@ class Bus:
             self._unit_quiet_until[unit] = loop.time() + self._unit_gaps_s[unit]
         return answer
 
-    def _note_timeout(self, now: float) -> None:
+    def _note_timeout(self, unit: int, now: float) -> None:
         self._timeouts += 1
         if self.address.rtu_framing:
             self.close()
             self._quiet_until = now + self.timeout_s
+            self._unit_quiet_until[unit] = now + _LATE_TIMEOUTS * self.timeout_s
         elif self._timeouts >= _TIMEOUTS_UNTIL_RECONNECT:
             self.close()
             self._timeouts = 0

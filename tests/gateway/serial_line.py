@@ -8,10 +8,13 @@ import os
 import selectors
 import struct
 import threading
+import time
 import tty
 from pathlib import Path
 
 from tests.gateway.conftest import crc16
+
+_PUNCTUAL_S = 0.1
 
 
 class SerialLine:
@@ -67,7 +70,10 @@ class SerialLine:
 
 
 class Talker:
-    """A device whose answers a test writes: `answer(request)` gives (seconds to wait, bytes) to say, one by one."""
+    """A device whose answers a test writes: `answer(request)` gives (seconds to wait, bytes) to say, one by one.
+
+    What a busy machine would say much later than asked for is not said: how late an answer is belongs to the test.
+    """
 
     def __init__(self, device, answer):
         self._port = Path(device).open("r+b", buffering=0)  # noqa: SIM115 - closed in `close`
@@ -84,13 +90,14 @@ class Talker:
         with contextlib.suppress(OSError, ValueError):  # the line was cut, the port closed
             while len(request := self._port.read(8)) == 8:
                 for seconds, data in self._answer(request):
-                    timer = threading.Timer(seconds, self._say, [data])
+                    timer = threading.Timer(seconds, self._say, [data, time.monotonic() + seconds])
                     self._timers.append(timer)
                     timer.start()
 
-    def _say(self, data):
-        with contextlib.suppress(OSError, ValueError):
-            self._port.write(data)
+    def _say(self, data, planned):
+        if time.monotonic() < planned + _PUNCTUAL_S:
+            with contextlib.suppress(OSError, ValueError):
+                self._port.write(data)
 
 
 def sealed(body):
