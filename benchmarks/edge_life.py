@@ -21,7 +21,7 @@ from gateway.device import locate
 from gateway.profile import Library
 from runtime.clock import CLOCK_ENV, ScaledClock
 
-__all__ = ["LifeTable", "edge_life"]
+__all__ = ["DEVICES", "INTERVAL_S", "LifeTable", "edge_life", "gateway_config"]
 
 DEVICES: Final = 20
 INTERVAL_S: Final = 10.0
@@ -119,13 +119,14 @@ def _gateway(port: int) -> Iterator[tuple[int, Acker]]:
         tempfile.TemporaryDirectory() as name,
         mosquitto(Path(name)) as (broker, _),
         Acker(broker) as acker,
-        service("gateway", _config(port, broker, name), Path(name)) as pid,
+        service("gateway", gateway_config(port, broker, name), Path(name)) as pid,
     ):
         until(lambda: acker.readings, "the first reading of the gateway")
         yield pid, acker
 
 
-def _config(port: int, broker: int, folder: str) -> dict[str, Any]:
+def gateway_config(port: int, broker: int, folder: str) -> dict[str, Any]:
+    """The gateway's configuration: one bus with every device."""
     devices = [
         {"device": f"site-{unit}/grid", "profile": PROFILE, "unit": unit, "interval_s": INTERVAL_S}
         for unit in range(1, DEVICES + 1)
