@@ -1,4 +1,4 @@
-"""`python -m benchmarks [edge centre influxdb api demo] [--runs N] [--out FILE]`: everything, or the parts named."""
+"""`python -m benchmarks [PART ...] [--runs N] [--out FILE]`: everything, or the parts named."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -17,18 +17,22 @@ import psutil
 
 from benchmarks.api import api
 from benchmarks.centre import centre
-from benchmarks.demo import DemoTable, demo
+from benchmarks.demo import demo
 from benchmarks.document import document
 from benchmarks.edge import edge
-from benchmarks.edge_life import LifeTable, edge_life
+from benchmarks.edge_life import edge_life
+from benchmarks.edge_peers import edge_peers
 from benchmarks.influxdb import influxdb
-from benchmarks.measure import Table, machine, others_cpu_seconds, version_of
+from benchmarks.measure import machine, others_cpu_seconds, version_of
+from benchmarks.peers import lacking
 from benchmarks.processes import broker_binary
+from benchmarks.results import AnyTable, Found, keep, kept
 from tests.influxdb_server import influxd
 
-PARTS: Final[dict[str, Callable[[int], Sequence[Table | DemoTable | LifeTable]]]] = {
+PARTS: Final[dict[str, Callable[[int], Sequence[AnyTable]]]] = {
     "edge": edge,
     "life": edge_life,
+    "edge-peers": edge_peers,
     "centre": centre,
     "influxdb": influxdb,
     "api": api,
@@ -40,31 +44,32 @@ _LIBRARIES: Final = ("pymodbus", "aiomqtt", "paho-mqtt", "uvloop", "msgspec", "f
 def main() -> None:
     """Measures and prints; writes the document when asked to."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Our paths beside their raw bounds.")
-    parser.add_argument("parts", nargs="*", help=f"of {', '.join(PARTS)}; default: all")
+    parser.add_argument("parts", nargs="*", help=f"of {', '.join(PARTS)}; default: all that can run here")
     parser.add_argument("--runs", type=int, default=3, help="medians of so many")
-    parser.add_argument("--out", type=Path, help="also write the document there; needs every part")
+    parser.add_argument("--out", type=Path, help="also compose the document there, the other parts as found last")
     wanted = parser.parse_args()
     unknown = [part for part in wanted.parts if part not in PARTS]
     if unknown:
         parser.error(f"there is no part {unknown[0]!r}; there are {', '.join(PARTS)}")
-    if wanted.out and wanted.parts:
-        parser.error("--out needs every part: name none")
-    began, load = time.monotonic(), os.getloadavg()[0]
-    tables, others = {}, {}
-    for part in wanted.parts or PARTS:
+    for part in wanted.parts or [part for part in PARTS if part != "edge-peers" or not lacking()]:
         print(f"measuring {part} ...", file=sys.stderr, flush=True)
-        before, since = others_cpu_seconds(), time.monotonic()
-        tables[part] = PARTS[part](wanted.runs)
-        others[part] = (others_cpu_seconds() - before) / (time.monotonic() - since)
-        for table in tables[part]:
+        load, before, since = os.getloadavg()[0], others_cpu_seconds(), time.monotonic()
+        tables = PARTS[part](wanted.runs)
+        seconds = time.monotonic() - since
+        found = Found(tables, _head(load, (others_cpu_seconds() - before) / seconds, seconds), wanted.runs)
+        keep(part, found)
+        for table in tables:
             print(table.markdown(), flush=True)
-    head = _head(load, others, time.monotonic() - began)
-    print(head)
+        print(found.when)
     if wanted.out:
-        wanted.out.write_text(document(tables, head, wanted.runs), encoding="utf-8")
+        parts = {part: last for part in PARTS if (last := kept(part)) is not None}
+        missing = [part for part in PARTS if part not in parts]
+        if missing:
+            parser.error(f"nothing is known yet of {', '.join(missing)}: measure that first")
+        wanted.out.write_text(document(parts), encoding="utf-8")
 
 
-def _head(load: float, others: Mapping[str, float], seconds: float) -> str:
+def _head(load: float, others: float, seconds: float) -> str:
     """Where and when: machine, versions, how busy the machine was with other things."""
     servers = [version_of(broker_binary(), "-h").removesuffix(" running on libmosquitto")]
     servers += [
@@ -74,10 +79,9 @@ def _head(load: float, others: Mapping[str, float], seconds: float) -> str:
     folder = tempfile.gettempdir()
     mounts = [part for part in psutil.disk_partitions(all=True) if Path(folder).is_relative_to(part.mountpoint)]
     kind = max(mounts, key=lambda part: len(part.mountpoint)).fstype
-    busy = ", ".join(f"{part} {max(0.0, cores):.2f}" for part, cores in others.items())
     return (
         f"**Machine.** {machine()}; data on {kind}.\n"
-        f"**How busy.** Load average before it began: {load:.2f}. Cores that other programs took meanwhile: {busy}.\n"
+        f"**How busy.** Load average before it began: {load:.2f}; other programs took {max(0.0, others):.2f} cores meanwhile.\n"
         f"**Versions.** {'; '.join(servers)}; {libraries}.\n"
         f"**When.** {datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {seconds / 60:.1f} minutes."
     )

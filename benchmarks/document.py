@@ -4,33 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from benchmarks import api, centre, edge, influxdb
+from benchmarks import api, centre, edge, influxdb, peers
 from benchmarks.demo import DemoTable
-from benchmarks.edge_life import LifeTable
+from benchmarks.edge_peers import SIZES
 from benchmarks.measure import Table
+from benchmarks.results import AnyTable, Found
 
-__all__ = ["Tables", "document"]
-
-Tables = Mapping[str, Sequence[Table | DemoTable | LifeTable]]
+__all__ = ["document"]
 
 _TEXT = """\
 # Benchmarks
 
-Written by `.venv/bin/python -m benchmarks --out docs/benchmarks.md`; the figures in the text are those of the tables.
+Written by `.venv/bin/python -m benchmarks --out docs/benchmarks.md`; the figures in the text are those of the tables. With the
+names of parts before `--out` only those are measured anew; what the others found last is kept in `benchmarks/results/`.
 
 **What.** Every path runs as in production: the real commands as processes of their own, real Modbus TCP, a real
 mosquitto, real files and servers, all on the loopback of one machine. Beside it, in the same run, stands its *raw
 bound*: the same bytes moved with nothing around them. Paths take turns, so that a noisy minute hits them alike.
 
 **How to read.** A *reading* is one device at one instant with all its values. CPU is that of the measured process with
-all its threads, by the kernel's account. Figures are medians of {runs} runs with their range. Trust the ratios before
+all its threads, by the kernel's account. Figures are medians of several runs with their range. Trust the ratios before
 the absolute figures: on another machine both columns move together.
 
 **How to repeat.** `make bench` prints the tables (about five minutes; needs mosquitto, and InfluxDB 1.x as `influxd` or
-2.x as `influxd2` for that part). Parts: `python -m benchmarks edge centre influxdb api demo`. These are no tests and no
+2.x as `influxd2` for that part). Parts: `python -m benchmarks edge life edge-peers centre influxdb
+api demo`; `edge-peers` says which programs it lacks, and how they are installed. These are no tests and no
 thresholds: machines differ.
-
-{head}
 
 {tables}
 ## What the ratios say
@@ -39,6 +38,10 @@ thresholds: machines differ.
   pymodbus alone, which is {pymodbus:.1f} times the bound. The rest is decoding and checking, one commit to disk a second, MQTT
   and confirmations: the price of losing nothing. {edge_devices} devices at 1 Hz take {gateway_core:.1%} of a core. A serial field bus ends
   far sooner: a 9,600 baud line carries some six reads of 60 registers a second.
+- **Edge and its peers.** With {small} devices a reading costs {lean:.1f} times sixty lines of bare asyncio and gmqtt, which check
+  and keep nothing, and {large_lean:.1f} times with {large}. thingsboard-gateway takes {thingsboard:.1f} times our CPU in its usual way and
+  {thingsboard_block:.1f} times with block reads at {small} devices, Telegraf {telegraf:.1f} times. Node-RED stands not beside them here:
+  its Modbus nodes could not be installed.
 - **Centre.** A collector costs {collector:.1f} times bare receiving and bare inserting together. Our store alone is at
   {store:.1f} times that bound, so storing is near what SQLite can do; the rest is the MQTT client library, checking every value,
   marking quarter-hours and the live picture. {collector_rate:,.0f} readings a second are {collector_tens:,.0f} devices read every ten
@@ -64,7 +67,7 @@ thresholds: machines differ.
 - Days: growth of the store, compaction in InfluxDB, a broker with persistence.
 - A backlog after an outage, restarts, kill -9: `tests/` show that nothing is lost, not how fast it is.
 - Several collectors on one broker or server; many readers of long histories while the collector writes.
-- Other programs: only bare bounds stand beside ours here.
+- Other programs at the centre: only bare bounds stand beside ours there.
 """
 _INFLUX = """\
 - **InfluxDB.** Collector and server together cost {ratios} posting finished lines, which receives nothing by MQTT. The server
@@ -72,22 +75,31 @@ _INFLUX = """\
 """
 
 
-def document(tables: Tables, head: str, runs: int) -> str:
-    """The whole document. `tables` by part, every part but influxdb filled."""
+def document(parts: Mapping[str, Found]) -> str:
+    """The whole document. `parts` by name, every part but influxdb filled."""
+    tables = {name: found.tables for name, found in parts.items()}
     (edges,), (centres,) = tables["edge"], tables["centre"]
     live, stream, history = tables["api"]
     (demo,) = tables["demo"]
+    small, large, *_ = tables["edge-peers"]
     assert isinstance(edges, Table)
     assert isinstance(centres, Table)
     assert isinstance(live, Table)
     assert isinstance(stream, Table)
     assert isinstance(history, Table)
     assert isinstance(demo, DemoTable)
-    gateway, collector = edges.row(edge.GATEWAY), centres.row(centre.COLLECTOR)
+    assert isinstance(small, Table)
+    assert isinstance(large, Table)
+    gateway, collector, ours = edges.row(edge.GATEWAY), centres.row(centre.COLLECTOR), small.ratio(peers.GATEWAY)
     return _TEXT.format(
-        runs=runs,
-        head=head,
-        tables="".join(f"{table.markdown()}\n" for part in tables.values() for table in part),
+        tables="".join(_section(found) for found in parts.values()),
+        small=SIZES[0],
+        large=SIZES[1],
+        lean=ours,
+        large_lean=large.ratio(peers.GATEWAY),
+        thingsboard=small.ratio(peers.THINGSBOARD) / ours,
+        thingsboard_block=small.ratio(peers.THINGSBOARD_BLOCK) / ours,
+        telegraf=small.ratio(peers.TELEGRAF) / ours,
         gateway=edges.ratio(edge.GATEWAY),
         pymodbus=edges.ratio(edge.PYMODBUS),
         gateway_pymodbus=edges.ratio(edge.GATEWAY) / edges.ratio(edge.PYMODBUS),
@@ -110,6 +122,10 @@ def document(tables: Tables, head: str, runs: int) -> str:
     )
 
 
-def _influx(tables: Sequence[Table | DemoTable | LifeTable]) -> str:
+def _section(found: Found) -> str:
+    return "".join(f"{table.markdown()}\n" for table in found.tables) + f"{found.when}\n\n"
+
+
+def _influx(tables: Sequence[AnyTable]) -> str:
     found = [f"{table.ratio(influxdb.COLLECTOR):.1f} times" for table in tables if isinstance(table, Table)]
     return _INFLUX.format(ratios=" and ".join(found)) if found else ""

@@ -14,7 +14,18 @@ from pathlib import Path
 
 import psutil
 
-__all__ = ["Row", "Run", "Table", "cpu_seconds", "machine", "measured", "memory_mb", "others_cpu_seconds", "version_of"]
+__all__ = [
+    "Facts",
+    "Row",
+    "Run",
+    "Table",
+    "cpu_seconds",
+    "machine",
+    "measured",
+    "memory_mb",
+    "others_cpu_seconds",
+    "version_of",
+]
 
 _SCHEDULED_CLOCK = 2  # the kernel's number for a process's CPU time in nanoseconds (CPUCLOCK_SCHED)
 
@@ -103,6 +114,21 @@ class Table:
             ratio = self.ratio(row.name)
             lines.append(f"| {name} | {row.per_s:,.0f} | {cpu} | {ratio:.{1 if ratio >= 1 else 2}f} | {note} |")
         return "\n".join(lines) + "\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Findings in words and figures; the first column names, the others are figures."""
+
+    title: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+    def markdown(self) -> str:
+        """The table as it is printed."""
+        head = f"| {' | '.join(self.columns)} |"
+        lines = [f"### {self.title}", "", head, "|---|" + "---:|" * (len(self.columns) - 1)]
+        return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in self.rows)]) + "\n"
 
 
 def measured(runs: int, paths: Mapping[str, tuple[Callable[[], Run], str]]) -> list[Row]:

@@ -16,7 +16,17 @@ from typing import Any, TypeVar
 
 import yaml
 
-__all__ = ["broker_binary", "free_ports", "in_background", "in_child", "mosquitto", "service", "until", "wait_for_port"]
+__all__ = [
+    "broker_binary",
+    "ended",
+    "free_ports",
+    "in_background",
+    "in_child",
+    "mosquitto",
+    "service",
+    "until",
+    "wait_for_port",
+]
 
 _Result = TypeVar("_Result")
 _spawn = multiprocessing.get_context("spawn")
@@ -39,13 +49,13 @@ def service(command: str, config: dict[str, Any], folder: Path) -> Iterator[int]
             print(f"the {command} said:\n{said.read_text(encoding='utf-8')}", file=sys.stderr)
             raise
         finally:
-            _end(process)
+            ended(process)
 
 
 @contextmanager
-def mosquitto(folder: Path) -> Iterator[tuple[int, int]]:
+def mosquitto(folder: Path, port: int | None = None) -> Iterator[tuple[int, int]]:
     """A broker without persistence: (port, pid)."""
-    (port,) = free_ports(1)
+    port = port or free_ports(1)[0]
     config = folder / "mosquitto.conf"
     config.write_text(
         f"listener {port} 127.0.0.1\nallow_anonymous true\npersistence false\n"
@@ -59,7 +69,7 @@ def mosquitto(folder: Path) -> Iterator[tuple[int, int]]:
         wait_for_port(port)
         yield port, process.pid
     finally:
-        _end(process)
+        ended(process)
 
 
 def broker_binary() -> str:
@@ -114,7 +124,8 @@ def _child(pipe: Connection, function: Callable[..., Any], arguments: tuple[Any,
     pipe.send(function(*arguments))
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
+def ended(process: subprocess.Popen[bytes]) -> None:
+    """Ends it, kindly for 15 s."""
     process.terminate()
     try:
         process.wait(15)

@@ -17,20 +17,17 @@ import termios
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, Protocol, TypeVar
 from urllib.parse import parse_qs, urlsplit
 
-from pymodbus import FramerType, ModbusException
-from pymodbus.client import AsyncModbusSerialClient, AsyncModbusTcpClient
-from pymodbus.pdu import ModbusPDU
-
 from energy.errors import ConfigError, DeviceError
+from gateway.modbus_tcp import BadAnswer, Refusal, TcpClient
 from gateway.registers import Function
 
 __all__ = ["Bus", "BusAddress", "parse_bus_url"]
 
 _BUSY_CODES: Final = {4, 6}  # server failure and busy are transient on Huawei and GoodWe
-_BUSY_PAUSES_S: Final = (0.1, 0.4)
+_BUSY_PAUSES_S: Final = (0.1, 0.4, None)  # after the last the caller is told
 _ABSENT_CODES: Final = {10, 11}  # a Modbus gateway says that the unit behind it does not answer
 _EXCEPTIONS: Final = {
     1: "illegal function",
@@ -47,6 +44,7 @@ _LATE_TIMEOUTS: Final = 4  # a unit that did not answer is left alone for so man
 _P1_BAUD: Final = 115_200
 _CONNECT_PAUSE_S: Final = 0.5
 _CONNECT_PAUSE_MAX_S: Final = 8.0
+_Answer = TypeVar("_Answer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +98,26 @@ def parse_bus_url(url: str) -> BusAddress:
     raise ConfigError(f"{url!r} is no bus", field="url", hint=hint)
 
 
+class Client(Protocol):
+    """An open connection, whatever its framing. Calls raise Refusal, BadAnswer and OSError (TimeoutError is one)."""
+
+    @property
+    def connected(self) -> bool:
+        """Whether the connection stands, as far as is known."""
+
+    async def connect(self) -> bool:
+        """Opens it; False when it cannot be."""
+
+    def close(self) -> None:
+        """Ends it at once."""
+
+    async def read(self, unit: int, function: Function, address: int, count: int) -> list[int]:
+        """`count` registers, or coils as 0 and 1."""
+
+    async def write(self, unit: int, function: Function, address: int, values: Sequence[int], *, single: bool) -> None:
+        """Writes registers or coils in one request."""
+
+
 class Bus:
     """A transport over one connection. Safe to use from several tasks: requests queue up fairly."""
 
@@ -119,7 +137,7 @@ class Bus:
         self._unit_gaps_s = dict(unit_gaps_s or {})
         self._unit_quiet_until: dict[int, float] = {}
         self._lock = asyncio.Lock()
-        self._client: AsyncModbusTcpClient | AsyncModbusSerialClient | None = None
+        self._client: Client | None = None
         self._quiet_until = 0.0
         self._timeouts = 0
         self._connect_failures = 0
@@ -127,42 +145,17 @@ class Bus:
 
     async def read(self, unit: int, function: Function, address: int, count: int) -> list[int]:
         """`count` registers, or coils as 0 and 1. Raises DeviceError."""
-
-        def request(client: AsyncModbusTcpClient | AsyncModbusSerialClient) -> Awaitable[ModbusPDU]:
-            if function == "holding":
-                return client.read_holding_registers(address, count=count, device_id=unit)
-            if function == "input":
-                return client.read_input_registers(address, count=count, device_id=unit)
-            if function == "coil":
-                return client.read_coils(address, count=count, device_id=unit)
-            return client.read_discrete_inputs(address, count=count, device_id=unit)
-
-        answer = await self._ask(unit, f"{function} {address}", request)
-        if function in {"coil", "discrete"}:
-            values = [int(bit) for bit in answer.bits[:count]]  # answers are filled up to whole bytes
-        else:
-            values = list(answer.registers)
-        if len(values) != count:
-            self.close()
-            raise DeviceError(f"unit {unit} answered {len(values)} of {count} values", kind="garbage")
-        return values
+        return await self._ask(unit, function, address, lambda client: client.read(unit, function, address, count))
 
     async def write(
         self, unit: int, function: Function, address: int, values: Sequence[int], *, single: bool = False
     ) -> None:
         """Writes registers (function code 16, one by 6 where `single`) or coils (15). Raises DeviceError."""
-
-        def request(client: AsyncModbusTcpClient | AsyncModbusSerialClient) -> Awaitable[ModbusPDU]:
-            if function == "coil":
-                return client.write_coils(address, [bool(value) for value in values], device_id=unit)
-            if single:
-                (value,) = values
-                return client.write_register(address, value, device_id=unit)
-            return client.write_registers(address, list(values), device_id=unit)
-
         if function not in {"holding", "coil"}:
             raise DeviceError(f"{function} registers cannot be written", kind="exception")
-        await self._ask(unit, f"{function} {address}", request)
+        await self._ask(
+            unit, function, address, lambda client: client.write(unit, function, address, values, single=single)
+        )
 
     def close(self) -> None:
         """Closes the connection; the next request opens it again."""
@@ -170,21 +163,24 @@ class Bus:
             self._client.close()
             self._client = None
 
-    async def _ask(self, unit: int, what: str, request: _Request) -> ModbusPDU:
+    async def _ask(
+        self, unit: int, function: Function, address: int, request: Callable[[Client], Awaitable[_Answer]]
+    ) -> _Answer:
         """One request, repeated while the device says it is busy; others may use the bus in the pauses."""
-        for pause in (*_BUSY_PAUSES_S, None):
+        for pause in _BUSY_PAUSES_S:
             await self._unit_ready(unit)
-            async with self._lock:
-                answer = await self._exchange(unit, request)
-            if not answer.isError():
-                return answer
-            code = answer.exception_code
+            try:
+                async with self._lock:
+                    return await self._exchange(unit, request)
+            except Refusal as refusal:
+                code = refusal.code
             if code not in _BUSY_CODES:
                 kind = "silent" if code in _ABSENT_CODES else "exception"
-                raise DeviceError(f"unit {unit}, {what}: {_EXCEPTIONS.get(code, f'exception {code}')}", kind=kind)
+                why = _EXCEPTIONS.get(code, f"exception {code}")
+                raise DeviceError(f"unit {unit}, {function} {address}: {why}", kind=kind)
             if pause is not None:
                 await asyncio.sleep(pause)
-        raise DeviceError(f"unit {unit}, {what}: still busy", kind="busy")
+        raise DeviceError(f"unit {unit}, {function} {address}: still busy", kind="busy")
 
     async def _unit_ready(self, unit: int) -> None:
         """Waits for the pause this unit needs; its neighbours have the bus meanwhile."""
@@ -192,25 +188,34 @@ class Bus:
         if wait > 0:
             await asyncio.sleep(wait)
 
-    async def _exchange(self, unit: int, request: _Request) -> ModbusPDU:
+    async def _exchange(self, unit: int, request: Callable[[Client], Awaitable[_Answer]]) -> _Answer:
         client = await self._connected()
         loop = asyncio.get_running_loop()
         if (wait := self._quiet_until - loop.time()) > 0:
             await asyncio.sleep(wait)
         try:
             answer = await request(client)
-        except (ModbusException, OSError) as error:
+        except Refusal:
+            self._note_answer(unit, loop.time())
+            raise
+        except BadAnswer as error:
+            self.close()
+            raise DeviceError(f"unit {unit}: {error}", kind="garbage") from error
+        except OSError as error:
             self._note_timeout(unit, loop.time())
             raise DeviceError(f"unit {unit} did not answer within {self.timeout_s:g} s", kind="silent") from error
         except asyncio.CancelledError:
             if self.address.rtu_framing:
                 self._note_timeout(unit, loop.time())  # its answer may still come
             raise
-        self._timeouts = 0
-        self._quiet_until = loop.time() + self._request_gap_s
-        if unit in self._unit_gaps_s:
-            self._unit_quiet_until[unit] = loop.time() + self._unit_gaps_s[unit]
+        self._note_answer(unit, loop.time())
         return answer
+
+    def _note_answer(self, unit: int, now: float) -> None:
+        self._timeouts = 0
+        self._quiet_until = now + self._request_gap_s
+        if unit in self._unit_gaps_s:
+            self._unit_quiet_until[unit] = now + self._unit_gaps_s[unit]
 
     def _note_timeout(self, unit: int, now: float) -> None:
         self._timeouts += 1
@@ -222,7 +227,7 @@ class Bus:
             self.close()
             self._timeouts = 0
 
-    async def _connected(self) -> AsyncModbusTcpClient | AsyncModbusSerialClient:
+    async def _connected(self) -> Client:
         if self._client is not None and self._client.connected:
             return self._client
         self.close()
@@ -249,26 +254,13 @@ class Bus:
             await asyncio.sleep(self._connect_delay_s)
         return client
 
-    def _make_client(self) -> AsyncModbusTcpClient | AsyncModbusSerialClient:
+    def _make_client(self) -> Client:
         where = self.address
-        if where.scheme == "rtu":
-            return AsyncModbusSerialClient(
-                where.host,
-                baudrate=where.baud,
-                parity=where.parity,
-                stopbits=where.stopbits,
-                timeout=self.timeout_s,
-                retries=0,
-                reconnect_delay=0,
-            )
-        return AsyncModbusTcpClient(
-            where.host,
-            port=where.port,
-            framer=FramerType.RTU if where.rtu_framing else FramerType.SOCKET,
-            timeout=self.timeout_s,
-            retries=0,
-            reconnect_delay=0,
-        )
+        if where.scheme == "tcp":
+            return TcpClient(where.host, where.port, self.timeout_s)
+        from gateway.modbus_rtu import RtuClient  # noqa: PLC0415 - pymodbus is large, and most gateways have no such line
+
+        return RtuClient(where, self.timeout_s)
 
 
 def _unreachable(where: BusAddress) -> DeviceError:
@@ -294,6 +286,3 @@ def _unreachable(where: BusAddress) -> DeviceError:
         kind="connection",
         hint="another program may have it (`fuser` tells which), or the adapter cannot do these settings",
     )
-
-
-_Request = Callable[[AsyncModbusTcpClient | AsyncModbusSerialClient], Awaitable[ModbusPDU]]
