@@ -25,6 +25,7 @@ __all__ = [
     "decode_answers",
     "discover",
     "first_located",
+    "in_its_order",
     "locate",
     "physical",
     "read_device",
@@ -64,11 +65,24 @@ class Layout:
 
 
 async def discover(transport: Transport, unit: int, profile: Profile) -> Layout:
-    """The layout of a device; a SunSpec device is asked for its chain of models. Raises DeviceError."""
+    """The layout of a device; it is asked for its chain of models and its word order. Raises DeviceError."""
     if profile.sunspec is None:
-        return locate(profile, {})
+        return locate(await in_its_order(transport, unit, profile), {})
     chain = await sunspec.walk(lambda address, count: transport.read(unit, "holding", address, count), profile.sunspec)
     return locate(profile, chain)
+
+
+async def in_its_order(transport: Transport, unit: int, profile: Profile) -> Profile:
+    """`profile` with the word order this very device tells; its own where none is told. Raises DeviceError."""
+    if profile.word_order_from is None:
+        return profile
+    try:
+        told, _ = await read_point(transport, unit, locate(profile, {}).located[profile.word_order_from])
+    except DeviceError as error:
+        if error.kind != "exception":
+            raise
+        return profile
+    return profile.model_copy(update={"word_order": told}) if told in {"little", "big"} else profile
 
 
 def locate(profile: Profile, chain: dict[int, sunspec.ModelBlock]) -> Layout:

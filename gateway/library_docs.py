@@ -29,6 +29,33 @@ commanded only where the configuration accepts it (`accept_no_watchdog: true`).
 Signs are ours wherever the vendor's differ: grid + import, pv + production, battery + discharge, every consumer +
 consumption. A hybrid inverter is two or three devices on one bus: PV, battery and grid meter.
 """
+_OWN: Final = """\
+## A device of your own
+
+One file of YAML, no code. Put it into a folder, name the folder in the gateway's configuration (`profiles_dir: folder`), and
+compare with the display: `commonwatt probe URL --profile my-meter --profiles-dir folder`. This one is complete:
+
+```yaml
+profile: my-meter
+manufacturer: Example
+model: M1 three-phase meter
+role: grid
+source: [manual of the M1, table 4]
+verified: one-source
+word_order: little  # the low word of a 32-bit value comes first
+max_read: 50
+points:
+  - {point: P sum, name: power_w, unit: W, address: 0x28, function: input, type: s32, scale: 0.1, sign: -1}
+  - {point: U1, name: voltage_l1_v, unit: V, address: 0, function: input, type: s32, scale: 0.1}
+  - {point: kWh in, name: energy_import_wh, unit: Wh, address: 0x34, function: input, type: u32, scale: 100}
+  - {point: state, name: state, address: 0x102, type: u16, states: {0: ok, 1: phase missing}}
+traps:
+  - The meter counts export as positive; the sign turns it round.
+```
+
+`address` is 0-based as on the wire, `scale` and `sign` make the register's number the quantity in `unit`; `invalid` and
+`range` tell what is no value. gateway/profile.py names every key, gateway/profiles/ has an example of each.
+"""
 _ROLES: Final = {
     Role.GRID: "Meters",
     Role.PV: "PV inverters",
@@ -50,6 +77,7 @@ def render(library: Library) -> str:
         members = [profile for profile in profiles if profile.role is role]
         if members:
             parts += [f"## {title}\n", *map(_device, members)]
+    parts.append(_OWN)
     return "\n".join(parts)
 
 
@@ -99,6 +127,8 @@ def _speaks(profile: Profile) -> str:
         models = " and ".join(" or ".join(map(str, group)) for group in profile.sunspec.needs)
         return f"Modbus, SunSpec with models {models}; their place is found by walking the chain"
     order = "high word first" if profile.word_order == "big" else "low word first"
+    if profile.word_order_from:
+        order = "its word order as the device tells it"
     return f"Modbus, {order}, at most {profile.max_read} registers per request"
 
 

@@ -9,7 +9,7 @@ from typing import Final
 from energy.errors import DeviceError
 from energy.quantities import Quality
 from gateway import sunspec
-from gateway.device import Layout, Located, Transport, discover, locate, read_device, read_point
+from gateway.device import Layout, Located, Transport, discover, in_its_order, locate, read_device, read_point
 from gateway.profile import Library, Profile, SunSpec
 from gateway.sunspec import ModelBlock
 from gateway.sunspec_models import decode_model, model_definition
@@ -149,8 +149,8 @@ async def _fitting(
     fitting: list[tuple[tuple[int, ...], str]] = []
     unanswered = 0
     for profile in profiles:
-        layout = locate(profile, chain)
         try:
+            layout = locate(await in_its_order(transport, unit, profile), chain)
             if not await _says_so(transport, unit, profile, layout):
                 continue
             reading = await read_device(transport, unit, layout, profile.profile, 0)

@@ -191,6 +191,7 @@ class Profile(_Model):
     verified: Literal["two-sources", "one-source", "simulated"]
     protocol: Literal["modbus", "p1"] = "modbus"
     word_order: WordOrder = "big"
+    word_order_from: str | None = Field(default=None, description="point whose states, little and big, tell the order")
     max_read: int = Field(default=125, ge=1, le=125)
     max_gap: int = Field(default=0, ge=0, le=124)
     pacing: Pacing = Pacing()
@@ -219,12 +220,19 @@ class Profile(_Model):
         unknown = {*self.identified_by, *self.identity.model_dump(exclude_none=True).values()} - set(names)
         if unknown:
             raise ValueError(f"identity: unknown points {', '.join(sorted(unknown))}")
+        if self.word_order_from is not None:
+            self._check_word_order(self.word_order_from, names)
         quantities = [control.quantity for control in self.controls]
         if len(quantities) != len(set(quantities)):
             raise ValueError("one control per quantity")
         for control in self.controls:
             self._check_control(control, set(names))
         return self
+
+    def _check_word_order(self, name: str, known: list[str]) -> None:
+        point = self.point(name) if name in known else None
+        if point is None or point.extent > 1 or set(point.states.values()) != {"little", "big"}:
+            raise ValueError(f"word_order_from: {name} must be a point of one register with the states little and big")
 
     def _check_control(self, control: Control, known: set[str]) -> None:
         if control.quantity not in QUANTITIES:

@@ -2,31 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
-import struct
-from importlib.resources import files
 from pathlib import Path
 
 import pytest
-from pymodbus.server import ModbusTcpServer
-from pymodbus.simulator import DataType, SimData, SimDevice
 
-from energy.errors import ConfigError, DeviceError
+from energy.errors import ConfigError
 from energy.quantities import QUANTITIES
-from gateway.actuator import Actuator
 from gateway.device import discover, read_device
 from gateway.library_docs import render
-from gateway.modbus import Bus, BusAddress
 from gateway.probe import probe, scan
 from gateway.profile import Library
+from tests.gateway.images import BASE, Image, definition, image_of, pack, served
 
 LIBRARY = Library()
 MODBUS = [name for name in LIBRARY.names() if LIBRARY.get(name).protocol == "modbus"]
-FORMATS = {"u16": ">H", "s16": ">h", "u32": ">I", "s32": ">i", "u64": ">Q", "s64": ">q", "f32": ">f", "f64": ">d"}
-FORMATS |= {"acc32": ">I", "acc64": ">Q"}
-BASE = 40_000
-MAINS = {"frequency_hz": 50, "voltage_l1_v": 230}
 DEVICES = {
     "abb-b23-b24",
     "abb-terra-ac",
@@ -68,7 +57,19 @@ DEVICES = {
     "sungrow-sh-meter",
     "sungrow-sh-pv",
     "sunspec-storage-124",
+    "janitza-b23-b24",
+    "janitza-umg511",
+    "janitza-umg604",
+    "janitza-umg806",
+    "phoenix-charx",
+    "shelly-pro-3em",
+    "shelly-pro-em",
+    "shelly-pro-em-2",
+    "solaredge-battery-2",
+    "solaredge-meter-2",
+    "solaredge-meter-3",
     "victron-evcs",
+    "victron-gx-acload",
     "victron-gx-battery",
     "victron-gx-grid",
     "waveshare-relay",
@@ -77,152 +78,6 @@ DEVICES = {
 
 def test_library_holds_the_devices_that_are_promised():
     assert set(LIBRARY.names()) >= DEVICES
-
-
-class Image:
-    """The registers of one device, and what its points mean."""
-
-    def __init__(self):
-        self.words: dict[tuple[str, int], int] = {}
-        self.expected: dict[str, object] = {}
-
-    def put(self, function, address, words):
-        for at, word in enumerate(words, address):
-            taken = self.words.setdefault((function, at), word)
-            assert taken == word, f"two points want {function} {at}"
-
-
-def pack(type_name, raw, order):
-    """Words of a raw value, by struct."""
-    if type_name.startswith("str"):
-        size = 2 * int(type_name[3:])
-        return struct.unpack(f">{size // 2}H", raw.encode().ljust(size, b"\0")[:size])
-    if type_name.startswith("bits"):
-        return [raw >> bit & 1 for bit in range(int(type_name[4:]))]
-    data = struct.pack(FORMATS[type_name], raw)
-    words = struct.unpack(f">{len(data) // 2}H", data)
-    return words if order == "big" else words[::-1]
-
-
-def choose(point, index, power, shares):
-    """(raw, what it means): as large a number as the point may have, negative where it can be."""
-    if point.type.startswith("str"):
-        text = f"T{index}"[: 2 * int(point.type[3:])]
-        return text, text
-    if point.states:
-        raw = sorted(point.states)[index % len(point.states)]
-        return raw, point.states[raw]
-    if point.type.startswith("f"):
-        candidates = [-12_345.75 - index, 12_345.75 + index, 230.5 + index, 50.5, 0.25]
-    elif point.type.startswith("s"):
-        candidates = [-70_000 - index, -1_234 - index, 70_000 + index, 1_234 + index, 50 + index % 40, 9]
-    else:
-        candidates = [5_000_000_000 + index, 70_000 + index, 41_000 + index, 1_234 + index, 501, 50 + index % 40, 9]
-    for raw in candidates:
-        value = raw * point.sign * point.scale * 10.0**power
-        with contextlib.suppress(struct.error):
-            struct.pack(FORMATS[point.type], raw)
-            if raw not in point.invalid and possible(point, value, shares):
-                return raw, value
-    raise AssertionError(f"no value for {point.point}")
-
-
-def possible(point, value, shares):
-    if point.range is not None and not point.range[0] <= value <= point.range[1]:
-        return False
-    facts = QUANTITIES.get(point.name)
-    return facts is None or facts.low <= shares * value <= facts.high
-
-
-def image_of(profile, power=0, last=False, said=()):
-    """The device's registers; of a group of alternative models it has the first, or the `last`.
-
-    `said`: raw values of some points. With it the device also shows plausible mains.
-    """
-    image = Image()
-    chain = sunspec_chain(profile, image, last) if profile.sunspec else {}
-    for index, point in enumerate(profile.points):
-        start, factor = point.address, point.scale_factor
-        if point.offset is not None:
-            model = next((model for model in point.models if model in chain), None)
-            if model is None:
-                continue
-            start = chain[model] + point.offset
-            factor = None if factor is None else chain[model] + factor
-        shares = sum(other.name == point.name for other in profile.points)
-        raw, value = choose(point, index, power if factor is not None else 0, shares)
-        if said and point.name in MAINS:
-            raw = MAINS[point.name] / (point.scale * 10.0 ** (power if factor is not None else 0))
-            raw = raw if point.type.startswith("f") else round(raw)
-        raw = dict(said).get(point.point, raw)
-        image.put(point.function, start, pack(point.type, raw, point.word_order or profile.word_order))
-        if factor is not None:
-            image.put(point.function, factor, [power & 0xFFFF])
-        image.expected[point.point] = value
-    return image
-
-
-def sunspec_chain(profile, image, last):
-    """Marker, model 1 and the models the profile has points in, each with the length the standard gives it."""
-    groups = [set(group) for group in profile.sunspec.needs]
-    mine = {group[-1 if last else 0] for group in profile.sunspec.needs}
-    asked = {model for point in profile.points for model in point.models}
-    others = {model for model in asked if not any(model in group for group in groups)}
-    chain, address = {}, BASE + 2
-    image.put("holding", BASE, [0x5375, 0x6E53])
-    earlier = sorted(mine) * (profile.sunspec.occurrence - 1)  # of other devices on the same map
-    for model in [1, *earlier, *sorted((mine | others) - {1})]:
-        length = 100 if model == 160 else definition_length(model)
-        chain[model] = address
-        image.put("holding", address, [model, length])
-        address += 2 + length
-    image.put("holding", address, [0xFFFF, 0])
-    return chain
-
-
-def definition(model):
-    return json.loads((files("sunspec2") / "models" / "json" / f"model_{model}.json").read_text("utf-8"))["group"]
-
-
-def definition_length(model):
-    return sum(point["size"] for point in definition(model)["points"]) - 2
-
-
-def blocks(image, function, max_gap):
-    """Legal ranges of one function, gaps of up to `max_gap` filled: what the profile says may be read along."""
-    addresses = sorted(address for kind, address in image.words if kind == function)
-    runs: list[list[int]] = []
-    for address in addresses:
-        if runs and address - runs[-1][-1] <= max_gap + 1:
-            runs[-1].extend(range(runs[-1][-1] + 1, address + 1))
-        else:
-            runs.append([address])
-    return [(run[0], [image.words.get((function, address), 0) for address in run]) for run in runs]
-
-
-@contextlib.asynccontextmanager
-async def served(image, max_gap=0):
-    """A bus to a pymodbus server that has these registers and no others, as unit 1."""
-    gap = 200 if any(kind == "holding" and at == BASE for kind, at in image.words) else max_gap
-    coils = [bool(image.words.get(("coil", bit), 0)) for bit in range(16)]
-    memory = [
-        [SimData(0, values=coils, datatype=DataType.BITS)],
-        [SimData(0, values=[False] * 16, datatype=DataType.BITS)],
-        *(
-            [SimData(at, values=words, datatype=DataType.REGISTERS) for at, words in blocks(image, function, gap)]
-            or [SimData(0, datatype=DataType.INVALID)]
-            for function in ("holding", "input")
-        ),
-    ]
-    server = ModbusTcpServer([SimDevice(1, tuple(memory))], address=("127.0.0.1", 0))
-    await server.serve_forever(background=True)
-    port = server.transport.sockets[0].getsockname()[1]
-    bus = Bus(BusAddress("tcp", "127.0.0.1", port), timeout_s=2)
-    try:
-        yield bus
-    finally:
-        bus.close()
-        await server.shutdown()
 
 
 def close_to(expected):
@@ -318,6 +173,18 @@ GOLDEN = [
     ("byd-battery-box", {("holding", 0x0500): [64]}, {"soc_pct": 64}),
     ("waveshare-relay", {("coil", 0): [1]}, {"state": "on"}),
     ("waveshare-sg-ready", {("coil", 0): [0, 1]}, {"state": "boost"}),
+    ("shelly-pro-3em", {("input", 1020): [0xA260, 0x4369]}, {"voltage_l1_v": 233.6343}),  # seen on a device
+    ("janitza-umg604", {("holding", 9863): [0x447A, 0x0000]}, {"energy_export_wh": 1000}),
+    (
+        "phoenix-charx",
+        {("holding", 1244): [0x0070, 0x8D80], ("holding", 1299): [0x4332]},
+        {"power_w": 7376.256, "state": "C2"},
+    ),
+    (
+        "victron-gx-evcs",
+        {("holding", 3816): [0, 12_345], ("holding", 3824): [2]},
+        {"energy_import_wh": 123_450, "state": "charging"},
+    ),
 ]
 
 
@@ -338,87 +205,6 @@ async def test_profile_tells_a_vendors_registers_in_our_units_and_signs(name, re
         assert (quantity in reading.bad) == (value is None)
 
 
-def battery_124(name):
-    """(image, address of model 124) with a nameplate of 5 kW and hundredths of a per cent."""
-    profile = LIBRARY.get(name)
-    image = Image()
-    chain = sunspec_chain(profile, image, last=False)
-    for model, at in chain.items():
-        for offset in range(2, 100 if model == 160 else definition_length(model)):
-            image.words.setdefault(("holding", at + offset), 0)
-    at = chain[124]
-    image.words |= {("holding", at + 2): 5000, ("holding", at + 18): 0, ("holding", at + 25): -2 & 0xFFFF}
-    return profile, image, at
-
-
-@pytest.mark.parametrize("name", ["sunspec-storage-124", "fronius-gen24-battery"])
-@pytest.mark.parametrize(
-    ("power_w", "out", "into"), [(-2500, -5000, 5000), (2500, 5000, -5000), (0, 0, 0), (-9000, -10_000, 10_000)]
-)
-async def test_model_124_control_writes_both_limits_with_the_standards_signs(name, power_w, out, into):
-    """Negative OutWRte forces charging, negative InWRte forces discharging; both bits of StorCtl_Mod switch them on."""
-    profile, image, at = battery_124(name)
-    async with served(image) as bus:
-        actuator = Actuator(bus, 1, await discover(bus, 1, profile))
-        await actuator.apply(profile.controls[0], power_w, 600)
-        words = await bus.read(1, "holding", at, 26)
-        assert (words[12], words[13]) == (out & 0xFFFF, into & 0xFFFF)
-        assert (words[5], words[15]) == (3, 60)
-        await actuator.make_safe(profile.controls[0])
-        assert await bus.read(1, "holding", at + 5, 1) == [0]
-
-
-async def test_solaredge_limit_is_written_as_a_percentage_of_its_rating_and_trusts_only_its_own_timer():
-    profile = LIBRARY.get("solaredge-inverter")
-    image = image_of(profile)
-    for address, words in {0xF304: pack("f32", 10_000.0, "little"), 0xF310: [30, 0], 0xF322: [0, 0]}.items():
-        image.words |= {("holding", at): word for at, word in enumerate(words, address)}
-    async with served(image) as bus:
-        actuator = Actuator(bus, 1, await discover(bus, 1, profile))
-        assert await actuator.apply(profile.controls[0], 2500, 600) == 30
-        assert await bus.read(1, "holding", 0xF322, 2) == list(pack("f32", 25.0, "little"))
-        await actuator.make_safe(profile.controls[0])
-        assert await bus.read(1, "holding", 0xF322, 2) == list(pack("f32", 100.0, "little"))
-        assert await bus.read(1, "holding", 0xF300, 1) == [image.words["holding", 0xF300]]
-
-
-@pytest.mark.parametrize(("power_w", "tenths"), [(11_040, 160), (7000, 101), (4139, 0), (0, 0)])
-async def test_heidelberg_current_is_never_more_than_asked_and_pauses_below_six_amperes(power_w, tenths):
-    profile = LIBRARY.get("heidelberg-energy-control")
-    image = image_of(profile)
-    image.words["holding", 262] = 80
-    async with served(image) as bus:
-        actuator = Actuator(bus, 1, await discover(bus, 1, profile))
-        await actuator.apply(profile.controls[0], power_w, 600)
-        assert await bus.read(1, "holding", 261, 1) == [tenths]
-        await actuator.make_safe(profile.controls[0])
-        assert await bus.read(1, "holding", 261, 1) == [80]
-
-
-async def test_waveshare_relay_is_switched_and_left_open():
-    profile = LIBRARY.get("waveshare-relay")
-    async with served(image_of(profile)) as bus:
-        actuator = Actuator(bus, 1, await discover(bus, 1, profile))
-        await actuator.apply(profile.controls[0], "on", 600)
-        assert await bus.read(1, "coil", 0, 1) == [1]
-        await actuator.make_safe(profile.controls[0])
-        assert await bus.read(1, "coil", 0, 1) == [0]
-
-
-def test_no_control_writes_a_register_known_to_wear():
-    """SolarEdge's static registers, Victron's settings, SMA's parameters: flash on the device.
-
-    What is declared to wear is written on change only (test_vendor_controls).
-    """
-    worn = {0xE004, 0xE00A, 0xF001, 0xF100, 0xF142, *range(2700, 2715), 40_016}
-    for name in MODBUS:
-        profile = LIBRARY.get(name)
-        for control in profile.controls:
-            for write in (*control.apply, *control.safe):
-                point = profile.point(write.point)
-                assert point.wears or point.address not in worn, name
-
-
 def test_read_only_profiles_of_things_that_could_be_commanded_say_why():
     for name in LIBRARY.names():
         profile = LIBRARY.get(name)
@@ -434,6 +220,7 @@ IDENTIFIED = [
     ("socomec-countis-e", {"Product 1": 0x0053_004F, "Product 2": 0x0043_004F}, ""),
     ("fronius-gen24-pv", {"Mn": "Fronius"}, ""),
     ("eastron-sdm120", {"Active power": 500.0}, ""),
+    ("shelly-pro-3em", {"model": "PSME0-30ECEBU"}, ""),  # SPEM-003CEBEU as its registers have it
 ]
 
 
@@ -444,6 +231,37 @@ async def test_scan_names_a_device_by_what_it_says_of_itself(name, said, serial)
         (found,) = [found async for found in scan(bus, [1], LIBRARY)]
     assert found.profiles[:1] == (name,)
     assert found.serial == serial
+
+
+def test_example_of_the_devices_page_is_a_profile_that_loads(tmp_path):
+    """The promise that a new meter is one file of YAML."""
+    page = (Path(__file__).parents[2] / "docs" / "devices.md").read_text(encoding="utf-8")
+    (example,) = [part.split("```", 1)[0] for part in page.split("```yaml\n")[1:]]
+    assert len(example.splitlines()) <= 16
+    (tmp_path / "my-meter.yaml").write_text(example, encoding="utf-8")
+    profile = Library(tmp_path).get("my-meter")
+    assert {point.name for point in profile.points} == {"power_w", "voltage_l1_v", "energy_import_wh", "state"}
+
+
+@pytest.mark.parametrize(("told", "order"), [(0, "little"), (1, "big"), (7, "little")])
+async def test_kostal_s_word_order_is_the_one_that_its_register_5_tells(told, order):
+    profile = LIBRARY.get("kostal-plenticore-meter")
+    image = image_of(profile)
+    image.words["holding", 5] = told
+    for at, word in enumerate(pack("f32", -1234.5, order), 252):
+        image.words["holding", at] = word
+    async with served(image) as bus:
+        reading = await read_device(bus, 1, await discover(bus, 1, profile), "site/x", 0)
+    assert reading.v["power_w"] == -1234.5
+
+
+async def test_word_order_that_the_device_refuses_to_tell_is_the_profile_s():
+    profile = LIBRARY.get("kostal-plenticore-meter")
+    image = image_of(profile)
+    del image.words["holding", 5]
+    async with served(image) as bus:
+        layout = await discover(bus, 1, profile)
+    assert layout.profile.word_order == "little"
 
 
 def test_devices_page_is_what_the_library_says():
@@ -458,6 +276,8 @@ def test_devices_page_is_what_the_library_says():
         ("identified_by: {Q: [1]}", "identity: unknown points Q"),
         ("identity: {serial: Q}", "identity: unknown points Q"),
         ("protocol: p1", "a p1 profile has none"),
+        ("word_order_from: Q", "word_order_from: Q must be a point"),
+        ("word_order_from: P", "word_order_from: P must be a point"),
     ],
 )
 def test_profile_wrong_identity_or_protocol_is_an_error(tmp_path, change, message):
@@ -487,19 +307,6 @@ async def test_meters_behind_each_other_on_one_map_are_told_apart(name, power_w)
     async with served(image) as bus:
         reading = await read_device(bus, 1, await discover(bus, 1, LIBRARY.get(name)), "site/x", 0)
     assert reading.v["power_w"] == power_w
-
-
-async def test_charger_that_ignores_our_setpoint_fails_the_command():
-    """Alfen tells at 1214 whether it takes our current into account."""
-    profile = LIBRARY.get("alfen-ng9xx")
-    image = image_of(profile)
-    image.words |= {("holding", 1215): 3, ("holding", 1214): 0, ("holding", 1208): 0, ("holding", 1209): 60}
-    async with served(image, profile.max_gap) as bus:
-        actuator = Actuator(bus, 1, await discover(bus, 1, profile))
-        with pytest.raises(DeviceError, match="setpoint_accounted_for reads back 0, not 1"):
-            await actuator.apply(profile.controls[0], 7000, 60)
-        await bus.write(1, "holding", 1214, [1])
-        assert await actuator.apply(profile.controls[0], 7000, 60) == 60
 
 
 async def test_serial_number_with_more_digits_than_a_float_is_told_exactly():
