@@ -21,6 +21,7 @@ from benchmarks.demo import demo
 from benchmarks.document import document
 from benchmarks.edge import edge
 from benchmarks.edge_life import edge_life
+from benchmarks.edge_month import edge_month
 from benchmarks.edge_peers import edge_peers
 from benchmarks.influxdb import influxdb
 from benchmarks.measure import machine, others_cpu_seconds, version_of
@@ -33,12 +34,18 @@ PARTS: Final[dict[str, Callable[[int], Sequence[AnyTable]]]] = {
     "edge": edge,
     "life": edge_life,
     "edge-peers": edge_peers,
+    "month": edge_month,
     "centre": centre,
     "influxdb": influxdb,
     "api": api,
     "demo": demo,
 }
 _LIBRARIES: Final = ("pymodbus", "aiomqtt", "paho-mqtt", "uvloop", "msgspec", "fastapi", "uvicorn", "influxdb-client")
+
+
+def _usual() -> list[str]:
+    """All but those that take long or whose peers are not installed."""
+    return [part for part in PARTS if part != "month" and (part != "edge-peers" or not lacking())]
 
 
 def main() -> None:
@@ -51,7 +58,7 @@ def main() -> None:
     unknown = [part for part in wanted.parts if part not in PARTS]
     if unknown:
         parser.error(f"there is no part {unknown[0]!r}; there are {', '.join(PARTS)}")
-    for part in wanted.parts or [part for part in PARTS if part != "edge-peers" or not lacking()]:
+    for part in wanted.parts or _usual():
         print(f"measuring {part} ...", file=sys.stderr, flush=True)
         load, before, since = os.getloadavg()[0], others_cpu_seconds(), time.monotonic()
         tables = PARTS[part](wanted.runs)

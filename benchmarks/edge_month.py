@@ -47,6 +47,9 @@ class _Registers:
         self.reads += 1
         return [(0x4366 if n % 2 == 0 else (self.reads * 7 + unit + address + n) & 0xFFFF) for n in range(count)]
 
+    def rest_s(self, _unit: int) -> float:
+        return 0.0
+
     def close(self) -> None:
         """Nothing is held."""
 

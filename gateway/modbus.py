@@ -182,11 +182,14 @@ class Bus:
                 await asyncio.sleep(pause)
         raise DeviceError(f"unit {unit}, {function} {address}: still busy", kind="busy")
 
+    def rest_s(self, unit: int) -> float:
+        """Seconds for which this unit is still left alone; a request made earlier waits for it."""
+        return max(0.0, self._unit_quiet_until.get(unit, 0.0) - asyncio.get_running_loop().time())
+
     async def _unit_ready(self, unit: int) -> None:
         """Waits for the pause this unit needs; its neighbours have the bus meanwhile."""
-        wait = self._unit_quiet_until.get(unit, 0.0) - asyncio.get_running_loop().time()
-        if wait > 0:
-            await asyncio.sleep(wait)
+        if rest_s := self.rest_s(unit):
+            await asyncio.sleep(rest_s)
 
     async def _exchange(self, unit: int, request: Callable[[Client], Awaitable[_Answer]]) -> _Answer:
         client = await self._connected()

@@ -82,8 +82,11 @@ class Poller:
         collect: Callable[[Reading], None],
         status_changed: Callable[[], None],
         metrics: Metrics,
+        rest_s: Callable[[int], float] = lambda _unit: 0.0,
     ) -> None:
+        """`rest_s`: for how long a unit that failed is left alone by its bus; until then nobody should wait for it."""
         self._transport = transport
+        self._rest_s = rest_s
         self._devices = devices
         self._clock = clock
         self._phase_ms = round(PHASE_MS * clock.speed)
@@ -154,7 +157,8 @@ class Poller:
         self._metrics.poll_errors[error.kind] += 1
         device.forget_layout()
         backoff_ms = device.interval_ms * min(2**device.failures, _BACKOFF_INTERVALS)
-        backoff_ms = max(device.interval_ms, min(backoff_ms, _BACKOFF_MAX_MS))
+        rest_ms = round(self._rest_s(device.unit) * 1000 * self._clock.speed)
+        backoff_ms = max(device.interval_ms, rest_ms, min(backoff_ms, _BACKOFF_MAX_MS))
         device.failures += 1
         device.due_ms = next_on_grid(
             self._clock.now_ms() + backoff_ms - device.interval_ms, device.interval_ms, self._phase_ms

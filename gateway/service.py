@@ -170,7 +170,15 @@ class GatewayService:
             return P1Reader(
                 bus.address, meter, self._clock, collect=self._collect, status_changed=changed, metrics=self.metrics
             )
-        return Poller(bus, devices, self._clock, collect=self._collect, status_changed=changed, metrics=self.metrics)
+        return Poller(
+            bus,
+            devices,
+            self._clock,
+            collect=self._collect,
+            status_changed=changed,
+            metrics=self.metrics,
+            rest_s=bus.rest_s,
+        )
 
     def _make_controls(self) -> Iterable[DeviceControl]:
         for bus in self.config.buses:

@@ -51,6 +51,7 @@ async def polling(transport, devices, clock):
         collect=collected.append,
         status_changed=lambda: changes.append(clock.now_ms()),
         metrics=metrics,
+        rest_s=getattr(transport, "rest_s", lambda _unit: 0.0),
     )
     task = asyncio.create_task(poller.run())
     try:
