@@ -168,12 +168,15 @@ class Bus:
     ) -> _Answer:
         """One request, repeated while the device says it is busy; others may use the bus in the pauses."""
         for pause in _BUSY_PAUSES_S:
-            await self._unit_ready(unit)
+            if unit in self._unit_quiet_until:
+                await asyncio.sleep(self.rest_s(unit))  # its neighbours have the bus meanwhile
+            await self._lock.acquire()
             try:
-                async with self._lock:
-                    return await self._exchange(unit, request)
+                return await self._exchange(unit, request)
             except Refusal as refusal:
                 code = refusal.code
+            finally:
+                self._lock.release()
             if code not in _BUSY_CODES:
                 kind = "silent" if code in _ABSENT_CODES else "exception"
                 why = _EXCEPTIONS.get(code, f"exception {code}")
@@ -184,22 +187,25 @@ class Bus:
 
     def rest_s(self, unit: int) -> float:
         """Seconds for which this unit is still left alone; a request made earlier waits for it."""
-        return max(0.0, self._unit_quiet_until.get(unit, 0.0) - asyncio.get_running_loop().time())
-
-    async def _unit_ready(self, unit: int) -> None:
-        """Waits for the pause this unit needs; its neighbours have the bus meanwhile."""
-        if rest_s := self.rest_s(unit):
-            await asyncio.sleep(rest_s)
+        until = self._unit_quiet_until.get(unit)
+        if until is None:
+            return 0.0
+        rest_s = until - asyncio.get_running_loop().time()
+        if rest_s <= 0:
+            del self._unit_quiet_until[unit]
+        return max(0.0, rest_s)
 
     async def _exchange(self, unit: int, request: Callable[[Client], Awaitable[_Answer]]) -> _Answer:
-        client = await self._connected()
+        client = self._client
+        if client is None or not client.connected:
+            client = await self._connected()
         loop = asyncio.get_running_loop()
-        if (wait := self._quiet_until - loop.time()) > 0:
+        if self._quiet_until and (wait := self._quiet_until - loop.time()) > 0:
             await asyncio.sleep(wait)
         try:
             answer = await request(client)
         except Refusal:
-            self._note_answer(unit, loop.time())
+            self._note_answer(unit, loop)
             raise
         except BadAnswer as error:
             self.close()
@@ -211,14 +217,14 @@ class Bus:
             if self.address.rtu_framing:
                 self._note_timeout(unit, loop.time())  # its answer may still come
             raise
-        self._note_answer(unit, loop.time())
+        self._note_answer(unit, loop)
         return answer
 
-    def _note_answer(self, unit: int, now: float) -> None:
+    def _note_answer(self, unit: int, loop: asyncio.AbstractEventLoop) -> None:
         self._timeouts = 0
-        self._quiet_until = now + self._request_gap_s
+        self._quiet_until = loop.time() + self._request_gap_s if self._request_gap_s else 0.0
         if unit in self._unit_gaps_s:
-            self._unit_quiet_until[unit] = now + self._unit_gaps_s[unit]
+            self._unit_quiet_until[unit] = loop.time() + self._unit_gaps_s[unit]
 
     def _note_timeout(self, unit: int, now: float) -> None:
         self._timeouts += 1
@@ -231,8 +237,7 @@ class Bus:
             self._timeouts = 0
 
     async def _connected(self) -> Client:
-        if self._client is not None and self._client.connected:
-            return self._client
+        """A new connection. Raises DeviceError."""
         self.close()
         now = asyncio.get_running_loop().time()
         if now < self._connect_not_before:

@@ -137,6 +137,9 @@ class TcpClient(asyncio.Protocol):
         self._transaction = 0
         self._unit = 0
         self._waiting: asyncio.Future[bytes] | None = None
+        self._loop = asyncio.get_running_loop()
+        self._deadline = 0.0
+        self._timer: asyncio.TimerHandle | None = None
 
     @property
     def connected(self) -> bool:
@@ -160,28 +163,37 @@ class TcpClient(asyncio.Protocol):
 
     async def read(self, unit: int, function: Function, address: int, count: int) -> list[int]:
         """`count` registers, or coils as 0 and 1. Raises Refusal, BadAnswer and OSError (TimeoutError is one)."""
-        return values_of(await self._exchange(unit, read_request(function, address, count)), function, count)
+        return values_of(await self._asked(unit, read_request(function, address, count)), function, count)
 
     async def write(self, unit: int, function: Function, address: int, values: Sequence[int], *, single: bool) -> None:
         """Writes registers or coils. Raises as `read`."""
         request = write_request(function, address, values, single=single)
-        check_written(await self._exchange(unit, request), request)
+        check_written(await self._asked(unit, request), request)
 
-    async def _exchange(self, unit: int, pdu: bytes) -> bytes:
+    def _asked(self, unit: int, pdu: bytes) -> asyncio.Future[bytes]:
+        """Sends a request; the answer is the future's result. Raises ConnectionResetError."""
         if self._transport is None:
             raise ConnectionResetError("not connected")
-        loop = asyncio.get_running_loop()
+        loop = self._loop
         self._transaction = self._transaction + 1 & 0xFFFF
         self._unit = unit
         self._waiting = waiting = loop.create_future()
+        self._deadline = loop.time() + self._timeout_s
         self._transport.write(_HEADER.pack(self._transaction, 0, len(pdu) + 1, unit) + pdu)
-        timer = loop.call_later(self._timeout_s, _expire, waiting)
-        try:
-            answer: bytes = await waiting
-            return answer
-        finally:
-            timer.cancel()
-            self._waiting = None
+        if self._timer is None:
+            self._timer = loop.call_at(self._deadline, self._look_at_the_time)
+        return waiting
+
+    def _look_at_the_time(self) -> None:
+        """One timer at a time, which moves on with the requests instead of being made and cancelled for each."""
+        self._timer = None
+        waiting = self._waiting
+        if waiting is None or waiting.done():
+            return
+        if self._loop.time() >= self._deadline:
+            waiting.set_exception(TimeoutError())
+        else:
+            self._timer = self._loop.call_at(self._deadline, self._look_at_the_time)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
@@ -208,10 +220,8 @@ class TcpClient(asyncio.Protocol):
 
     def _lost(self, why: Exception) -> None:
         self._transport = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         if self._waiting is not None and not self._waiting.done():
             self._waiting.set_exception(why)
-
-
-def _expire(waiting: asyncio.Future[bytes]) -> None:
-    if not waiting.done():
-        waiting.set_exception(TimeoutError())

@@ -102,7 +102,9 @@ class Poller:
             await self._sleep_until_due()
             now = self._clock.now_ms()
             due = [device for device in self._devices if device.due_ms <= now]
-            for device in sorted(due, key=lambda device: (device.failures > 0, device.due_ms)):
+            if len(due) > 1:
+                due.sort(key=lambda device: (device.failures > 0, device.due_ms))
+            for device in due:
                 await self._poll(device)
 
     async def _sleep_until_due(self) -> None:
@@ -118,8 +120,7 @@ class Poller:
     async def _poll(self, device: FieldDevice) -> None:
         self._metrics.polls += 1
         try:
-            layout = await device.layout_on(self._transport)
-            reading = await self._read(device, layout)
+            reading = await self._read(device, device.layout or await device.layout_on(self._transport))
         except DeviceError as error:
             self._failed(device, error)
         except Exception as error:  # a defect met by one device's answer must not stop the others
