@@ -23,13 +23,17 @@ EARLIEST_MS: Final = 1_704_067_200_000
 _TIME_ERROR: Final = 5
 _TIMEX_BYTES: Final = 512  # struct timex has some 208 bytes on 64-bit machines; adjtimex(2) fills it in
 _HELD: Final = 10_000
+_ASK_AGAIN_S: Final = 5.0
+
+
+_libc: Final = ctypes.CDLL(None)
 
 
 def kernel_synchronised() -> bool | None:
     """What adjtimex(2) says of the machine's clock; None where it cannot be asked."""
     try:
-        state = ctypes.CDLL(None).adjtimex(ctypes.create_string_buffer(_TIMEX_BYTES))  # modes 0: only read
-    except (OSError, AttributeError):
+        state = _libc.adjtimex(ctypes.create_string_buffer(_TIMEX_BYTES))  # modes 0: only read
+    except AttributeError:
         return None
     return None if state < 0 else state != _TIME_ERROR
 
@@ -41,11 +45,16 @@ class ClockWatch:
         self._clock = clock
         self._synchronised = synchronised if clock.speed == 1 else lambda: None  # another clock than the machine's
         self._undated: deque[tuple[float, Reading]] = deque(maxlen=_HELD)
+        self._asked_at_s = -_ASK_AGAIN_S
+        self._unsynchronised = False
 
     @property
     def unsynchronised(self) -> bool:
-        """Whether the clock is known not to be synchronised."""
-        return self._synchronised() is False
+        """Whether the clock is known not to be synchronised, as of some seconds ago."""
+        now_s = self._clock.monotonic()
+        if now_s - self._asked_at_s >= _ASK_AGAIN_S:
+            self._asked_at_s, self._unsynchronised = now_s, self._synchronised() is False
+        return self._unsynchronised
 
     @property
     def waiting(self) -> int:

@@ -42,6 +42,8 @@ _DROP_AT_ONCE: Final = 64  # deleting one by one at the limit would double every
 _DICTIONARY_AGE: Final = 1_000  # batches, three hours at 10 s: counters move on, and damage to one costs no more
 _WINDOW: Final = 15  # zlib: 32 KiB, and a checksum at the end
 _LEVEL: Final = 6
+_QUICK_LEVEL: Final = 1  # from so many bytes on: a batch of hundreds of devices holds its own repetitions
+_LARGE: Final = 16_384
 _encoder: Final = msgspec.json.Encoder()
 
 
@@ -81,6 +83,7 @@ class Outbox:
             self.epoch, self.dropped_total = db.execute("SELECT epoch, dropped FROM outbox").fetchone()
             self._newest_dictionary = db.execute("SELECT max(id) FROM dictionary").fetchone()[0]
         self._dictionary_used = 0
+        self._newest = Batch(-1, b"")
 
     @property
     def set_aside(self) -> Path | None:
@@ -104,6 +107,7 @@ class Outbox:
         self._held += 1 - dropped
         self._newest_dictionary = dictionary
         self._dictionary_used += 1
+        self._newest = Batch(seq, encoded, unsynchronised)
         return seq
 
     def pending(self, after: int, up_to: int, limit: int) -> list[Batch]:
@@ -115,6 +119,9 @@ class Outbox:
             ).fetchall()
             batches = []
             for seq, packed, dictionary, unsynchronised in rows:
+                if seq == self._newest.seq:  # most often it is sent at once: nothing to unpack
+                    batches.append(self._newest)
+                    continue
                 try:
                     readings = _unpacked(packed, self._dictionary(db, dictionary))
                     batches.append(Batch(seq, readings, bool(unsynchronised)))
@@ -193,7 +200,8 @@ class Outbox:
 
 
 def _packed(encoded: bytes, dictionary: bytes) -> bytes:
-    packer = zlib.compressobj(_LEVEL, zlib.DEFLATED, _WINDOW, zdict=dictionary)
+    level = _LEVEL if len(encoded) < _LARGE else _QUICK_LEVEL
+    packer = zlib.compressobj(level, zlib.DEFLATED, _WINDOW, zdict=dictionary)
     return packer.compress(encoded) + packer.flush()
 
 
