@@ -11,6 +11,7 @@ from pymodbus.pdu import ModbusPDU
 
 from gateway.modbus_tcp import BadAnswer, Refusal
 from gateway.registers import Function
+from runtime.cancellation import cancellation_kept
 
 if TYPE_CHECKING:
     from gateway.modbus import BusAddress
@@ -31,7 +32,8 @@ class RtuClient:
 
     async def connect(self) -> bool:
         """Opens the connection; False when it cannot be."""
-        return bool(await self._client.connect())
+        with cancellation_kept():
+            return bool(await self._client.connect())
 
     def close(self) -> None:
         """Ends the connection."""
@@ -70,7 +72,8 @@ class RtuClient:
 
 async def _answer(request: Awaitable[ModbusPDU]) -> ModbusPDU:
     try:
-        answer = await request
+        with cancellation_kept():  # pymodbus waits with asyncio.wait_for
+            answer = await request
     except ModbusException as error:
         raise TimeoutError(str(error)) from error
     if answer.isError():

@@ -125,19 +125,26 @@ class GatewayService:
             self.ready.set()
 
     async def _farewell(self) -> None:
-        """What is still to be said and kept when everything else has stopped."""
+        """What is still to be said and kept when everything else has stopped; a full disk silences nobody."""
         try:
             if self._collected:
                 await on_disk(self.outbox.append, list(self._collected))
         except StoreError as error:
             log.error("%d readings could not be kept: %s", len(self._collected), error)  # noqa: TRY400 - a full disk
         try:
-            await self._write_results()
             async with asyncio.timeout(_FAREWELL_S):
-                await self._send_results()
+                await self._send_last_results()
                 await self._send_status(online=False)
         except (TimeoutError, StoreError):
             log.info("stopped without a farewell; the broker tells the last will")
+
+    async def _send_last_results(self) -> None:
+        try:
+            await self._write_results()
+            await self._send_results()
+        except StoreError:
+            for result in list(self._results):  # the disk does not take them: then the centre at least hears them
+                await self.connection.publish(topics.result(*self._names), encode(result))
 
     def _make_connection(self) -> Connection:
         gone = Status(online=False, version=self._version, since=self._since_ms)

@@ -3,14 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import json
-import os
 import signal
-import socket
-import sys
 import time
-from pathlib import Path
 
 import pytest
 
@@ -20,26 +14,7 @@ from messaging.codec import Command
 from simulator.config import SimulatorConfig
 from simulator.service import Simulator
 from tests.gateway.centre import NAMES, Centre, task
-
-ROOT = Path(__file__).parents[2]
-
-PROCESS = """
-import asyncio, json, signal, sys, time
-from gateway.config import GatewayConfig
-from gateway.service import GatewayService
-from runtime.clock import SystemClock
-from runtime.service import run_until_stopped
-
-class Clock(SystemClock):
-    async def sleep(self, seconds):
-        await asyncio.sleep(seconds / float(sys.argv[2]))
-
-async def main():
-    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, lambda: time.sleep(600))
-    await GatewayService(GatewayConfig.model_validate(json.loads(sys.argv[1])), Clock()).run()
-
-run_until_stopped(main)
-"""
+from tests.gateway.processes import Systemd, process
 
 
 def command(command_id, now_ms, ttl_s, power_w=-3000):
@@ -63,20 +38,6 @@ def configuration(url, settings, data_dir, *, unit=1, interval_s=0.5):
         "uplink": {"resend_after_s": 1},
         "buses": [{"id": "roof", "url": url, "timeout_s": 0.5, "devices": [battery]}],
     }
-
-
-@contextlib.asynccontextmanager
-async def process(config, *, haste=1.0, **env):
-    """A gateway of its own, whose sleeps are `haste` times as short."""
-    running = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", PROCESS, json.dumps(config), str(haste), cwd=ROOT, env={**os.environ, **env}
-    )
-    try:
-        yield running
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            running.kill()
-        await running.wait()
 
 
 @pytest.fixture
@@ -164,18 +125,12 @@ async def test_restarted_gateway_writes_the_safe_state_first_and_never_the_old_l
 async def test_hung_loop_pings_the_watchdog_no_more(storage, centre, mosquitto, tmp_path, until):
     """Systemd restarts it then; at 20 times the haste a ping is due every half second."""
     config = configuration(storage.url, mosquitto, tmp_path / "data", interval_s=10.0)
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
-        systemd.bind(str(tmp_path / "notify"))
-        systemd.setblocking(False)
-        told = []
+    with Systemd(tmp_path / "notify") as systemd:
 
         def pings():
-            with contextlib.suppress(BlockingIOError):
-                while True:
-                    told.append(systemd.recv(100))
-            return told.count(b"WATCHDOG=1")
+            return systemd.told.count("WATCHDOG=1")
 
-        async with process(config, haste=20.0, NOTIFY_SOCKET=str(tmp_path / "notify")) as running:
+        async with process(config, haste=20.0, NOTIFY_SOCKET=systemd.path) as running:
             await until(lambda: pings() >= 4, 15)
             running.send_signal(signal.SIGUSR1)
             await asyncio.sleep(0.5)  # the signal has arrived, and what was sent before it

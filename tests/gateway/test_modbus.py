@@ -210,3 +210,17 @@ def test_bus_url_wrong_shows_how_it_is_written(url):
     with pytest.raises(ConfigError) as caught:
         parse_bus_url(url)
     assert "tcp://host:502" in str(caught.value.hint)
+
+
+async def test_read_cancelled_in_the_instant_of_its_answer_ends(serve, devices, connect):
+    """A poller that went on would keep the gateway from stopping."""
+    bus = connect(await serve({1: devices.sdm630()}, rtu=True))
+    await bus.read(1, "input", 0, 2)
+    exchanges = bus._client._client.ctx
+    before = exchanges.response_future
+    reading = asyncio.create_task(bus.read(1, "input", 0, 2))
+    while exchanges.response_future is before or not exchanges.response_future.done():
+        await asyncio.sleep(0)
+    reading.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await reading

@@ -3,13 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import json
-import os
 import signal
-import socket
-import sys
-from pathlib import Path
 
 import pytest
 
@@ -21,9 +15,9 @@ from messaging.codec import Ack, Command, decode_data, decode_result, decode_sta
 from messaging.connection import Connection
 from runtime.clock import ManualClock
 from tests.gateway.centre import task
+from tests.gateway.processes import Systemd, process
 
 NAMES = ("brussels", "gw-1")
-ROOT = Path(__file__).parents[2]
 W_SET_ENA = 40_002 + 2 + 65 + 155 + 9 + 22
 
 
@@ -167,42 +161,13 @@ async def test_leases_from_before_a_restart_are_undone(site, centre, mosquitto, 
         await until(lambda: battery.words("holding", W_SET_ENA, 1) == [0])
 
 
-PROCESS = """
-import json, sys
-from gateway.config import GatewayConfig
-from gateway.service import GatewayService
-from runtime.clock import SystemClock
-from runtime.service import run_until_stopped
-
-async def main():
-    await GatewayService(GatewayConfig.model_validate(json.loads(sys.argv[1])), SystemClock()).run()
-
-run_until_stopped(main)
-"""
-
-
-@contextlib.asynccontextmanager
-async def process(config, **env):
-    running = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", PROCESS, json.dumps(config), cwd=ROOT, env={**os.environ, **env}
-    )
-    try:
-        yield running
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            running.kill()
-        await running.wait()
-
-
 async def test_sigterm_leaves_safe_devices_and_a_farewell_within_ten_seconds(
     site, centre, mosquitto, tmp_path, real_time, until
 ):
     battery = site.units[2]
     config = configuration(site, mosquitto, tmp_path / "data")
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
-        systemd.bind(str(tmp_path / "notify"))
-        systemd.setblocking(False)
-        async with process(config, NOTIFY_SOCKET=str(tmp_path / "notify")) as running:
+    with Systemd(tmp_path / "notify") as systemd:
+        async with process(config, NOTIFY_SOCKET=systemd.path) as running:
             await until(lambda: centre.readings and battery.writes, 15)
             await centre.command(real_time.now_ms(), power_w=-3000)
             await until(lambda: centre.results)
@@ -210,14 +175,10 @@ async def test_sigterm_leaves_safe_devices_and_a_farewell_within_ten_seconds(
             running.send_signal(signal.SIGTERM)
             async with asyncio.timeout(10):
                 await running.wait()
-        told = []
-        with contextlib.suppress(BlockingIOError):
-            while True:
-                told.append(systemd.recv(100))
+        assert {"READY=1", "WATCHDOG=1", "STOPPING=1"} <= set(systemd.told)
     assert running.returncode == 0
     assert battery.words("holding", W_SET_ENA, 1) == [0]
     await until(lambda: not centre.status[-1].online)
-    assert {b"READY=1", b"WATCHDOG=1", b"STOPPING=1"} <= set(told)
 
 
 async def test_kill_9_leaves_every_committed_reading_and_the_last_will(site, centre, mosquitto, tmp_path, until):
