@@ -56,6 +56,7 @@ DEVICES = {
     "sungrow-sh-battery",
     "sungrow-sh-meter",
     "sungrow-sh-pv",
+    "sunspec-inverter-701",
     "sunspec-storage-124",
     "janitza-b23-b24",
     "janitza-umg511",
