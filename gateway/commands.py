@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import math
 from collections.abc import Sequence
 from typing import Final
-
-import msgspec
 
 from energy.errors import DataError, RefusedError
 from gateway.control import DeviceControl, Tell
@@ -101,13 +100,11 @@ class Commands:
         self._tell(CommandResult(command_id, "refused", reason, self._clock.now_ms()))
 
 
-class _OnlyId(msgspec.Struct):
-    id: str
-
-
 def _id_in(payload: bytes) -> str | None:
     """The id of a command that is otherwise unreadable, so that who asked is told."""
     try:
-        return msgspec.json.decode(payload, type=_OnlyId).id[:64] or None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        message = json.loads(payload)  # takes NaN and Infinity, which JSON does not have
+    except (ValueError, RecursionError):
         return None
+    told = message.get("id") if isinstance(message, dict) else None
+    return told[:64] or None if isinstance(told, str) and told.isprintable() else None

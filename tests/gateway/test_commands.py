@@ -97,7 +97,9 @@ def test_command_is_refused_when_our_wall_clock_stepped(channel, step_s):
     assert "clocks" in channel.results[0].reason
 
 
-@pytest.mark.parametrize("payload", [b"", b"null", b"[]", b"\xff\xfe", b'{"id": 1}', b'{"device": "x"}', b"{" * 5000])
+@pytest.mark.parametrize(
+    "payload", [b"", b"null", b"[]", b"\xff\xfe", b'{"id": 1}', b'{"device": "x"}', b"{" * 5000, rb'{"id": "\ud800"}']
+)
 def test_unreadable_command_is_counted_and_does_no_harm(channel, payload):
     channel.commands.receive(payload, retained=False)
     assert channel.control.submitted == []
