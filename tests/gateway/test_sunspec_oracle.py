@@ -17,7 +17,7 @@ from tests.gateway.sunspec_reference import MODELS, counts_of, oracle_value, poi
 WORD = st.one_of(st.integers(0, 0xFFFF), st.sampled_from([0, 1, 0x7FFF, 0x8000, 0xFFFF]))
 FACTOR = st.sampled_from([*range(-10, 11), -0x8000])
 TEXT = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), max_size=12)
-TIMES = st.integers(1, 4)
+TIMES = st.integers(0, 4)
 ENDLESS = st.integers(1, 8)  # repetitions of a group that only the model's length ends
 SETTINGS = settings(
     max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.large_base_example]

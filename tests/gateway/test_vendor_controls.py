@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 
 import pytest
 
@@ -57,6 +58,13 @@ def solaredge(devices):
     unit.put("holding", 57668, [*devices.f32(5000.0)[::-1], *devices.f32(4500.0)[::-1]])
     unit.put("holding", SE_MODE, [1])
     unit.put("holding", SE_DEFAULT, [1, 3600, 0, 7, *devices.f32(0.0)[::-1], *devices.f32(0.0)[::-1]])
+    return unit
+
+
+def kostal(devices, order=0):
+    unit = devices.Unit()
+    unit.put("holding", 5, [order])
+    unit.put("holding", 1034, [0, 0])
     return unit
 
 
@@ -148,6 +156,27 @@ async def test_solaredge_limits_are_floats_low_word_first_and_the_safe_state_lif
     await made.advance(70)
     assert made.unit.words("holding", SE_CHARGE, 2) == devices.f32(5000.0)[::-1]
     assert made.unit.words("holding", SE_DISCHARGE, 2) == devices.f32(4500.0)[::-1]
+
+
+@pytest.mark.parametrize(("order", "turn"), [(0, -1), (1, 1)])
+async def test_kostal_s_setpoint_is_a_float_in_its_own_word_order_fed_within_half_of_its_30_s(
+    rig, devices, until, order, turn
+):
+    made = await rig(kostal(devices, order), "kostal-plenticore-battery")
+    started, fed = made.clock.monotonic(), []
+    made.unit.on_write = lambda function, address, words: fed.append((made.clock.monotonic() - started, words))
+    made.ask("1", -2000)
+    await until(lambda: made.results)
+    assert made.told == [("1", "applied")]
+    charging = devices.f32(-2000.0)[::turn]
+    assert made.unit.words("holding", 1034, 2) == charging
+    await made.advance(70)
+    await until(lambda: len(made.results) == 2)
+    assert made.told[1] == ("1", "expired")
+    renewals = [at for at, words in fed if words == charging]
+    assert all(later - earlier <= 15 for earlier, later in itertools.pairwise(renewals))
+    assert renewals[-1] >= 40
+    assert fed[-1][1] == [0, 0]
 
 
 async def test_huawei_cannot_be_told_to_hold_and_says_so(rig, devices, until):
