@@ -70,7 +70,7 @@ def test_load_of_a_missing_file_says_so(tmp_path):
 
 
 @given(st.text(max_size=60))
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 def test_load_of_any_text_raises_nothing_but_config_error(tmp_path_factory, text):
     path = tmp_path_factory.mktemp("fuzz") / "c.yaml"
     path.write_bytes(text.encode("utf-8", "surrogatepass"))
