@@ -21,7 +21,7 @@ from typing import Final, Literal, Protocol, TypeVar
 from urllib.parse import parse_qs, urlsplit
 
 from energy.errors import ConfigError, DeviceError
-from gateway.modbus_tcp import BadAnswer, Refusal, TcpClient
+from gateway.modbus_tcp import BadAnswerError, RefusalError, TcpClient
 from gateway.registers import Function
 
 __all__ = ["Bus", "BusAddress", "parse_bus_url"]
@@ -99,7 +99,7 @@ def parse_bus_url(url: str) -> BusAddress:
 
 
 class Client(Protocol):
-    """An open connection, whatever its framing. Calls raise Refusal, BadAnswer and OSError (TimeoutError is one)."""
+    """An open connection, whatever its framing. Calls raise RefusalError, BadAnswerError and OSError (TimeoutError is one)."""
 
     @property
     def connected(self) -> bool:
@@ -173,8 +173,8 @@ class Bus:
             await self._lock.acquire()
             try:
                 return await self._exchange(unit, request)
-            except Refusal as refusal:
-                code = refusal.code
+            except RefusalError as refusal:
+                code = refusal.exception_code
             finally:
                 self._lock.release()
             if code not in _BUSY_CODES:
@@ -204,10 +204,10 @@ class Bus:
             await asyncio.sleep(wait)
         try:
             answer = await request(client)
-        except Refusal:
+        except RefusalError:
             self._note_answer(unit, loop)
             raise
-        except BadAnswer as error:
+        except BadAnswerError as error:
             self.close()
             raise DeviceError(f"unit {unit}: {error}", kind="garbage") from error
         except OSError as error:

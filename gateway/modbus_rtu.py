@@ -9,7 +9,7 @@ from pymodbus import FramerType, ModbusException
 from pymodbus.client import AsyncModbusSerialClient, AsyncModbusTcpClient
 from pymodbus.pdu import ModbusPDU
 
-from gateway.modbus_tcp import BadAnswer, Refusal
+from gateway.modbus_tcp import BadAnswerError, RefusalError
 from gateway.registers import Function
 from runtime.cancellation import cancellation_kept
 
@@ -40,7 +40,7 @@ class RtuClient:
         self._client.close()
 
     async def read(self, unit: int, function: Function, address: int, count: int) -> list[int]:
-        """`count` registers, or coils as 0 and 1. Raises Refusal, BadAnswer and OSError (TimeoutError is one)."""
+        """`count` registers, or coils as 0 and 1. Raises RefusalError, BadAnswerError and OSError (TimeoutError is one)."""
         client = self._client
         if function == "holding":
             answer = await _answer(client.read_holding_registers(address, count=count, device_id=unit))
@@ -55,7 +55,7 @@ class RtuClient:
         else:
             values = list(answer.registers)
         if len(values) != count:
-            raise BadAnswer(f"{len(values)} values came, {count} were asked for")
+            raise BadAnswerError(f"{len(values)} values came, {count} were asked for")
         return values
 
     async def write(self, unit: int, function: Function, address: int, values: Sequence[int], *, single: bool) -> None:
@@ -77,7 +77,7 @@ async def _answer(request: Awaitable[ModbusPDU]) -> ModbusPDU:
     except ModbusException as error:
         raise TimeoutError(str(error)) from error
     if answer.isError():
-        raise Refusal(answer.exception_code)
+        raise RefusalError(answer.exception_code)
     return answer
 
 

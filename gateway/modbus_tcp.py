@@ -12,14 +12,15 @@ import struct
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple, cast
 
+from energy.errors import DeviceError
 from gateway.registers import Function
 
 __all__ = [
     "READ_CODES",
-    "BadAnswer",
+    "BadAnswerError",
     "Frame",
     "Frames",
-    "Refusal",
+    "RefusalError",
     "TcpClient",
     "check_written",
     "read_request",
@@ -35,16 +36,19 @@ _ASK: Final = struct.Struct(">BHH")
 _LONGEST_PDU: Final = 253
 
 
-class BadAnswer(Exception):  # noqa: N818 - not an error of ours
+class BadAnswerError(DeviceError):
     """What came is no answer to what was asked, or no Modbus at all."""
 
+    def __init__(self, message: str) -> None:
+        super().__init__(message, kind="garbage")
 
-class Refusal(Exception):  # noqa: N818 - an answer, too
-    """The device answered with an exception code."""
 
-    def __init__(self, code: int) -> None:
-        super().__init__(f"exception {code}")
-        self.code = code
+class RefusalError(DeviceError):
+    """The device answered with an exception code, which its caller puts into words."""
+
+    def __init__(self, exception_code: int) -> None:
+        super().__init__(f"exception {exception_code}", kind="exception")
+        self.exception_code = exception_code
 
 
 class Frame(NamedTuple):
@@ -62,13 +66,13 @@ class Frames:
         self._rest = b""
 
     def feed(self, data: bytes) -> Iterator[Frame]:
-        """The messages that are complete with `data`. Raises BadAnswer when the stream is no Modbus TCP."""
+        """The messages that are complete with `data`. Raises BadAnswerError when the stream is no Modbus TCP."""
         data = self._rest + data if self._rest else data
         start = 0
         while len(data) - start >= _HEADER.size:
             transaction, protocol, length, unit = _HEADER.unpack_from(data, start)
             if protocol != 0 or not 2 <= length <= 1 + _LONGEST_PDU:
-                raise BadAnswer("what came is no Modbus TCP")
+                raise BadAnswerError("what came is no Modbus TCP")
             end = start + _HEADER.size - 1 + length
             if end > len(data):
                 break
@@ -99,11 +103,11 @@ def write_request(function: Function, address: int, values: Sequence[int], *, si
 
 
 def values_of(pdu: bytes, function: Function, count: int) -> list[int]:
-    """The registers, or coils as 0 and 1, of an answer. Raises Refusal and BadAnswer."""
+    """The registers, or coils as 0 and 1, of an answer. Raises RefusalError and BadAnswerError."""
     _check_function(pdu, READ_CODES[function])
     size = 2 * count if function in {"holding", "input"} else (count + 7) // 8
     if len(pdu) != 2 + size or pdu[1] != size:
-        raise BadAnswer(f"{len(pdu) - 2} bytes came, {size} were asked for")
+        raise BadAnswerError(f"{len(pdu) - 2} bytes came, {size} were asked for")
     if function in {"holding", "input"}:
         return list(struct.unpack_from(f">{count}H", pdu, 2))
     return [pdu[2 + n // 8] >> n % 8 & 1 for n in range(count)]
@@ -112,18 +116,18 @@ def values_of(pdu: bytes, function: Function, count: int) -> list[int]:
 def check_written(pdu: bytes, request: bytes) -> None:
     """Whether `pdu` says that `request` was done; what a device makes of a value is for who reads it back.
 
-    Raises Refusal and BadAnswer.
+    Raises RefusalError and BadAnswerError.
     """
     _check_function(pdu, request[0])
     if len(pdu) != _ASK.size:
-        raise BadAnswer(f"{len(pdu)} bytes confirm a write, not {_ASK.size}")
+        raise BadAnswerError(f"{len(pdu)} bytes confirm a write, not {_ASK.size}")
 
 
 def _check_function(pdu: bytes, code: int) -> None:
     if pdu[0] == code | _ERROR and len(pdu) == 2:
-        raise Refusal(pdu[1])
+        raise RefusalError(pdu[1])
     if pdu[0] != code:
-        raise BadAnswer(f"an answer to function {pdu[0]} came, {code} was asked")
+        raise BadAnswerError(f"an answer to function {pdu[0]} came, {code} was asked")
 
 
 class TcpClient(asyncio.Protocol):
@@ -162,7 +166,7 @@ class TcpClient(asyncio.Protocol):
         self._lost(ConnectionResetError("closed"))
 
     async def read(self, unit: int, function: Function, address: int, count: int) -> list[int]:
-        """`count` registers, or coils as 0 and 1. Raises Refusal, BadAnswer and OSError (TimeoutError is one)."""
+        """`count` registers, or coils as 0 and 1. Raises RefusalError, BadAnswerError and OSError (TimeoutError is one)."""
         return values_of(await self._asked(unit, read_request(function, address, count)), function, count)
 
     async def write(self, unit: int, function: Function, address: int, values: Sequence[int], *, single: bool) -> None:
@@ -202,7 +206,7 @@ class TcpClient(asyncio.Protocol):
         try:
             for frame in self._frames.feed(data):
                 self._answered(frame)
-        except BadAnswer as error:
+        except BadAnswerError as error:
             if self._transport is not None:
                 self._transport.abort()
             self._lost(error)
@@ -215,7 +219,7 @@ class TcpClient(asyncio.Protocol):
         if waiting is None or waiting.done() or frame.transaction != self._transaction:
             return  # the late answer to a request that was given up
         if frame.unit != self._unit:
-            raise BadAnswer(f"unit {frame.unit} answered")
+            raise BadAnswerError(f"unit {frame.unit} answered")
         waiting.set_result(frame.pdu)
 
     def _lost(self, why: Exception) -> None:

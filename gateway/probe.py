@@ -162,7 +162,9 @@ async def _fitting(
         if _plausible(reading.v):
             functions = len({request.function for request in layout.requests})
             evidence = sum(quantity in reading.v for quantity in _MAINS)
-            needs = len(profile.sunspec.needs) if profile.sunspec else 0  # a battery's models say more than an inverter's
+            needs = (
+                len(profile.sunspec.needs) if profile.sunspec else 0
+            )  # a battery's models say more than an inverter's
             ranks = (len(profile.identified_by), needs, functions, evidence, len(reading.v))
             fitting.append((tuple(-rank for rank in ranks), profile.profile))
     return [name for _, name in sorted(fitting)]

@@ -39,7 +39,7 @@ def test_good_file_tells_what_it_configures(commonwatt, tmp_path):
             ":9: buses.0.devices.1.interval_s:",
             ["greater than or equal to 0.1", "schema gateway`"],
         ),
-        ({"profile": "sunspec-inverter"}, ":9: configuration: hall/pv:", ["did you mean `sunspec-inverter-1"]),
+        ({"profile": "sunspec-inverter"}, ":9: configuration: hall/pv:", ["did you mean `sunspec-inverter-"]),
         ({"url": "10.0.0.2"}, ":6: buses.0.url:", ["write tcp://host:502"]),
     ],
 )

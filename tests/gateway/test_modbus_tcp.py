@@ -13,10 +13,10 @@ from pymodbus.server import ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 
 from gateway.modbus_tcp import (
-    BadAnswer,
+    BadAnswerError,
     Frame,
     Frames,
-    Refusal,
+    RefusalError,
     TcpClient,
     check_written,
     read_request,
@@ -50,7 +50,7 @@ def test_any_bytes_are_frames_or_refused(chunks):
         for chunk in chunks:
             for frame in reader.feed(chunk):
                 assert 1 <= len(frame.pdu) <= 253
-    except BadAnswer:
+    except BadAnswerError:
         pass
 
 
@@ -58,7 +58,7 @@ def test_any_bytes_are_frames_or_refused(chunks):
 def test_any_answer_gives_as_many_values_as_asked_or_is_refused(pdu, function, count):
     try:
         values = values_of(pdu, function, count)
-    except (BadAnswer, Refusal):
+    except (BadAnswerError, RefusalError):
         return
     assert len(values) == count
 
@@ -67,9 +67,9 @@ def test_any_answer_gives_as_many_values_as_asked_or_is_refused(pdu, function, c
 def test_registers_come_as_they_are(words):
     pdu = bytes([3, 2 * len(words)]) + struct.pack(f">{len(words)}H", *words)
     assert values_of(pdu, "holding", len(words)) == words
-    with pytest.raises(BadAnswer):
+    with pytest.raises(BadAnswerError):
         values_of(pdu, "holding", len(words) + 1)
-    with pytest.raises(BadAnswer):
+    with pytest.raises(BadAnswerError):
         values_of(pdu, "input", len(words))
 
 
@@ -82,14 +82,14 @@ def test_coils_written_are_the_coils_read(bits):
 
 @pytest.mark.parametrize("pdu", [b"\x10\x00\x01\x00", b"\x10\x00\x01\x00\x02\x00", b"\x06\x00\x01\x00\x02", b"\x90"])
 def test_confirmation_of_another_write_is_refused(pdu):
-    with pytest.raises(BadAnswer):
+    with pytest.raises(BadAnswerError):
         check_written(pdu, write_request("holding", 1, [5, 6]))
 
 
 def test_exception_is_told_by_its_code():
-    with pytest.raises(Refusal) as caught:
+    with pytest.raises(RefusalError) as caught:
         values_of(b"\x83\x02", "holding", 1)
-    assert caught.value.code == 2
+    assert caught.value.exception_code == 2
 
 
 @pytest.fixture
@@ -112,9 +112,9 @@ async def test_against_pymodbus_reads_writes_and_refusals(pymodbus_server):
     await ours.write(1, "holding", 110, [500, 65535], single=False)
     await ours.write(1, "holding", 112, [7], single=True)
     assert (await theirs.read_holding_registers(110, count=3, device_id=1)).registers == [500, 65535, 7]
-    with pytest.raises(Refusal) as caught:
+    with pytest.raises(RefusalError) as caught:
         await ours.read(1, "holding", 4000, 1)
-    assert caught.value.code == 2
+    assert caught.value.exception_code == 2
     assert await ours.read(1, "holding", 100, 1) == [1]
     ours.close()
     theirs.close()
@@ -170,7 +170,7 @@ async def test_answer_of_another_transaction_is_passed_over(answering):
 async def test_wrong_answer_is_never_a_value(answering, answer):
     client, answers = answering
     answers.append(answer)
-    with pytest.raises(BadAnswer):
+    with pytest.raises(BadAnswerError):
         await client.read(1, "holding", 0, 1)
 
 
