@@ -19,8 +19,11 @@ The device library, written by `python -m gateway.library_docs` from gateway/pro
 there, with no code behind it. `commonwatt profiles NAME` shows one, `commonwatt scan` finds which fits a device.
 
 **Verified** says how far the facts go: *two sources* that do not copy each other agree on them, *one source* is known, or
-*simulated* only. A test reads every point of every profile back from a real Modbus server; nobody has tried
-each of them on the device itself. Compare the first readings with the device's display, the sign above all.
+*simulated* only; where one source only tells a single register of a device of two, the device's entry names it. Tests
+compare the profiles with a table of these sources' registers that is kept apart (tests/gateway/fixtures/
+vendor_registers.csv), SunSpec's with the standard's own definitions, read every point back from a real Modbus server, and apply every control there and take
+it back. **Not verified**: nobody has tried each of them on the device itself. Compare the first readings with the
+device's display, the sign above all; try a command once by hand and by pulling the gateway's plug.
 
 **Read only** means that the facts do not suffice to command it safely: a setpoint that one source only knows, that wears
 flash, or that cannot be read back. It says so under *Know before*. A setpoint without a timer of the device's own is
@@ -40,7 +43,7 @@ profile: my-meter
 manufacturer: Example
 model: M1 three-phase meter
 role: grid
-source: [manual of the M1, table 4]
+source: ["manual of the M1, table 4"]
 verified: one-source
 word_order: little  # the low word of a 32-bit value comes first
 max_read: 50

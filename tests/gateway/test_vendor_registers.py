@@ -1,7 +1,7 @@
 """The library against the vendors' own tables: a slip of a digit, a scale, a word order or a sign fails here.
 
-fixtures/vendor_registers.csv is typed from the sources that the profiles name, in the vendors' units and with what the
-vendors call positive; it is never made from the profiles.
+fixtures/vendor_registers.csv has the registers of the sources that the profiles name, in the vendors' units and with
+what the vendors call positive. It is kept apart from the profiles and never made from them.
 """
 
 from __future__ import annotations
