@@ -1,4 +1,4 @@
-"""A month of a gateway's life in less than an hour: whether its memory or its open files grow.
+"""A month of a gateway's life as fast as the machine can live it: whether its memory or its open files grow.
 
 Everything is the service's own but the sockets of the field bus, whose registers are in memory here: decoding, outbox
 with its syncs, a real broker, confirmations. Its clock moves on when all that a cycle of ten seconds brings is done, so

@@ -209,6 +209,7 @@ def test_unit_restarts_drops_rights_and_gives_time_to_stop(unit: Path):
     for setting in (
         "Type=notify",
         "Restart=always",
+        "StartLimitIntervalSec=0",
         "TimeoutStopSec=20",
         "NoNewPrivileges=yes",
         "ProtectSystem=strict",
