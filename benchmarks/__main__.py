@@ -54,6 +54,7 @@ def main() -> None:
     parser.add_argument("parts", nargs="*", help=f"of {', '.join(PARTS)}; default: all that can run here")
     parser.add_argument("--runs", type=int, default=3, help="medians of so many")
     parser.add_argument("--out", type=Path, help="also compose the document there, the other parts as found last")
+    parser.add_argument("--peers-page", type=Path, help="also write the page about the gateway's peers there")
     wanted = parser.parse_args()
     unknown = [part for part in wanted.parts if part not in PARTS]
     if unknown:
@@ -70,10 +71,14 @@ def main() -> None:
         print(found.when)
     if wanted.out:
         parts = {part: last for part in PARTS if (last := kept(part)) is not None}
-        missing = [part for part in PARTS if part not in parts]
+        missing = [part for part in PARTS if part not in parts and part != "month"]
         if missing:
             parser.error(f"nothing is known yet of {', '.join(missing)}: measure that first")
         wanted.out.write_text(document(parts), encoding="utf-8")
+    if wanted.peers_page:
+        if (last := kept("edge-peers")) is None:
+            parser.error("nothing is known yet of edge-peers: measure that first")
+        wanted.peers_page.write_text(peers_page(last), encoding="utf-8")
 
 
 def _head(load: float, others: float, seconds: float) -> str:
