@@ -103,7 +103,7 @@ def _refuse_overwriting(readings: Path, key: Path, out: Path, summary: Path | No
 
 
 def settle_command(
-    readings: Annotated[Path, typer.Option(help="CSV with ean,start,withdrawal_kwh,injection_kwh.")],
+    readings: Annotated[Path, typer.Option(help="CSV or Parquet with ean,start,withdrawal_kwh,injection_kwh.")],
     key: Annotated[Path, typer.Option(help="YAML with the sharing key.")],
     out: Annotated[Path, typer.Option(help="CSV to write: who received and gave what in each quarter-hour.")],
     summary: Annotated[Path | None, typer.Option(help="JSON to write: totals, rates, fairness, what is held.")] = None,

@@ -7,6 +7,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -32,35 +33,57 @@ OUT_COLUMNS: Final = (
     "surplus_kwh",
     "quality",
 )
+_BLOCK_CELLS: Final = 1 << 18  # rows written at a time: bounds the memory, however long the file
 _FINE: Final = 10**9  # parts of a Wh that are printed at resolution 0: 12 decimals of a kWh
 
 
 def settled_lines(file: ReadingsFile, settlement: Settlement) -> Iterator[str]:
     """The lines of the out CSV, by start and EAN, without the quarter-hours that are held back."""
+    told = tuple(_told(settlement, direction) for direction in Direction)
+    concerned = np.array(settlement.roster.receives) | told[1].any(axis=0)
+    tellable = tuple(known | ~known.any(axis=0) for known in told)
+    quarters, points = settlement.held.size, len(settlement.readings.points)
+    yield ",".join(OUT_COLUMNS) + "\n"
+    step = max(1, _BLOCK_CELLS // max(1, points))
+    for first in range(0, quarters, step):
+        block = slice(first, first + step)
+        present = concerned | (file.lines[block] > 0)
+        shown = settlement.takes_part[block] & ~settlement.held[block, None] & present
+        told_block = _Told(*(known[block][shown] for known in (*told, *tellable)))
+        yield from _block_lines(file, settlement, block, shown, told_block)
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """Which cells of the shown rows can be told; residual and surplus also where the point never has that direction."""
+
+    withdrawal: Mask
+    injection: Mask
+    residual: Mask
+    surplus: Mask
+
+
+def _block_lines(file: ReadingsFile, settlement: Settlement, block: slice, shown: Mask, told: _Told) -> Iterator[str]:
     readings = settlement.readings
-    withdrawal_told, injection_told = (_told(settlement, direction) for direction in Direction)
-    concerned = np.array(settlement.roster.receives) | injection_told.any(axis=0)
-    shown = settlement.takes_part & ~settlement.held[:, None] & (concerned | (file.lines > 0))
     rows, columns = (places.tolist() for places in shown.nonzero())
     exact = readings.withdrawal.dtype == object
     withdrawal, injection, received, given = (
-        _printed(values[shown], exact)
+        _printed(values[block][shown], exact)
         for values in (readings.withdrawal, readings.injection, settlement.received, settlement.given)
     )
     decimals = 12 if exact else 3
     qualities = [quality.value for quality in QUALITIES]
     cells = (
         [readings.points[column] for column in columns],
-        [file.starts[row] for row in rows],
-        _texts(withdrawal, decimals, withdrawal_told[shown]),
-        _texts(injection, decimals, injection_told[shown]),
+        [file.starts[block.start + row] for row in rows],
+        _texts(withdrawal, decimals, told.withdrawal),
+        _texts(injection, decimals, told.injection),
         _texts(received, decimals),
-        _texts(withdrawal - received, decimals, _tellable(withdrawal_told, shown)),
+        _texts(withdrawal - received, decimals, told.residual),
         _texts(given, decimals),
-        _texts(injection - given, decimals, _tellable(injection_told, shown)),
-        [qualities[code] for code in settlement.quality[shown].tolist()],
+        _texts(injection - given, decimals, told.surplus),
+        [qualities[code] for code in settlement.quality[block][shown].tolist()],
     )
-    yield ",".join(OUT_COLUMNS) + "\n"
     for line in zip(*cells, strict=True):
         yield ",".join(line) + "\n"
 
@@ -78,12 +101,6 @@ def _told(settlement: Settlement, direction: Direction) -> Mask:
 def _printed(values: IntArray, exact: bool) -> IntArray:
     """The values as integers of the last printed decimal, so that differences of printed numbers stay exact."""
     return np.array([round(value * _FINE) for value in values.tolist()], dtype=object) if exact else values
-
-
-def _tellable(known: Mask, shown: Mask) -> Mask:
-    """Where the rest of a direction can be told: where it is known, and where the point never has it and it is 0."""
-    told: Mask = (known | ~known.any(axis=0))[shown]
-    return told
 
 
 def _texts(values: IntArray, decimals: int, told: Mask | None = None) -> list[str]:

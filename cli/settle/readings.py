@@ -1,4 +1,4 @@
-"""The readings CSV of `settle`: every cell checked, every error with its line, energies exact.
+"""The readings of `settle`, CSV or Parquet: every cell checked, every error with its line, energies exact.
 
 Cells are parsed once per distinct text: a month of a hundred points has 300,000 rows but few thousand distinct
 values, which is what makes exact parsing fast.
@@ -18,6 +18,8 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from energy.errors import DataError
 from energy.quarters import QUARTER_MS
@@ -54,8 +56,8 @@ class ReadingsFile:
 
 
 def read_readings(path: Path, resolution_wh: int) -> ReadingsFile:
-    """Reads `path`. Raises DataError naming file, line and column of the first thing wrong."""
-    table = _Table(path)
+    """Reads `path`, CSV or Parquet. Raises DataError naming file, line (Parquet: row) and column of what is wrong."""
+    table = _ParquetTable(path) if _is_parquet(path) else _Table(path)
     eans, ean_codes = table.parse("ean", parse_ean, "an EAN is text: a spreadsheet must not make a number of it")
     instants, instant_codes = table.parse(
         "start", _parse_start, "write the start of the quarter-hour with its offset, as 2026-03-01T00:15:00+01:00 or Z"
@@ -94,6 +96,7 @@ class _Table:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.lines: Sequence[int] | npt.NDArray[np.int64]
         header, rows, self.lines = _read_rows(path)
         self._check_header(header)
         self._check_widths(rows, len(header))
@@ -119,7 +122,7 @@ class _Table:
                 values.append(parse(text))
             except ValueError as error:
                 row = int(np.argmax(codes == code))
-                self.fail(self.lines[row], column, str(error), hint)
+                self.fail(int(self.lines[row]), column, str(error), hint)
         return values, codes
 
     def place_lines(
@@ -133,7 +136,7 @@ class _Table:
             later = int(order[repeated + 1].min())
             earlier = int(np.flatnonzero(places == places[later])[0])
             self.fail(
-                self.lines[later],
+                int(self.lines[later]),
                 "ean, start",
                 f"repeats line {self.lines[earlier]}: the same metering point and quarter-hour",
                 "keep one of the two rows",
@@ -166,6 +169,69 @@ class _Table:
         for name in COLUMNS:
             if name not in header:
                 self.fail(1, name, "column is missing", expected)
+
+
+class _ParquetTable(_Table):
+    """The same columns from a Parquet file; a row's number, counted from 1, stands for its line."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._encoded: dict[str, tuple[list[str], npt.NDArray[np.int64]]] = {}
+        try:
+            self._file = pq.ParquetFile(path)
+        except (OSError, pa.ArrowException) as error:
+            self._refuse(error)
+        self._check_header(self._file.schema_arrow.names)
+        number = self._file.metadata.num_rows
+        if not number:
+            raise DataError("has no rows", field=str(path), hint="give one row per metering point and quarter-hour")
+        self.lines = np.arange(1, number + 1, dtype=np.int64)
+
+    def _encode(self, column: str) -> tuple[list[str], npt.NDArray[np.int64]]:
+        if column not in self._encoded:
+            try:
+                cells = self._file.read([column]).column(0).combine_chunks()
+                if not pa.types.is_dictionary(cells.type):
+                    cells = cells.dictionary_encode(null_encoding="encode")
+                codes = cells.indices.fill_null(len(cells.dictionary)).to_numpy(zero_copy_only=False)
+                texts = _texts_of(cells.dictionary)
+            except (OSError, pa.ArrowException) as error:
+                self._refuse(error)
+            self._encoded[column] = ([*texts, ""], codes.astype(np.int64))
+        return self._compact(column)
+
+    def _compact(self, column: str) -> tuple[list[str], npt.NDArray[np.int64]]:
+        """Without the dictionary's values that no row has, so that none of them is checked or counted."""
+        texts, codes = self._encoded[column]
+        used = np.bincount(codes, minlength=len(texts)) > 0
+        if not used.all():
+            codes = (np.cumsum(used) - 1)[codes]
+            texts = [text for text, kept in zip(texts, used.tolist(), strict=True) if kept]
+            self._encoded[column] = (texts, codes)
+        return texts, codes
+
+    def _refuse(self, error: Exception) -> NoReturn:
+        raise DataError(
+            f"is no readable Parquet: {str(error).splitlines()[0]}",
+            field=str(self.path),
+            hint="write it again, with the columns as text, numbers and timestamps with a time zone",
+        ) from error
+
+
+def _texts_of(values: Any) -> list[str]:
+    """The texts a CSV would have: instants in ISO 8601, numbers in their shortest exact decimals, null as empty."""
+    if pa.types.is_timestamp(values.type):
+        instants = values.cast(pa.timestamp("us", values.type.tz)).to_pylist()
+        return ["" if instant is None else instant.isoformat() for instant in instants]
+    return [(text or "").strip() for text in values.cast(pa.string()).to_pylist()]
+
+
+def _is_parquet(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return file.read(4) == b"PAR1"
+    except OSError:
+        return False  # the reader of CSV says what is wrong
 
 
 class _Grid:

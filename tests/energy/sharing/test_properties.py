@@ -1,5 +1,9 @@
-"""What must hold for every key and every quarter-hour; the exact rule is the oracle of the fast one."""
+"""What must hold for every key and every quarter-hour; the exact rule is the oracle of the fast one.
 
+COMMONWATT_CASES=100000 makes every property try that many random cases.
+"""
+
+import os
 from fractions import Fraction
 
 import numpy as np
@@ -13,8 +17,9 @@ from energy.sharing.exact import QuarterHour, share_exact
 from energy.sharing.key import Roster, SharingKey
 from energy.sharing.whole import share_whole
 
-MANY = settings(max_examples=200, deadline=None)
-SOME = settings(max_examples=80, deadline=None)
+CASES = int(os.environ.get("COMMONWATT_CASES", "0"))
+MANY = settings(max_examples=CASES or 200, deadline=None)
+SOME = settings(max_examples=CASES or 80, deadline=None)
 FULL_USE = ["fixed-multi", "prorata", "hybrid", "priority"]
 SYMMETRIC = ["fixed", "equal", *FULL_USE]
 
