@@ -18,7 +18,7 @@ import psutil
 from benchmarks.api import api
 from benchmarks.centre import centre
 from benchmarks.demo import demo
-from benchmarks.document import document
+from benchmarks.document import document, peers_page
 from benchmarks.edge import edge
 from benchmarks.edge_life import edge_life
 from benchmarks.edge_month import edge_month
