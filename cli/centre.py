@@ -74,7 +74,7 @@ def _collector(config: CentreConfig, mqtt: MqttSettings, clock: Clock, stores: c
         config.communities,
         mqtt,
         history=stores.enter_context(contextlib.closing(open_history(config.store))),
-        register=stores.enter_context(contextlib.closing(Register(config.register_.path))),
+        register=stores.enter_context(contextlib.closing(Register(config.register_))),
         dirty=stores.enter_context(contextlib.closing(DirtyQuarters(config.register_.dirty_path))),
         clock=clock,
     )
@@ -90,6 +90,6 @@ def _api(config: CentreConfig, mqtt: MqttSettings, clock: Clock, stores: context
         config.communities,
         mqtt,
         history=stores.enter_context(contextlib.closing(open_history(config.store, read_only=True))),
-        register=stores.enter_context(contextlib.closing(Register(config.register_.path))),
+        register=stores.enter_context(contextlib.closing(Register(config.register_))),
         clock=clock,
     )

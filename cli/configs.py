@@ -15,10 +15,10 @@ from energy.errors import ConfigError
 from messaging.connection import MqttSettings
 from runtime.config import load_config
 from storage.history.settings import EmbeddedSettings, StoreSettings
+from storage.register.settings import RegisterSettings
 
 __all__ = [
     "CentreConfig",
-    "RegisterSettings",
     "check_file",
     "load_centre",
     "problem_facts",
@@ -27,19 +27,6 @@ __all__ = [
 ]
 
 _FULL = 0.8  # a line that is busier has no room for commands and repetitions
-
-
-class RegisterSettings(BaseModel):
-    """Where alerts, commands and quarantine are kept, and what still has to be computed."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    path: Path = Path("data/register.db")
-
-    @property
-    def dirty_path(self) -> Path:
-        """The collector's marks of quarter-hours to compute, beside the register."""
-        return self.path.with_name("dirty.db")
 
 
 class CentreConfig(BaseModel):

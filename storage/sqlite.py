@@ -19,7 +19,7 @@ from typing import Final
 
 from energy.errors import StoreError
 
-__all__ = ["Database", "Schema"]
+__all__ = ["Database", "Schema", "explain"]
 
 _BUSY_S: Final = 5.0
 _WAL_PAGES: Final = 8000  # the same leaf pages are written again and again: check-pointing rarely writes them once
@@ -220,9 +220,14 @@ class Database:
             self._lock_file = None
 
     def _explained(self, error: sqlite3.Error) -> StoreError:
-        name: str = getattr(error, "sqlite_errorname", "") or ""
-        hint = next((text for prefix, text in _HINTS.items() if name.startswith(prefix)), None)
-        return StoreError(f"{self._schema.name} {self.path}: {error}", hint=hint)
+        return explain(f"{self._schema.name} {self.path}", error)
+
+
+def explain(subject: str, error: sqlite3.Error) -> StoreError:
+    """What SQLite raised, as our error about `subject` with the next step."""
+    name: str = getattr(error, "sqlite_errorname", "") or ""
+    hint = next((text for prefix, text in _HINTS.items() if name.startswith(prefix)), None)
+    return StoreError(f"{subject}: {error}", hint=hint)
 
 
 def _connect(path: Path, *, read_only: bool) -> sqlite3.Connection:

@@ -168,7 +168,7 @@ async def _examine_centre(config: CentreConfig, clock: Clock) -> AsyncIterator[C
 
     yield check_disk(config.register_.path.parent)
     yield await asyncio.to_thread(check_store, config.store)
-    yield check_register(config.register_.path)
+    yield check_register(config.register_)
     yield await check_port(config.api)
     yield check_page(config.api)
     yield check_keys(config.api)

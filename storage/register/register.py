@@ -1,76 +1,56 @@
-"""The register: written and read by several processes at once, each write durable when it returns."""
-
-# ruff: noqa: S608 - only names from tables of this program stand in statements; values are bound
+"""Alerts, commands and quarantine: written and read by several processes at once, each write durable when it returns."""
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
-import sqlite3
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
+from sqlalchemy import ColumnElement, Connection, and_, case, delete, exists, func, literal, or_, select, update
 
 from energy.errors import DataError
+from storage.register.database import RegisterDatabase, insert
 from storage.register.records import Alert, Command, CommandState, Evidence, QuarantineEntry, TrailEntry, Value
-from storage.sqlite import Database, Schema
+from storage.register.settings import RegisterSettings
+from storage.register.tables import AlertRow, CommandRow, QuarantineRow, TallyRow, TrailRow, table
 
 __all__ = ["Register"]
 
 _QUARANTINE_ENTRIES: Final = 10_000
 _PAYLOAD_BYTES: Final = 4096
 
-_SCHEMA: Final = Schema(
-    "register",
-    (
-        (
-            (
-                "CREATE TABLE command (id TEXT PRIMARY KEY, device TEXT NOT NULL, values_json BLOB NOT NULL,"
-                " ttl_s REAL NOT NULL, issued_by TEXT NOT NULL, reason TEXT NOT NULL, t INTEGER NOT NULL,"
-                " state TEXT NOT NULL, ends_at INTEGER, asked_until INTEGER)"
-            ),
-            "CREATE INDEX command_by_time ON command (t)",
-            "CREATE INDEX command_active ON command (t) WHERE state IN ('asked', 'applied')",
-            (
-                "CREATE TABLE trail (command TEXT NOT NULL, state TEXT NOT NULL, t INTEGER NOT NULL, reason TEXT NOT NULL,"
-                " PRIMARY KEY (command, state, t, reason)) WITHOUT ROWID"
-            ),
-            (
-                "CREATE TABLE alert (id TEXT PRIMARY KEY, community TEXT NOT NULL, severity TEXT NOT NULL,"
-                " state TEXT NOT NULL, since INTEGER NOT NULL, body BLOB NOT NULL,"
-                " acknowledged_at INTEGER, acknowledged_by TEXT)"
-            ),
-            "CREATE INDEX alert_by_time ON alert (since)",
-            "CREATE INDEX alert_open ON alert (since) WHERE state <> 'cleared'",
-            (
-                "CREATE TABLE quarantine (id INTEGER PRIMARY KEY, digest BLOB NOT NULL UNIQUE, topic TEXT NOT NULL,"
-                " gateway TEXT, reason TEXT NOT NULL, payload BLOB NOT NULL, size INTEGER NOT NULL,"
-                " first_t INTEGER NOT NULL, t INTEGER NOT NULL, count INTEGER NOT NULL)"
-            ),
-            "CREATE INDEX quarantine_by_time ON quarantine (t)",
-            "CREATE TABLE tally (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID",
-        ),
-    ),
-)
+_COMMAND: Final = table(CommandRow)
+_TRAIL: Final = table(TrailRow)
+_ALERT: Final = table(AlertRow)
+_QUARANTINE: Final = table(QuarantineRow)
+_TALLY: Final = table(TallyRow)
 
-_COMMAND: Final = "SELECT id, device, values_json, ttl_s, issued_by, reason, t, state, ends_at FROM command"
+_COMMAND_FIELDS: Final = ("id", "device", "values_json", "ttl_s", "issued_by", "reason", "t", "state", "ends_at")
+_COMMANDS: Final = select(*(_COMMAND.c[name] for name in _COMMAND_FIELDS))
+_ALERTS: Final = select(_ALERT.c.body, _ALERT.c.acknowledged_at, _ALERT.c.acknowledged_by)
 # How far a step is in a command's life: clocks of gateway and centre differ, so time alone does not order steps.
 # a refusal below applied: a message that came twice is refused under the id of the lease that stands
-_STAGE: Final = "CASE state WHEN 'asked' THEN 0 WHEN 'refused' THEN 1 WHEN 'applied' THEN 2 ELSE 3 END"
-_SEVERITY: Final = "CASE severity WHEN 'critical' THEN 0 WHEN 'warning' THEN 1 ELSE 2 END"
+_STAGE: Final = case(
+    (_TRAIL.c.state == "asked", 0), (_TRAIL.c.state == "refused", 1), (_TRAIL.c.state == "applied", 2), else_=3
+)
+_URGENCY: Final = case(
+    (_ALERT.c.state == "cleared", 0), (_ALERT.c.severity == "critical", 0), (_ALERT.c.severity == "warning", 1), else_=2
+)
+_ACTIVE: Final = _COMMAND.c.state.in_(("asked", "applied"))
 
 
 class Register:
-    """Alerts, commands and quarantine in the SQLite file at `path`, created when absent. Raises StoreError."""
+    """Alerts, commands and quarantine at a path (SQLite) or as settings say, made when absent. Raises StoreError."""
 
-    def __init__(self, path: Path) -> None:
-        self._database = Database(path, _SCHEMA)
+    def __init__(self, where: Path | RegisterSettings) -> None:
+        self.database = RegisterDatabase(where)
 
     def close(self) -> None:
-        """Releases the file."""
-        self._database.close()
+        """Releases file or server."""
+        self.database.close()
 
     def record_command(
         self,
@@ -85,30 +65,36 @@ class Register:
         ends_at: int | None,
     ) -> Command:
         """Keeps what was asked, at `t`, to hold until `ends_at` (ms UTC). The same id again is its renewal."""
-        details = (device, msgspec.json.encode(values), ttl_s, issued_by, reason, t, ends_at)
-        with self._database.write() as connection:
-            connection.execute(
-                "INSERT INTO command (id, device, values_json, ttl_s, issued_by, reason, t, asked_until, state)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'asked') ON CONFLICT (id) DO UPDATE SET device = excluded.device,"
-                " values_json = excluded.values_json, ttl_s = excluded.ttl_s, issued_by = excluded.issued_by,"
-                " reason = excluded.reason, asked_until = excluded.asked_until,"
-                " t = CASE device WHEN '' THEN excluded.t ELSE t END",
-                (command_id, *details),
-            )
+        details = {
+            "device": device,
+            "values_json": msgspec.json.encode(values),
+            "ttl_s": ttl_s,
+            "issued_by": issued_by,
+            "reason": reason,
+            "asked_until": ends_at,
+        }
+        with self.database.write() as connection:
+            asked = insert(connection, _COMMAND).values(id=command_id, t=t, state="asked", **details)
+            renewed = {name: asked.excluded[name] for name in details}
+            # a result came before its command: when it was asked is known only now
+            renewed["t"] = case((_COMMAND.c.device == "", asked.excluded.t), else_=_COMMAND.c.t)
+            connection.execute(asked.on_conflict_do_update(index_elements=["id"], set_=renewed))
             return _stepped(connection, command_id, TrailEntry(t, "asked", reason))
 
     def record_result(self, command_id: str, state: CommandState, reason: str, t: int) -> Command:
         """Keeps what a gateway told of a command, once however often it is told. An unknown command is kept too."""
-        with self._database.write() as connection:
+        unknown = {"device": "", "values_json": b"{}", "ttl_s": 0.0, "issued_by": "", "reason": ""}
+        with self.database.write() as connection:
             connection.execute(
-                "INSERT OR IGNORE INTO command VALUES (?, '', '{}', 0, '', '', ?, ?, NULL, NULL)",
-                (command_id, t, state),
+                insert(connection, _COMMAND)
+                .values(id=command_id, t=t, state=state, **unknown)
+                .on_conflict_do_nothing(index_elements=["id"])
             )
             return _stepped(connection, command_id, TrailEntry(t, state, reason))
 
     def command(self, command_id: str) -> Command | None:
         """The command with its trail, or None."""
-        with self._database.read() as connection:
+        with self.database.read() as connection:
             return _command(connection, command_id)
 
     def commands(
@@ -118,138 +104,140 @@ class Register:
 
         Active: asked or applied, and with `now_ms` given not past its end either.
         """
-        conditions, parameters = [], []
+        conditions: list[ColumnElement[bool]] = []
         if before is not None:
-            conditions.append("t < ?")
-            parameters.append(before)
+            conditions.append(_COMMAND.c.t < before)
         if active_only:
-            conditions.append("state IN ('asked', 'applied')")
+            conditions.append(_ACTIVE)
             if now_ms is not None:
-                conditions.append("(ends_at IS NULL OR ends_at > ?)")
-                parameters.append(now_ms)
-        where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
-        with self._database.read() as connection:
-            found = connection.execute(
-                f"{_COMMAND}{where} ORDER BY t DESC, id DESC LIMIT ?", (*parameters, limit)
-            ).fetchall()
-            return [_as_command(row, _trail(connection, row[0])) for row in found]
+                conditions.append(or_(_COMMAND.c.ends_at.is_(None), _COMMAND.c.ends_at > now_ms))
+        wanted = _COMMANDS.where(*conditions).order_by(_COMMAND.c.t.desc(), _COMMAND.c.id.desc()).limit(limit)
+        with self.database.read() as connection:
+            found = connection.execute(wanted).all()
+            trails = _trails(connection, [row.id for row in found])
+        return [_as_command(row, trails.get(row.id, ())) for row in found]
 
     def save_alert(self, alert: Alert | Mapping[str, Any]) -> None:
         """Keeps an alert as it stands now. An acknowledgement made meanwhile stays. Raises DataError for a wrong shape."""
         record = _as_alert(alert)
-        with self._database.write() as connection:
-            connection.execute(
-                "INSERT INTO alert VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET"
-                " community = excluded.community, severity = excluded.severity, state = excluded.state,"
-                " since = excluded.since, body = excluded.body,"
-                " acknowledged_at = coalesce(acknowledged_at, excluded.acknowledged_at),"
-                " acknowledged_by = coalesce(acknowledged_by, excluded.acknowledged_by)",
-                (
-                    record.id,
-                    record.community,
-                    record.severity,
-                    record.state,
-                    record.since,
-                    msgspec.json.encode(record),
-                    record.acknowledged_at,
-                    record.acknowledged_by,
-                ),
-            )
+        names = ("community", "severity", "state", "since", "acknowledged_at", "acknowledged_by")
+        values = {**{name: getattr(record, name) for name in names}, "body": msgspec.json.encode(record)}
+        with self.database.write() as connection:
+            saved = insert(connection, _ALERT).values(id=record.id, **values)
+            kept = {name: saved.excluded[name] for name in values}
+            for name in ("acknowledged_at", "acknowledged_by"):
+                kept[name] = func.coalesce(_ALERT.c[name], saved.excluded[name])
+            connection.execute(saved.on_conflict_do_update(index_elements=["id"], set_=kept))
 
     def acknowledge(self, alert_id: str, by: str, t: int) -> bool:
         """Notes that a person has seen a firing alert; False when it is not firing, seen already or unknown."""
-        with self._database.write() as connection:
-            done = connection.execute(
-                "UPDATE alert SET acknowledged_at = ?, acknowledged_by = ?"
-                " WHERE id = ? AND state = 'firing' AND acknowledged_at IS NULL",
-                (t, by, alert_id),
-            )
+        unseen = and_(_ALERT.c.id == alert_id, _ALERT.c.state == "firing", _ALERT.c.acknowledged_at.is_(None))
+        with self.database.write() as connection:
+            done = connection.execute(update(_ALERT).where(unseen).values(acknowledged_at=t, acknowledged_by=by))
             return done.rowcount == 1
 
     def alert(self, alert_id: str) -> Alert | None:
         """The alert, or None."""
-        with self._database.read() as connection:
-            row = connection.execute(
-                "SELECT body, acknowledged_at, acknowledged_by FROM alert WHERE id = ?", (alert_id,)
-            ).fetchone()
+        with self.database.read() as connection:
+            row = connection.execute(_ALERTS.where(_ALERT.c.id == alert_id)).one_or_none()
         return _acknowledged(*row) if row else None
 
     def alerts(self, open_only: bool = False, limit: int = 100) -> list[Alert]:
         """Open alerts first, the worst of them first, then past ones; among equals the newest first."""
-        where = " WHERE state <> 'cleared'" if open_only else ""
-        with self._database.read() as connection:
-            found = connection.execute(
-                f"SELECT body, acknowledged_at, acknowledged_by FROM alert{where} ORDER BY state = 'cleared',"
-                f" CASE WHEN state = 'cleared' THEN 0 ELSE {_SEVERITY} END, since DESC, id LIMIT ?",
-                (limit,),
-            ).fetchall()
+        wanted = _ALERTS.where(_ALERT.c.state != "cleared") if open_only else _ALERTS
+        past = case((_ALERT.c.state == "cleared", 1), else_=0)
+        wanted = wanted.order_by(past, _URGENCY, _ALERT.c.since.desc(), _ALERT.c.id).limit(limit)
+        with self.database.read() as connection:
+            found = connection.execute(wanted).all()
         return [_acknowledged(*row) for row in found]
 
     def quarantine(self, topic: str, payload: bytes, reason: str, t: int, gateway: str | None = None) -> None:
         """Keeps a message that was not taken; the very same again is counted. Only the newest 10,000 are kept."""
         digest = hashlib.sha256(msgspec.msgpack.encode((topic, reason, payload))).digest()
-        with self._database.write() as connection:
+        entry = {"topic": topic, "gateway": gateway, "reason": reason, "payload": payload[:_PAYLOAD_BYTES]}
+        with self.database.write() as connection:
+            # the count first: writers of PostgreSQL then take turns here, and find what the one before left
+            counted = insert(connection, _TALLY).values(name="quarantined", value=1)
             connection.execute(
-                "INSERT INTO quarantine (digest, topic, gateway, reason, payload, size, first_t, t, count)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, 1)"
-                " ON CONFLICT (digest) DO UPDATE SET count = count + 1, t = max(t, excluded.t)",
-                (digest, topic, gateway, reason, payload[:_PAYLOAD_BYTES], len(payload), t, t),
+                counted.on_conflict_do_update(index_elements=["name"], set_={"value": _TALLY.c.value + 1})
             )
-            connection.execute(
-                "DELETE FROM quarantine WHERE id IN (SELECT id FROM quarantine ORDER BY t, id"
-                " LIMIT max(0, (SELECT count(*) FROM quarantine) - ?))",
-                (_QUARANTINE_ENTRIES,),
+            kept = insert(connection, _QUARANTINE).values(
+                digest=digest, **entry, size=len(payload), first_t=t, t=t, count=1
             )
-            connection.execute(
-                "INSERT INTO tally VALUES ('quarantined', 1) ON CONFLICT (name) DO UPDATE SET value = value + 1"
-            )
+            newest = case((_QUARANTINE.c.t > kept.excluded.t, _QUARANTINE.c.t), else_=kept.excluded.t)
+            again = {"count": _QUARANTINE.c.count + 1, "t": newest}
+            connection.execute(kept.on_conflict_do_update(index_elements=["digest"], set_=again))
+            _forget_oldest(connection)
 
     def quarantined(self, limit: int = 100) -> list[QuarantineEntry]:
         """The newest quarantined messages, newest first."""
-        with self._database.read() as connection:
-            found = connection.execute(
-                "SELECT topic, gateway, reason, payload, size, first_t, t, count FROM quarantine"
-                " ORDER BY t DESC, id DESC LIMIT ?",
-                (limit,),
-            ).fetchall()
+        fields = [_QUARANTINE.c[field.name] for field in dataclasses.fields(QuarantineEntry)]
+        wanted = select(*fields).order_by(_QUARANTINE.c.t.desc(), _QUARANTINE.c.id.desc()).limit(limit)
+        with self.database.read() as connection:
+            found = connection.execute(wanted).all()
         return [QuarantineEntry(*row) for row in found]
 
     def quarantine_total(self) -> int:
         """How many messages were ever quarantined, those no longer kept included."""
-        with self._database.read() as connection:
-            row = connection.execute("SELECT value FROM tally WHERE name = 'quarantined'").fetchone()
-        return int(row[0]) if row else 0
+        with self.database.read() as connection:
+            total = connection.execute(select(_TALLY.c.value).where(_TALLY.c.name == "quarantined")).scalar()
+        return int(total or 0)
 
 
-def _stepped(connection: sqlite3.Connection, command_id: str, entry: TrailEntry) -> Command:
+def _forget_oldest(connection: Connection) -> None:
+    entries = connection.execute(select(func.count()).select_from(_QUARANTINE)).scalar_one()
+    excess = entries - _QUARANTINE_ENTRIES
+    if excess > 0:
+        oldest = select(_QUARANTINE.c.id).order_by(_QUARANTINE.c.t, _QUARANTINE.c.id).limit(excess)
+        connection.execute(delete(_QUARANTINE).where(_QUARANTINE.c.id.in_(oldest)))
+
+
+def _stepped(connection: Connection, command_id: str, entry: TrailEntry) -> Command:
     """Adds a step to the trail and takes the command's state from the furthest step there is."""
+    # two processes of PostgreSQL that step one command take turns here; SQLite's writers do anyway
+    connection.execute(select(_COMMAND.c.id).where(_COMMAND.c.id == command_id).with_for_update())
     connection.execute(
-        "INSERT OR IGNORE INTO trail VALUES (?, ?, ?, ?)", (command_id, entry.state, entry.t, entry.reason)
+        insert(connection, _TRAIL)
+        .values(command=command_id, state=entry.state, t=entry.t, reason=entry.reason)
+        .on_conflict_do_nothing()
     )
+    own = _TRAIL.c.command == command_id
+    furthest = select(_TRAIL.c.state).where(own).order_by(_STAGE.desc(), _TRAIL.c.t.desc()).limit(1)
+    applied = _TRAIL.alias()
+    was_applied = exists(literal(1)).where(applied.c.command == command_id, applied.c.state == "applied")
+    ended = select(func.min(_TRAIL.c.t)).where(own, or_(_STAGE == 3, and_(_STAGE == 1, ~was_applied)))
     connection.execute(
-        f"UPDATE command SET state = (SELECT state FROM trail WHERE command = ? ORDER BY {_STAGE} DESC, t DESC LIMIT 1),"
-        f" ends_at = coalesce((SELECT min(t) FROM trail WHERE command = ? AND ({_STAGE} = 3 OR {_STAGE} = 1 AND NOT EXISTS"
-        " (SELECT 1 FROM trail WHERE command = ? AND state = 'applied'))), asked_until) WHERE id = ?",
-        (command_id, command_id, command_id, command_id),
+        update(_COMMAND)
+        .where(_COMMAND.c.id == command_id)
+        .values(
+            state=furthest.scalar_subquery(),
+            ends_at=func.coalesce(ended.scalar_subquery(), _COMMAND.c.asked_until),
+        )
     )
     command = _command(connection, command_id)
     assert command is not None
     return command
 
 
-def _command(connection: sqlite3.Connection, command_id: str) -> Command | None:
-    row = connection.execute(f"{_COMMAND} WHERE id = ?", (command_id,)).fetchone()
-    return _as_command(row, _trail(connection, command_id)) if row else None
+def _command(connection: Connection, command_id: str) -> Command | None:
+    row = connection.execute(_COMMANDS.where(_COMMAND.c.id == command_id)).one_or_none()
+    return _as_command(row, _trails(connection, [command_id]).get(command_id, ())) if row else None
 
 
-def _trail(connection: sqlite3.Connection, command_id: str) -> tuple[TrailEntry, ...]:
-    found = connection.execute(
-        f"SELECT t, state, reason FROM trail WHERE command = ? ORDER BY {_STAGE}, t", (command_id,)
+def _trails(connection: Connection, command_ids: list[str]) -> dict[str, tuple[TrailEntry, ...]]:
+    """The trails of those commands, each in the order of a command's life."""
+    wanted = (
+        select(_TRAIL.c.command, _TRAIL.c.t, _TRAIL.c.state, _TRAIL.c.reason)
+        .where(_TRAIL.c.command.in_(command_ids))
+        .order_by(_STAGE, _TRAIL.c.t)
     )
-    return tuple(TrailEntry(*row) for row in found)
+    trails: dict[str, tuple[TrailEntry, ...]] = {}
+    for command, *step in connection.execute(wanted):
+        trails[command] = (*trails.get(command, ()), TrailEntry(*step))
+    return trails
 
 
-def _as_command(row: tuple[Any, ...], trail: tuple[TrailEntry, ...]) -> Command:
+def _as_command(row: Any, trail: tuple[TrailEntry, ...]) -> Command:
     command_id, device, values, *rest = row
     return Command(*(command_id, device, msgspec.json.decode(values), *rest, trail))
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-import sqlite3
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -16,16 +16,11 @@ from hypothesis import strategies as st
 import storage.register.register as module
 from energy.errors import DataError, StoreError
 from storage.register import Alert, AlertAction, Command, Evidence, QuarantineEntry, Register, TrailEntry
+from storage.register.settings import RegisterSettings
+from tests.postgres_server import PostgresServer, postgres_binaries
 
 ROOT = Path(__file__).parents[3]
 T = 1_750_000_000_000
-
-
-@pytest.fixture
-def register(tmp_path):
-    register = Register(tmp_path / "register.db")
-    yield register
-    register.close()
 
 
 def ask(register, command_id="c1", t=T, ends_at=T + 60_000, **changes) -> Command:
@@ -293,44 +288,94 @@ def test_order_and_repetition_of_results_make_no_difference(register, steps, dat
 
 WRITER = """
 import sys
-from pathlib import Path
 from storage.register import Register
+from storage.register.settings import RegisterSettings
 
-register = Register(Path(sys.argv[1]))
+register = Register(RegisterSettings.model_validate_json(sys.argv[1]))
 for n in range(100):
     register.record_result(f"{sys.argv[2]}-{n}", "applied", "ok", n)
+    register.record_result("shared", "expired" if sys.argv[2] == "api" else "applied", str(n), n)
     register.quarantine("topic", b"x", "no JSON", n)
 """
 
 
-def test_processes_that_write_at_once_lose_nothing(tmp_path):
-    path = tmp_path / "register.db"
-    writers = [
-        subprocess.Popen([sys.executable, "-c", WRITER, str(path), name], cwd=ROOT) for name in ("collector", "api")
-    ]
-    assert [writer.wait(timeout=60) for writer in writers] == [0, 0]
-    register = Register(path)
-    assert len(register.commands(limit=1000)) == 200
+def run(code: str, where: RegisterSettings, *arguments: str, **options: Any) -> subprocess.Popen[bytes]:
+    given = where.model_dump_json(exclude_none=True)
+    return subprocess.Popen([sys.executable, "-c", code, given, *arguments], cwd=ROOT, **options)
+
+
+def test_processes_that_start_and_write_at_once_lose_nothing(where):
+    writers = [run(WRITER, where, name) for name in ("collector", "api")]
+    assert [writer.wait(timeout=100) for writer in writers] == [0, 0]
+    register = Register(where)
+    assert len(register.commands(limit=1000)) == 201
+    shared = register.command("shared")
+    assert (shared.state, len(shared.trail)) == ("expired", 200)
     assert register.quarantine_total() == register.quarantined()[0].count == 200
     register.close()
 
 
-def test_what_was_kept_is_there_after_a_restart(tmp_path):
-    register = Register(tmp_path / "register.db")
+KILLED = """
+import sys
+from sqlalchemy import text
+from storage.register import Register
+from storage.register.settings import RegisterSettings
+
+register = Register(RegisterSettings.model_validate_json(sys.argv[1]))
+register.record_result("whole", "applied", "ok", 1)
+with register.database.write() as connection:
+    connection.execute(text("DELETE FROM command"))
+    connection.execute(text("DELETE FROM trail"))
+    print("in the middle", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_a_process_killed_in_the_middle_of_a_write_leaves_what_was_there(where):
+    victim = run(KILLED, where, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    with victim:
+        assert victim.stdout.readline() == b"in the middle\n"
+        victim.kill()
+        victim.wait()
+    register = Register(where)
+    assert register.command("whole").trail == (TrailEntry(1, "applied", "ok"),)
+    register.record_result("after", "applied", "ok", 2)
+    register.close()
+
+
+def test_what_was_kept_is_there_after_a_restart(where):
+    register = Register(where)
     asked = ask(register)
     register.save_alert(alert())
     register.close()
-    register = Register(tmp_path / "register.db")
+    register = Register(where)
     assert register.command("c1") == asked
     assert register.alert("a1") == alert()
     register.close()
 
 
-def test_a_file_of_a_newer_version_is_refused(tmp_path):
-    path = tmp_path / "register.db"
-    Register(path).close()
-    with sqlite3.connect(path) as connection:
-        connection.execute("PRAGMA user_version = 99")
-    connection.close()
-    with pytest.raises(StoreError, match="has schema version 99"):
-        Register(path)
+def test_a_closed_register_says_so(where):
+    register = Register(where)
+    register.close()
+    register.close()
+    with pytest.raises(StoreError, match="is closed"):
+        register.command("c1")
+
+
+def test_a_server_that_was_killed_is_a_store_error_and_is_found_again_by_itself():
+    binaries = postgres_binaries()
+    if binaries is None:
+        pytest.skip("PostgreSQL is not installed")
+    server = PostgresServer(binaries)
+    try:
+        server.start()
+        register = Register(server.fresh())
+        asked = ask(register)
+        server.kill()
+        with pytest.raises(StoreError, match="check that PostgreSQL runs"):
+            register.command("c1")
+        server.start()
+        assert register.command("c1") == asked
+        register.close()
+    finally:
+        server.remove()
