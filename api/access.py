@@ -5,7 +5,9 @@
     operator         x        x        x          x
     manager          x        x        x          x
     admin            x        x        x          x
+    technician       x        x        x
     participant      x
+    councillor       x
     gateway          (speaks MQTT, not HTTP)
 
 A community the caller is not scoped to does not exist for it: 404, as for a wrong name.
@@ -45,7 +47,9 @@ _RIGHTS: Final[dict[KeyRole, frozenset[Action]]] = {
     KeyRole.OPERATOR: _ALL,
     KeyRole.MANAGER: _ALL,
     KeyRole.ADMIN: _ALL,
+    KeyRole.TECHNICIAN: frozenset({Action.AGGREGATE, Action.READ, Action.ACKNOWLEDGE}),
     KeyRole.PARTICIPANT: frozenset({Action.AGGREGATE}),
+    KeyRole.COUNCILLOR: frozenset({Action.AGGREGATE}),
     KeyRole.GATEWAY: frozenset(),
 }
 
@@ -77,7 +81,7 @@ def authorize(principal: Principal, action: Action, community: str | None = None
             403,
             "forbidden",
             f"{principal.role} {principal.name!r} may not {action}",
-            hint="ask for a key with a role that may: operator, manager or admin act, viewer reads",
+            hint="ask for a key with a role that may: operator, manager or admin act, viewer and technician read",
         )
 
 

@@ -41,6 +41,8 @@ class KeyRole(StrEnum):
     MANAGER = "manager"
     ADMIN = "admin"
     PARTICIPANT = "participant"
+    TECHNICIAN = "technician"
+    COUNCILLOR = "councillor"
     GATEWAY = "gateway"
 
 

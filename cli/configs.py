@@ -66,6 +66,9 @@ def _models() -> dict[str, tuple[str, type[BaseModel]]]:
 
     models: dict[str, tuple[str, type[BaseModel]]] = {"case": ("tariffs", CaseFile)}  # it has communities, too
     models["centre"] = ("communities", CentreConfig)
+    from cli.register.file import PeopleFile
+
+    models["people"] = ("people", PeopleFile)
     from gateway.config import GatewayConfig
 
     models["gateway"] = ("gateway", GatewayConfig)
@@ -125,7 +128,7 @@ def _kind_of(path: Path) -> tuple[str, type[BaseModel]]:
     raise ConfigError(
         "is no configuration of commonwatt",
         file=str(path),
-        hint="a centre has `communities:`, a gateway `gateway:`, a simulator `sites:`, a sharing key `rounds:`, a case `tariffs:`",
+        hint="a centre has `communities:`, a gateway `gateway:`, a simulator `sites:`, a sharing key `rounds:`, a people file `people:`, a case `tariffs:`",
     )
 
 
@@ -157,4 +160,6 @@ def _facts(kind: str, config: Any) -> dict[str, int]:
         return {"communities": len(config.communities), "tariffs": len(config.tariffs)}
     if kind == "key":
         return {"rounds": len(config.rounds)}
+    if kind == "people":
+        return {name: len(getattr(config, name)) for name in type(config).model_fields}
     return {"sites": len(config.sites), "devices": sum(len(site.devices) for site in config.sites)}

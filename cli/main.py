@@ -16,7 +16,9 @@ from cli.dashboards import dashboards_app
 from cli.doctor.command import doctor
 from cli.field.command import add_field_commands
 from cli.keys import keys_app
+from cli.register.command import register_app
 from cli.settle.command import settle_command
+from cli.users import users_app
 from energy.errors import CommonwattError, ConfigError
 from runtime.service import configure_logs
 
@@ -136,7 +138,7 @@ def simulate(config: ConfigOption) -> None:
 
 @app.command()
 def check(
-    file: Annotated[Path, typer.Argument(help="A centre, gateway, simulator, sharing-key or case file.")],
+    file: Annotated[Path, typer.Argument(help="A centre, gateway, simulator, people, sharing-key or case file.")],
     as_json: JsonOption = False,
 ) -> None:
     """Validates a configuration file and says what it configures."""
@@ -153,7 +155,9 @@ def check(
 
 
 @app.command()
-def schema(kind: Annotated[str, typer.Argument(help="centre, gateway, simulator, key or case")] = "centre") -> None:
+def schema(
+    kind: Annotated[str, typer.Argument(help="centre, gateway, simulator, people, key or case")] = "centre",
+) -> None:
     """Prints the JSON schema of a configuration."""
     from cli.configs import schema_of
 
@@ -165,6 +169,8 @@ app.command(name="doctor")(doctor)
 app.command(name="settle")(settle_command)
 app.command(name="backtest")(backtest_command)
 app.add_typer(keys_app, name="keys")
+app.add_typer(users_app, name="users")
+app.add_typer(register_app, name="register")
 app.add_typer(dashboards_app, name="dashboards")
 
 

@@ -46,6 +46,10 @@ class Site(_Model):
     name: str
     kind: str = Field(default="building", description="town_hall, school, depot, social_housing, pool, ...")
     gateway: Slug
+    address: str = ""
+    municipality: str = Field(default="", description="the building's owner; default: the community's municipality")
+    floor_area_m2: float | None = Field(default=None, gt=0)
+    opening_hours: str = Field(default="", description="as people read them: Mo-Fr 08:00-18:00")
     latitude: float | None = Field(default=None, ge=-90, le=90)
     longitude: float | None = Field(default=None, ge=-180, le=180)
     devices: tuple[Device, ...] = ()
@@ -101,6 +105,13 @@ class Community(_Model):
     id: Slug
     name: str
     municipality: str = ""
+    kind: Literal["same_building", "peer_to_peer", "cec", "cer", "cel"] | None = Field(
+        default=None, description="its legal form: one building, peer to peer, citizen, renewable or local community"
+    )
+    region: Literal["brussels", "flanders", "wallonia"] = "brussels"
+    grid_type: Literal["A", "B", "C", "D"] | None = Field(
+        default=None, description="grid tariff of the shared part: that of the least local participant"
+    )
     timezone: str = "Europe/Brussels"
     sites: tuple[Site, ...] = ()
     rules: tuple[Rule, ...] = ()

@@ -25,6 +25,7 @@ _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the same, ten times a
 _Model = TypeVar("_Model", bound=BaseModel)
 _Path = tuple[str | int, ...]
 _SEVERAL: Final = "several"
+_UNKNOWN: Final = frozenset({"extra_forbidden", "unexpected_keyword_argument"})  # a model's and a dataclass's word
 _CORRECT: Final = "correct it; `commonwatt schema` shows what is allowed"
 
 
@@ -79,7 +80,25 @@ def _plain(node: yaml.Node, path: Path) -> Any:
         line = error.problem_mark.line + 1 if error.problem_mark else None
         raise ConfigError(f"is no usable YAML: {error.problem}", file=str(path), line=line) from error
     except ValueError as error:
-        raise ConfigError(f"holds an impossible value: {error}", file=str(path)) from error
+        line = _line_of_impossible(node)
+        raise ConfigError(f"holds an impossible value: {error}", file=str(path), line=line) from error
+
+
+def _line_of_impossible(node: yaml.Node) -> int | None:
+    """Where a date such as 2026-13-01 stands: YAML's own error does not say."""
+    pending = [node]
+    while pending:
+        current = pending.pop()
+        if isinstance(current, yaml.ScalarNode):
+            try:
+                yaml.SafeLoader("").construct_document(current)
+            except ValueError:
+                return int(current.start_mark.line) + 1
+        elif isinstance(current, yaml.MappingNode):
+            pending += [one for pair in current.value for one in pair]
+        elif isinstance(current, yaml.SequenceNode):
+            pending += current.value
+    return None
 
 
 def _refuse_duplicates(node: yaml.Node, path: Path) -> None:
@@ -125,7 +144,7 @@ def _problems(error: ValidationError, path: Path, node: yaml.Node | None, model:
     """Everything that is wrong, in the order of the file; what is wrong with a name before what follows from it."""
     found = [
         one
-        for problem in sorted(error.errors(include_url=False), key=lambda problem: problem["type"] != "extra_forbidden")
+        for problem in sorted(error.errors(include_url=False), key=lambda problem: problem["type"] not in _UNKNOWN)
         for one in _located(problem, path, node, model)
     ]
     first, *others = found  # a misspelt name also misses its field: the misspelling is told first
@@ -152,7 +171,7 @@ def _located(problem: ErrorDetails, path: Path, node: yaml.Node | None, model: t
 
 
 def _explain(problem: ErrorDetails, location: _Path, model: type[BaseModel]) -> tuple[str, str]:
-    if problem["type"] == "extra_forbidden":
+    if problem["type"] in _UNKNOWN:
         known = _fields_at(model, location[:-1])
         close = difflib.get_close_matches(str(location[-1]), known, n=1)
         guess = f"did you mean `{close[0]}`?" if close else f"known here: {', '.join(sorted(known)) or 'nothing'}"

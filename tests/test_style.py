@@ -57,4 +57,6 @@ def _names(node):
         return [node.target.id]
     if isinstance(node, ast.Import | ast.ImportFrom):
         return [alias.asname or alias.name for alias in node.names]
+    if isinstance(node, ast.If):  # what is imported for the types alone, and by name when it is first asked for
+        return [name for child in node.body for name in _names(child)]
     return []

@@ -15,6 +15,8 @@ from cli.doctor.machine import check_disk
 from energy.errors import CommonwattError
 from storage.history.open import open_history
 from storage.history.settings import EmbeddedSettings, StoreSettings
+from storage.register.database import ping
+from storage.register.settings import RegisterSettings
 
 __all__ = ["check_keys", "check_page", "check_port", "check_register", "check_store"]
 
@@ -38,8 +40,18 @@ def check_store(settings: StoreSettings) -> Check:
     return Check.ok("store", f"{where} answers and knows {devices} devices")
 
 
-def check_register(path: Path) -> Check:
-    """Whether the register can be written, without writing to it."""
+def check_register(settings: RegisterSettings) -> Check:
+    """Whether the register can be written, without writing to it; of a PostgreSQL whether it takes us."""
+    if settings.url is not None:
+        try:
+            ping(settings)
+        except CommonwattError as error:
+            return Check.fail("register", error.message, error.hint or "is the server running, the password right?")
+        return Check.ok("register", f"{settings.url} answers")
+    return _check_file(settings.path)
+
+
+def _check_file(path: Path) -> Check:
     if not path.exists():
         disk = check_disk(path.parent)
         if disk.next:

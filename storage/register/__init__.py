@@ -1,8 +1,23 @@
-"""Alerts, commands with their trail, and quarantined messages: one SQLite file that collector and API share."""
+"""The register: alerts, commands, quarantine; places, people, participants, keys, consents, runs and their audit.
+
+`Register` is imported when it is first asked for: a configuration is read without SQLAlchemy.
+"""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from storage.register.records import Alert, AlertAction, Command, Evidence, QuarantineEntry, TrailEntry
-from storage.register.register import Register
+
+if TYPE_CHECKING:
+    from storage.register.register import Register
 
 __all__ = ["Alert", "AlertAction", "Command", "Evidence", "QuarantineEntry", "Register", "TrailEntry"]
+
+
+def __getattr__(name: str) -> object:
+    if name == "Register":
+        from storage.register.register import Register  # noqa: PLC0415
+
+        return Register
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

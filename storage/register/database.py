@@ -22,7 +22,7 @@ from storage.register.schema import bring_up_to_date
 from storage.register.settings import RegisterSettings
 from storage.sqlite import explain
 
-__all__ = ["RegisterDatabase", "insert"]
+__all__ = ["RegisterDatabase", "insert", "ping"]
 
 _BUSY_S: Final = 5.0
 _CONNECT_S: Final = 10
@@ -42,6 +42,18 @@ def insert(connection: Connection, table: Table) -> Any:
     return statement
 
 
+def ping(settings: RegisterSettings) -> None:
+    """Returns when the database takes us; makes and changes nothing. Raises StoreError, ConfigError."""
+    engine = _engine(settings)
+    try:
+        with engine.connect():
+            pass
+    except SQLAlchemyError as error:
+        raise _told(f"register {settings.url or settings.path}", error) from error
+    finally:
+        engine.dispose()
+
+
 class RegisterDatabase:
     """The database at a path or as settings say, made or brought up to date when needed. Raises StoreError, ConfigError."""
 
@@ -55,6 +67,12 @@ class RegisterDatabase:
         try:
             with self._explained():
                 bring_up_to_date(self._engine, self.path, self.name)
+        except OSError as error:
+            self._engine.dispose()
+            raise StoreError(
+                f"{self.name} cannot be opened: {error.strerror}",
+                hint="check that the folder exists and that the service's user may read and write it",
+            ) from error
         except BaseException:
             self._engine.dispose()
             raise
@@ -94,11 +112,6 @@ class RegisterDatabase:
             raise _told(self.name, error) from error
         except sqlite3.Error as error:
             raise explain(self.name, error) from error
-        except OSError as error:
-            raise StoreError(
-                f"{self.name} cannot be opened: {error.strerror}",
-                hint="check that the folder exists and that the service's user may read and write it",
-            ) from error
 
 
 def _told(name: str, error: SQLAlchemyError) -> StoreError:

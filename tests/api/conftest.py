@@ -25,6 +25,7 @@ from storage.history import DeviceQuarter, DeviceTags, Row, SiteQuarter
 from storage.history.sqlite import SqliteHistory
 from storage.register import Register
 
+ROLES = ("viewer", "operator", "participant", "technician", "councillor", "gateway")
 NOW = 1_750_000_500_000  # 2025-06-15 15:15:00 UTC, 17:15 in Brussels; starts a quarter-hour
 DAY = 86_400_000
 
@@ -261,7 +262,7 @@ def keys(settings: ApiSettings, clock: ManualClock) -> KeyStore:
 
 @pytest.fixture
 def headers(keys: KeyStore) -> dict[str, dict[str, str]]:
-    every = {role: bearer(keys.create(role, role, ["*"])) for role in ("viewer", "operator", "participant", "gateway")}
+    every = {role: bearer(keys.create(role, role, ["*"])) for role in ROLES}
     one = {name: bearer(keys.create(name, "viewer", [name])) for name in ("ixelles", "schaerbeek")}
     operators = {f"{name}-operator": bearer(keys.create(f"{name}-operator", "operator", [name])) for name in one}
     return every | one | operators

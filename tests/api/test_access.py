@@ -105,6 +105,16 @@ async def test_stream_of_one_community_carries_nothing_of_another(tenants: Api):
     assert b"sch-hall" in reader.take()
 
 
+@pytest.mark.parametrize(
+    ("role", "acknowledges"), [("technician", True), ("councillor", False), ("participant", False)]
+)
+async def test_who_may_acknowledge_may_still_not_command(tenants: Api, role: str, acknowledges: bool):
+    answer = await request(tenants, "post", "/api/v1/alerts/{alert}/ack", role)
+    assert answer.status_code in ({200, 204} if acknowledges else {403})
+    for path in ("/api/v1/commands", "/api/v1/commands/release-all"):
+        assert (await request(tenants, "post", path, role)).status_code == 403
+
+
 async def test_viewer_may_not_acknowledge_nor_command(tenants: Api):
     for path in ("/api/v1/alerts/{alert}/ack", "/api/v1/commands", "/api/v1/commands/release-all"):
         answer = await request(tenants, "post", path, "viewer")
@@ -117,6 +127,11 @@ async def test_viewer_may_not_acknowledge_nor_command(tenants: Api):
         ("participant", "/api/v1/communities/ixelles/history", 200),
         ("participant", "/api/v1/sites/ixl-hall", 403),
         ("participant", "/api/v1/live", 403),
+        ("councillor", "/api/v1/communities/ixelles/history", 200),
+        ("councillor", "/api/v1/sites/ixl-hall", 403),
+        ("councillor", "/api/v1/commands", 403),
+        ("technician", "/api/v1/sites/ixl-hall", 200),
+        ("technician", "/api/v1/commands", 200),
         ("gateway", "/api/v1/communities", 403),
     ],
 )

@@ -25,6 +25,7 @@ from cli.doctor.machine import check_clock, check_disk, check_serial_port
 from gateway.outbox import Outbox
 from messaging.codec import Ack, Reading, Status, decode_data, encode
 from runtime.clock import ManualClock
+from storage.register.settings import RegisterSettings
 
 NIGHT_MS = 1_779_750_000_000
 BRUSSELS = (50.85, 4.35)
@@ -371,9 +372,9 @@ def test_register_that_is_locked_or_none_fails(tmp_path):
     path = tmp_path / "register.db"
     with closing(sqlite3.connect(path)) as database:
         database.execute("CREATE TABLE t (x)")
-    assert check_register(path).result == "ok"
+    assert check_register(RegisterSettings(path=path)).result == "ok"
     path.write_bytes(b"x" * 4096)
-    assert check_register(path).result == "fail"
+    assert check_register(RegisterSettings(path=path)).result == "fail"
 
 
 # --- the command

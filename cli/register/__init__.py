@@ -1,0 +1,1 @@
+"""`commonwatt register`: configuration compared with the register, and written into it."""

@@ -1,0 +1,88 @@
+"""People and what they may do; erasing a person leaves the register whole and nothing of the person."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Annotated, Final, Literal
+
+from pydantic import StringConstraints
+from sqlalchemy import JSON, Connection, update
+from sqlalchemy.orm import Mapped, mapped_column
+
+from energy.community import Slug
+from energy.errors import RefusedError
+from storage.register.audit import record
+from storage.register.consents import forget_evidence
+from storage.register.facts import PERSONAL, Fact, FactRow, Facts
+from storage.register.roles import UserRole
+
+__all__ = ["PEOPLE", "USERS", "Person", "User", "erase"]
+
+
+Mail = Annotated[str, StringConstraints(pattern=r"^([^@\s]+@[^@\s]+)?$", max_length=254)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Person(Fact):
+    """A natural person or a body. `id` is a pseudonym: it stays in the audit when the person is erased."""
+
+    name: str = field(metadata=PERSONAL)
+    mail: Mail = field(default="", metadata=PERSONAL)
+    language: Literal["fr", "nl", "en", "de"] = "fr"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class User(Fact):
+    """A person's role, in the scopes given; an empty scope of all three kinds is none, `*` is everywhere."""
+
+    person: Slug
+    role: UserRole
+    communities: tuple[str, ...] = ()
+    municipalities: tuple[str, ...] = ()
+    sites: tuple[str, ...] = ()
+    disabled: bool = False
+
+
+class PersonRow(FactRow):
+    """See Person."""
+
+    __tablename__ = "person"
+
+    name: Mapped[str]
+    mail: Mapped[str]
+    language: Mapped[str]
+
+
+class UserRow(FactRow):
+    """See User."""
+
+    __tablename__ = "user_account"
+
+    person: Mapped[str]
+    role: Mapped[str]
+    communities: Mapped[list[str]] = mapped_column(JSON)
+    municipalities: Mapped[list[str]] = mapped_column(JSON)
+    sites: Mapped[list[str]] = mapped_column(JSON)
+    disabled: Mapped[bool]
+
+
+PEOPLE: Final = Facts("person", Person, PersonRow)
+USERS: Final = Facts("user", User, UserRow, role=UserRole, communities=tuple, municipalities=tuple, sites=tuple)
+_ERASED: Final = "(erased)"
+
+
+def erase(connection: Connection, person: str, *, by: str, why: str, now_ms: int) -> None:
+    """Takes name, mail and evidence of a person out of every row, past ones too, and its users with them.
+
+    Raises RefusedError when nobody has that id.
+    """
+    known = [one for one in PEOPLE.all(connection) if one.id == person]
+    if not known:
+        raise RefusedError(f"there is no person {person!r}", hint="`commonwatt users list` shows them")
+    rows = PEOPLE.table
+    connection.execute(update(rows).where(rows.c.id == person).values(name=_ERASED, mail="", language="fr"))
+    for user in USERS.all(connection):
+        if user.person == person and not user.disabled:
+            USERS.put(connection, replace(user, disabled=True), now_ms)
+    forget_evidence(connection, person)
+    record(connection, now_ms, by, "erase", "person", person, why=why)
