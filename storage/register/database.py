@@ -6,6 +6,8 @@ turns from their first statement on, so that none fails in the middle of what it
 
 from __future__ import annotations
 
+import fcntl
+import os
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -22,7 +24,7 @@ from storage.register.schema import bring_up_to_date
 from storage.register.settings import RegisterSettings
 from storage.sqlite import explain
 
-__all__ = ["RegisterDatabase", "insert", "ping"]
+__all__ = ["RegisterDatabase", "Turn", "insert", "ping"]
 
 _BUSY_S: Final = 5.0
 _CONNECT_S: Final = 10
@@ -54,6 +56,40 @@ def ping(settings: RegisterSettings) -> None:
         engine.dispose()
 
 
+class Turn:
+    """Writers of one SQLite file, of all threads and processes, one after the other.
+
+    SQLite itself lets a writer ask again and again until it gives up: beside a busy one it may never get its turn.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = Path(f"{path}.turn")
+        self._threads = threading.Lock()
+        self._file: int | None = None
+
+    def __enter__(self) -> None:
+        self._threads.acquire()
+        try:
+            if self._file is None:
+                self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            fcntl.flock(self._file, fcntl.LOCK_EX)  # a process that is killed gives it back
+        except BaseException:
+            self._threads.release()
+            raise
+
+    def __exit__(self, *_: object) -> None:
+        if self._file is not None:
+            fcntl.flock(self._file, fcntl.LOCK_UN)
+        self._threads.release()
+
+    def close(self) -> None:
+        """Gives the file back."""
+        with self._threads:
+            if self._file is not None:
+                os.close(self._file)
+                self._file = None
+
+
 class RegisterDatabase:
     """The database at a path or as settings say, made or brought up to date when needed. Raises StoreError, ConfigError."""
 
@@ -61,7 +97,7 @@ class RegisterDatabase:
         settings = where if isinstance(where, RegisterSettings) else RegisterSettings(path=where)
         self.path = None if settings.url is not None else settings.path
         self.name = f"register {settings.path}" if settings.url is None else f"register {settings.url}"
-        self._turn: threading.Lock | nullcontext[None] = nullcontext() if settings.url is not None else threading.Lock()
+        self._turn: Turn | nullcontext[None] = nullcontext() if settings.url is not None else Turn(settings.path)
         self._closed = False
         self._engine = _engine(settings)
         try:
@@ -86,6 +122,7 @@ class RegisterDatabase:
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """One transaction: durable when the block ends, undone when it raises."""
+        self._check_open()
         with (
             self._explained(),
             self._turn,
@@ -98,11 +135,16 @@ class RegisterDatabase:
         """Closes every connection. May be called again."""
         self._closed = True
         self._engine.dispose()
+        if isinstance(self._turn, Turn):
+            self._turn.close()
 
     def _connection(self) -> Connection:
+        self._check_open()
+        return self._engine.connect()
+
+    def _check_open(self) -> None:
         if self._closed:
             raise StoreError(f"{self.name} is closed")
-        return self._engine.connect()
 
     @contextmanager
     def _explained(self) -> Iterator[None]:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -192,3 +195,17 @@ def test_a_wrong_user_is_refused_and_nothing_is_kept(commonwatt, config, argumen
     assert outcome.code == 1
     assert told in outcome.err
     assert json.loads(commonwatt("users", "list", "--config", config, "--json").out) == {"users": []}
+
+
+def test_the_people_file_of_the_documentation_is_one(commonwatt, tmp_path):
+    page = (Path(__file__).parents[2] / "docs" / "register.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```yaml\n(people:.*?)```", page, flags=re.DOTALL)
+    path = tmp_path / "people.yaml"
+    path.write_text(example)
+    outcome = commonwatt("check", path)
+    assert outcome.code == 0, outcome.err
+
+
+def test_configuration_is_read_without_sqlalchemy():
+    code = "import sys, cli.main, cli.configs; sys.exit('sqlalchemy' in sys.modules or 'alembic' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
