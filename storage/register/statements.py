@@ -127,7 +127,7 @@ def _settle() -> Update:
     """State and end of the command `wanted` from its trail."""
     wanted: BindParameter[str] = bindparam("wanted")
     own = TRAIL.c.command == wanted
-    furthest = select(TRAIL.c.state).where(own).order_by(_STAGE.desc(), TRAIL.c.t.desc()).limit(1)
+    furthest = select(TRAIL.c.state).where(own).order_by(_STAGE.desc(), TRAIL.c.t.desc(), TRAIL.c.state).limit(1)
     applied = TRAIL.alias()
     was_applied = exists(literal(1)).where(applied.c.command == wanted, applied.c.state == "applied")
     ended = select(func.min(TRAIL.c.t)).where(own, or_(_STAGE == 3, and_(_STAGE == 1, ~was_applied)))
@@ -139,7 +139,7 @@ def _trails() -> Select[Any]:
     """The steps of the commands `wanted`, each command's in the order of its life."""
     columns = (TRAIL.c.command, TRAIL.c.t, TRAIL.c.state, TRAIL.c.reason)
     wanted = TRAIL.c.command.in_(bindparam("wanted", expanding=True))
-    return select(*columns).where(wanted).order_by(_STAGE, TRAIL.c.t)
+    return select(*columns).where(wanted).order_by(_STAGE, TRAIL.c.t, TRAIL.c.state, TRAIL.c.reason)
 
 
 def _worst_first(alerts: Select[Any]) -> Select[Any]:
