@@ -37,6 +37,7 @@ log = logging.getLogger(__name__)
 
 _FINISH_S: Final = 8.0  # to store and confirm what is held when asked to end
 _STORE_RETRY_S: Final = 2.0
+_UPKEEP_S: Final = 10.0
 _CHANNELS: Final = ("data", "status", "command", "command/result")
 
 
@@ -98,6 +99,7 @@ class Collector:
             "publish": self._run_publish,
             "control": self._run_control,
             "quarters": quarters.run,
+            "upkeep": self._run_upkeep,
         }
         with self.metrics.served(self.settings.metrics_host, self.settings.metrics_port):
             async with asyncio.TaskGroup() as outer:
@@ -186,6 +188,20 @@ class Collector:
             await self._to_control.wait()
             self._to_control.clear()
             await self._control.step(self._picture)
+
+    async def _run_upkeep(self) -> None:
+        """The store's housekeeping, in a thread of its own: whoever stores or reads never waits for it."""
+        failing = False
+        while True:
+            try:
+                while await asyncio.to_thread(self._history.maintain, self._clock.now_ms()):
+                    pass
+                failing = False
+            except StoreError as error:
+                if not failing:
+                    log.warning("the store's housekeeping waits: %s", error)
+                failing = True
+            await self._clock.sleep(_UPKEEP_S * self._clock.speed)
 
     async def _on_connect(self) -> None:
         self._publisher.forget()

@@ -101,6 +101,15 @@ class Database:
             except sqlite3.Error as error:
                 raise self._explained(error) from error
 
+    def vacuum(self) -> None:
+        """Gives free pages back to the disk; writers and readers wait meanwhile."""
+        with self._write_lock:
+            if self._writer is not None:
+                try:
+                    self._writer.execute("VACUUM")
+                except sqlite3.Error as error:
+                    raise self._explained(error) from error
+
     def close(self) -> None:
         """Closes every connection and lets another writer in. May be called again."""
         with self._idle_lock:
@@ -190,7 +199,7 @@ class Database:
         self._refuse_newer(version)
         older = version < self._schema.version
         missing = f"schema version {self._schema.version}" if older else self._schema.missing(connection)
-        if missing:
+        if missing and self._writer is None:
             raise StoreError(
                 f"{self._schema.name} {self.path} has no {missing} yet",
                 hint="start the collector of this version: it brings the file up to date",

@@ -79,7 +79,10 @@ class History(Protocol):
     """What collector and API need of a time-series store. Raises StoreError when it is not available."""
 
     def write(self, rows: Sequence[Row]) -> None:
-        """Stores readings; durable on return. The same (device, t) again changes nothing; a fuller one completes it."""
+        """Stores readings; durable on return.
+
+        The same (device, t) again changes nothing, a fuller one completes it; of two values the last one written stands.
+        """
 
     def write_quarters(self, devices: Sequence[DeviceQuarter], sites: Sequence[SiteQuarter]) -> None:
         """Stores quarter-hours, replacing what stood there: they are derived and may be restated."""
@@ -115,6 +118,9 @@ class History(Protocol):
 
     def site_quarters(self, sites: Sequence[str], start: int, end: int) -> list[SiteQuarter]:
         """Quarter-hours of sites with start <= q < end, by (start, site)."""
+
+    def maintain(self, now_ms: int) -> bool:
+        """One small step of the store's housekeeping, beside everything else; True when there may be more to do."""
 
     def check(self) -> None:
         """Returns when the store answers; raises StoreError when not."""

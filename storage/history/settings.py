@@ -15,10 +15,13 @@ class _Settings(BaseModel):
 
 
 class EmbeddedSettings(_Settings):
-    """The store that needs nothing installed: one SQLite file."""
+    """The store that needs nothing installed: a SQLite file, and a folder of Parquet files beside it."""
 
     kind: Literal["embedded"] = "embedded"
     path: Path = Path("data/history.db")
+    raw_days: int | None = Field(
+        default=90, ge=36, description="raw readings older than this go, quarter-hours stay; null: all are kept"
+    )
 
 
 class InfluxSettings(_Settings):

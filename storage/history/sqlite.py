@@ -1,7 +1,6 @@
-"""The embedded time-series store: one SQLite file, written by the collector, read by any process meanwhile.
+"""The embedded time-series store: a log and the quarter-hours in SQLite, sealed days as Parquet files beside it.
 
-A reading is one wide row (one column for every quantity) keyed by (device, t): measured against narrow rows it takes
-a tenth of the time to write and half the space.
+Written by the collector, read by any process meanwhile. Why and how: docs/decisions/009-embedded-store.md.
 """
 
 # ruff: noqa: S608 - only names from tables of this program stand in statements; values are bound
@@ -11,24 +10,29 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
-from itertools import starmap
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
+
+import pyarrow as pa
 
 from energy.errors import DataError
-from energy.quantities import QUANTITIES, Kind, Quality, Role
+from energy.quantities import QUANTITIES, Quality
 from storage.history import DeviceQuarter, DeviceTags, Row, Series, SiteQuarter
+from storage.history.columns import empty, merged, pack, rows_of, schema_of, sliced, tags_of
+from storage.history.moving import has_old_readings, move_old_readings
+from storage.history.reading import later, nearest, raw_series, sealed_last, stepped_series
+from storage.history.sealer import Limits, Sealer, device_tags, newest
+from storage.history.segments import SegmentFiles, segments_folder
+from storage.history.tail import Snapshot, Tail
 from storage.sqlite import Database, Schema
 
 __all__ = ["SqliteHistory"]
 
-_QUANTITIES: Final = tuple(QUANTITIES)
-# A role of a later version reads as unknown.
-_ROLES: Final[dict[str | None, Role]] = {role.value: role for role in Role}
+_Found = TypeVar("_Found")
 
 _MIGRATIONS: Final = (
     (
@@ -54,65 +58,86 @@ _MIGRATIONS: Final = (
             " quality TEXT NOT NULL, PRIMARY KEY (site, start)) WITHOUT ROWID"
         ),
     ),
+    (
+        "CREATE TABLE layout (id INTEGER PRIMARY KEY, schema BLOB NOT NULL)",
+        # AUTOINCREMENT: the number of a commit that was sealed and deleted never comes again.
+        (
+            "CREATE TABLE log (id INTEGER PRIMARY KEY AUTOINCREMENT, layout INTEGER NOT NULL, t_min INTEGER NOT NULL,"
+            " t_max INTEGER NOT NULL, rows INTEGER NOT NULL, size INTEGER NOT NULL, crc INTEGER NOT NULL,"
+            " blob BLOB NOT NULL)"
+        ),
+        (
+            "CREATE TABLE unreadable (id INTEGER PRIMARY KEY, layout INTEGER NOT NULL, t_min INTEGER NOT NULL,"
+            " t_max INTEGER NOT NULL, rows INTEGER NOT NULL, size INTEGER NOT NULL, crc INTEGER NOT NULL,"
+            " blob BLOB NOT NULL)"
+        ),
+        "CREATE TABLE sealed (upto INTEGER NOT NULL)",
+        "INSERT INTO sealed VALUES (0)",
+        (
+            "CREATE TABLE segment (file TEXT PRIMARY KEY, position INTEGER NOT NULL, day INTEGER NOT NULL,"
+            " t_min INTEGER NOT NULL, t_max INTEGER NOT NULL, rows INTEGER NOT NULL, bytes INTEGER NOT NULL,"
+            " damaged INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID"
+        ),
+        "CREATE TABLE doomed (file TEXT PRIMARY KEY) WITHOUT ROWID",
+        "CREATE TABLE last (device INTEGER PRIMARY KEY, t INTEGER NOT NULL, bad TEXT NOT NULL, told TEXT NOT NULL)",
+    ),
 )
 
 
-def _missing_columns(connection: sqlite3.Connection) -> list[str]:
-    present = {row[1] for row in connection.execute("PRAGMA table_info(reading)")}
-    return [name for name in _QUANTITIES if name not in present]
+def _not_moved(connection: sqlite3.Connection) -> str | None:
+    return "readings in files of days (they are being moved)" if has_old_readings(connection) else None
 
 
-def _add_missing_columns(connection: sqlite3.Connection) -> None:
-    for name in _missing_columns(connection):
-        kind = "TEXT" if QUANTITIES[name].kind is Kind.TEXT else "REAL"
-        connection.execute(f"ALTER TABLE reading ADD COLUMN {name} {kind}")
-
-
-def _first_missing(connection: sqlite3.Connection) -> str | None:
-    missing = _missing_columns(connection)
-    return f"column for {missing[0]}" if missing else None
-
-
-_SCHEMA: Final = Schema("history", _MIGRATIONS, complete=_add_missing_columns, missing=_first_missing)
+_SCHEMA: Final = Schema("history", _MIGRATIONS, missing=_not_moved)
 
 _UPSERT_DEVICE: Final = (
     "INSERT INTO device (community, site, device, role) VALUES (?, ?, ?, ?) ON CONFLICT (device) DO UPDATE SET"
     " community = excluded.community, site = excluded.site, role = coalesce(excluded.role, role) RETURNING id"
 )
-# What is known stays: a second reading of the same instant only fills what the first one lacked, and a repetition
-# touches no page at all.
-_COMPLETABLE: Final = ("bad", *_QUANTITIES)
-_INSERT_READING: Final = (
-    f"INSERT INTO reading (device, t, bad, {', '.join(_QUANTITIES)}) VALUES (?, ?, ?{', ?' * len(_QUANTITIES)})"
-    " ON CONFLICT (device, t) DO UPDATE SET "
-    + ", ".join(f"{name} = coalesce({name}, excluded.{name})" for name in _COMPLETABLE)
-    + " WHERE "
-    + " OR ".join(f"({name} IS NULL AND excluded.{name} IS NOT NULL)" for name in _COMPLETABLE)
-)
-_ROW: Final = f"d.community, d.site, d.device, d.role, r.t, r.bad, {', '.join(f'r.{name}' for name in _QUANTITIES)}"
-_SELECT_ROW: Final = f"SELECT {_ROW} FROM device d CROSS JOIN reading r ON r.device = d.id"
-_SELECT_LAST: Final = f"{_SELECT_ROW} AND r.t = (SELECT max(t) FROM reading WHERE device = d.id)"
 _OF_DEVICE: Final = "device = (SELECT id FROM device WHERE device = ?)"
+_SURE: Final = 3  # a file may be merged away between naming and opening it; then the next look names its successor
 
 
 @dataclass(slots=True)
 class _KnownDevice:
     id: int
     tags: DeviceTags
-    quantities: set[str] = field(default_factory=set)
+    shapes: set[tuple[str, ...]] = field(default_factory=set)
 
 
 class SqliteHistory:
-    """`History` in one file. One writer a file; `read_only` gives a reader, which may be made before the file exists."""
+    """`History` in the file `path` and a folder beside it. One writer; `read_only` gives a reader.
 
-    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+    A reader may be made before the file exists. Housekeeping is done by who calls `maintain`.
+    """
+
+    def __init__(self, path: Path, *, read_only: bool = False, limits: Limits | None = None) -> None:
         self._database = Database(path, _SCHEMA, read_only=read_only, exclusive=True)
+        self._files = SegmentFiles(segments_folder(path))
+        self._tail = Tail()
+        self._sealer = Sealer(self._database, self._files, self._tail, limits or Limits())
         self._known: dict[str, _KnownDevice] = {}
+        self._layouts: dict[tuple[str, ...], int] = {}
         self._known_lock = threading.Lock()
+        if not read_only:
+            try:
+                move_old_readings(self._database, self._files)
+                self._sealer.tidy()
+            except BaseException:
+                self._database.close()
+                raise
 
     def write(self, rows: Sequence[Row]) -> None:
+        rows = [row for row in rows if row.values or row.bad]
+        if not rows:
+            return
         with self._writing() as connection:
-            connection.executemany(_INSERT_READING, [self._record(connection, row) for row in _worth_keeping(rows)])
+            numbers, names = self._identify(connection, rows)
+            packed = pack(numbers, rows, names)
+            connection.execute(
+                "INSERT INTO log (layout, t_min, t_max, rows, size, crc, blob) VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (self._layout(connection, names), *packed),
+            )
 
     def write_quarters(self, devices: Sequence[DeviceQuarter], sites: Sequence[SiteQuarter]) -> None:
         with self._writing() as connection:
@@ -125,43 +150,23 @@ class SqliteHistory:
             )
 
     def readings(self, device: str, start: int, end: int) -> list[Row]:
-        return self._rows(
-            f"{_SELECT_ROW} WHERE d.device = ? AND r.t >= ? AND r.t < ? ORDER BY r.t", (device, start, end)
-        )
+        known = self._tags_of(device)
+        return rows_of(self._table(known, start, end), known)
 
     def before(self, device: str, t: int) -> Row | None:
-        rows = self._rows(f"{_SELECT_ROW} WHERE d.device = ? AND r.t < ? ORDER BY r.t DESC LIMIT 1", (device, t))
-        return rows[0] if rows else None
+        return self._beside(device, t, -1)
 
     def after(self, device: str, t: int) -> Row | None:
-        rows = self._rows(f"{_SELECT_ROW} WHERE d.device = ? AND r.t >= ? ORDER BY r.t LIMIT 1", (device, t))
-        return rows[0] if rows else None
+        return self._beside(device, t, 1)
 
     def series(self, device: str, quantity: str, start: int, end: int, step_ms: int | None) -> Series:
         known = QUANTITIES.get(quantity)
         if known is None:
             raise DataError(f"unknown quantity {quantity!r}", field="quantity")
+        table = self._table(self._tags_of(device), start, end, (quantity,))
         if step_ms is None:
-            return self._raw_series(device, quantity, start, end)
-        # With max(t) beside it SQLite takes `value` from the row that has it: the last one of the step.
-        value = f"avg({quantity})" if known.kind is Kind.GAUGE else f"{quantity}, max(t)"
-        found = self._select(
-            f"SELECT t / ? * ?, {value} FROM reading"
-            f" WHERE {_OF_DEVICE} AND t >= ? AND t < ? AND {quantity} IS NOT NULL GROUP BY 1",
-            (step_ms, step_ms, device, start, end),
-        )
-        values = {row[0]: row[1] for row in found}
-        grid = list(range(start // step_ms * step_ms, end, step_ms))
-        return Series(grid, [values.get(t) for t in grid])
-
-    def _raw_series(self, device: str, quantity: str, start: int, end: int) -> Series:
-        found = self._select(
-            f"SELECT t, {quantity}, bad FROM reading WHERE {_OF_DEVICE} AND t >= ? AND t < ?"
-            f" AND ({quantity} IS NOT NULL OR bad IS NOT NULL) ORDER BY t",
-            (device, start, end),
-        )
-        kept = [(t, value) for t, value, bad in found if value is not None or quantity in bad.split(",")]
-        return Series([t for t, _ in kept], [value for _, value in kept])
+            return raw_series(table, quantity)
+        return stepped_series(table, known, range(start // step_ms * step_ms, end, step_ms))
 
     def quantities(self, device: str) -> list[str]:
         found = self._select(
@@ -171,15 +176,20 @@ class SqliteHistory:
         return [row[0] for row in found]
 
     def last(self, devices: Iterable[str] | None = None) -> dict[str, Row]:
+        with self._database.read() as connection:
+            snapshot = self._tail.snapshot(connection)
+            tags = device_tags(connection)
+            rows = sealed_last(connection, tags)
+        for row in rows_of(newest(snapshot.chunks), tags):
+            rows[row.tags.device] = later(rows.get(row.tags.device), row)
         if devices is None:
-            rows = self._rows(_SELECT_LAST, ())
-        else:
-            wanted = json.dumps(list(devices))
-            rows = self._rows(f"{_SELECT_LAST} WHERE d.device IN (SELECT value FROM json_each(?))", (wanted,))
-        return {row.tags.device: row for row in rows}
+            return rows
+        return {device: rows[device] for device in devices if device in rows}
 
     def devices(self) -> list[DeviceTags]:
-        return [_tags(*row) for row in self._select("SELECT community, site, device, role FROM device ORDER BY device")]
+        return [
+            tags_of(*row) for row in self._select("SELECT community, site, device, role FROM device ORDER BY device")
+        ]
 
     def device_quarters(self, device: str, start: int, end: int) -> list[DeviceQuarter]:
         found = self._select(
@@ -189,7 +199,7 @@ class SqliteHistory:
             (device, start, end),
         )
         return [
-            DeviceQuarter(_tags(*tags), start, import_wh, export_wh, Quality(quality))
+            DeviceQuarter(tags_of(*tags), start, import_wh, export_wh, Quality(quality))
             for *tags, start, import_wh, export_wh, quality in found
         ]
 
@@ -201,6 +211,9 @@ class SqliteHistory:
             (json.dumps(list(sites)), start, end),
         )
         return [SiteQuarter(*(*energies, Quality(quality))) for *energies, quality in found]
+
+    def maintain(self, now_ms: int) -> bool:
+        return self._sealer.step(now_ms)
 
     def check(self) -> None:
         self._select("SELECT id FROM device LIMIT 1")
@@ -217,20 +230,88 @@ class SqliteHistory:
                     yield connection
             except BaseException:
                 self._known.clear()
+                self._layouts.clear()
                 raise
 
     def _select(self, query: str, parameters: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
         with self._database.read() as connection:
             return connection.execute(query, parameters).fetchall()
 
-    def _rows(self, query: str, parameters: tuple[Any, ...]) -> list[Row]:
-        return list(starmap(_row, self._select(query, parameters)))
+    def _snapshot(self) -> Snapshot:
+        with self._database.read() as connection:
+            return self._tail.snapshot(connection)
 
-    def _record(self, connection: sqlite3.Connection, row: Row) -> tuple[Any, ...]:
-        known = self._device(connection, row.tags)
-        if not known.quantities >= row.values.keys():
-            self._learn(connection, known, row)
-        return (known.id, row.t, ",".join(row.bad) or None, *map(row.values.get, _QUANTITIES))
+    def _tags_of(self, device: str) -> dict[int, DeviceTags]:
+        """The device under its number; empty when it never wrote."""
+        found = self._select("SELECT id, community, site, device, role FROM device WHERE device = ?", (device,))
+        return {number: tags_of(*rest) for number, *rest in found}
+
+    def _table(
+        self, known: dict[int, DeviceTags], start: int, end: int, names: Sequence[str] | None = None
+    ) -> pa.Table:
+        """Readings of a device by time; with `names` only these quantities."""
+        if known:
+            number = next(iter(known))
+            return self._looking(lambda snapshot: self._collect(snapshot, number, start, end, names))
+        return empty(names or ())
+
+    def _collect(self, snapshot: Snapshot, number: int, start: int, end: int, names: Sequence[str] | None) -> pa.Table:
+        sealed = [
+            self._files.device(segment, number, start, end, names)
+            for segment in snapshot.segments
+            if segment.t_min < end and segment.t_max >= start
+        ]
+        fresh = [sliced(chunk, number, start, end) for chunk in snapshot.chunks]
+        return merged([*sealed, *fresh])
+
+    def _beside(self, device: str, t: int, direction: int) -> Row | None:
+        """The nearest reading before (-1) or from `t` on (1)."""
+        known = self._tags_of(device)
+        if not known:
+            return None
+        number = next(iter(known))
+        at = self._looking(lambda snapshot: nearest(snapshot, self._files, number, t, direction))
+        if at is None:
+            return None
+        found = rows_of(self._table(known, at, at + 1), known)
+        return found[0] if found else self._beside(device, at if direction < 0 else at + 1, direction)
+
+    def _looking(self, look: Callable[[Snapshot], _Found]) -> _Found:
+        """What `look` finds; again when a file went away meanwhile. One that is named and is not there is damage."""
+        for _ in range(_SURE):
+            try:
+                return look(self._snapshot())
+            except FileNotFoundError as error:
+                gone = error
+        self._files.missing(Path(gone.filename).name)
+        return look(self._snapshot())
+
+    def _identify(self, connection: sqlite3.Connection, rows: Sequence[Row]) -> tuple[list[int], tuple[str, ...]]:
+        """The number of each row's device, and the quantities that any of them tells."""
+        numbers = []
+        shapes = set()
+        known_devices = self._known
+        for row in rows:
+            known = known_devices.get(row.tags.device)
+            if known is None or (known.tags is not row.tags and known.tags != row.tags):
+                known = self._device(connection, row.tags)
+            shape = tuple(row.values)
+            if shape not in known.shapes:
+                self._learn(connection, known, shape)
+            shapes.add(shape)
+            numbers.append(known.id)
+        return numbers, _names(frozenset(shapes))
+
+    def _layout(self, connection: sqlite3.Connection, names: tuple[str, ...]) -> int:
+        """The number of the columns `names`."""
+        if names not in self._layouts:
+            schema = schema_of(names).serialize().to_pybytes()
+            found = connection.execute("SELECT id FROM layout WHERE schema = ?", (schema,)).fetchone()
+            found = (
+                found or connection.execute("INSERT INTO layout (schema) VALUES (?) RETURNING id", (schema,)).fetchone()
+            )
+            self._layouts[names] = found[0]
+        return self._layouts[names]
 
     def _device(self, connection: sqlite3.Connection, tags: DeviceTags) -> _KnownDevice:
         known = self._known.get(tags.device)
@@ -239,33 +320,23 @@ class SqliteHistory:
         device_id: int = connection.execute(
             _UPSERT_DEVICE, (tags.community, tags.site, tags.device, tags.role)
         ).fetchall()[0][0]
-        stored = connection.execute("SELECT quantity FROM device_quantity WHERE device = ?", (device_id,))
-        known = _KnownDevice(device_id, tags, {row[0] for row in stored})
+        known = _KnownDevice(device_id, tags)
         self._known[tags.device] = known
         return known
 
     @staticmethod
-    def _learn(connection: sqlite3.Connection, known: _KnownDevice, row: Row) -> None:
+    def _learn(connection: sqlite3.Connection, known: _KnownDevice, shape: tuple[str, ...]) -> None:
         connection.executemany(
             "INSERT OR IGNORE INTO device_quantity VALUES (?, ?)",
-            [(known.id, name) for name in row.values if name in QUANTITIES],
+            [(known.id, name) for name in shape if name in QUANTITIES],
         )
-        known.quantities.update(row.values)
+        known.shapes.add(shape)
 
 
-def _worth_keeping(rows: Iterable[Row]) -> Iterable[Row]:
-    return (row for row in rows if row.values or row.bad)
-
-
-@lru_cache(maxsize=4096)  # one value for all rows of a device
-def _tags(community: str, site: str, device: str, role: str | None) -> DeviceTags:
-    return DeviceTags(community, site, device, _ROLES.get(role))
-
-
-def _row(community: str, site: str, device: str, role: str | None, t: int, bad: str | None, *values: Any) -> Row:
-    known = {name: value for name, value in zip(_QUANTITIES, values, strict=True) if value is not None}
-    unknown = tuple(name for name in bad.split(",") if name not in known) if bad else ()
-    return Row(_tags(community, site, device, role), t, known, unknown)
+@lru_cache(maxsize=256)
+def _names(shapes: frozenset[tuple[str, ...]]) -> tuple[str, ...]:
+    told = {name for shape in shapes for name in shape}
+    return tuple(name for name in QUANTITIES if name in told)
 
 
 def _site_record(quarter: SiteQuarter) -> tuple[Any, ...]:

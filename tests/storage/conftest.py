@@ -1,4 +1,4 @@
-"""Stores to run the same suite on: SQLite, and real InfluxDB servers of version 1 and 2 where they are installed."""
+"""Stores to run the same suite on: the embedded one with everything in its log or sealed at once, and real InfluxDB servers of version 1 and 2 where they are installed."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import pytest
 
 from storage.history import History
 from storage.history.influxdb import InfluxHistory
+from storage.history.sealer import Limits
 from storage.history.sqlite import SqliteHistory
 from tests.influxdb_server import InfluxServer, influxd
 
@@ -15,7 +16,18 @@ INFLUX_VERSIONS = [
     pytest.param(1, marks=pytest.mark.influxdb, id="influxdb1"),
     pytest.param(2, marks=pytest.mark.influxdb, id="influxdb2"),
 ]
-STORES = [pytest.param(0, id="sqlite"), *INFLUX_VERSIONS]
+STORES = [pytest.param("log", id="embedded"), pytest.param("sealed", id="embedded-sealed"), *INFLUX_VERSIONS]
+AT_ONCE = Limits(seal_rows=1, files_a_day=4, raw_days=None)
+
+
+class SealedHistory(SqliteHistory):
+    """Everything is sealed as soon as it is written; days are merged again and again."""
+
+    def write(self, rows) -> None:
+        super().write(rows)
+        now_ms = max((row.t for row in rows), default=0)
+        while self.maintain(now_ms):
+            pass
 
 
 @pytest.fixture(scope="session")
@@ -45,8 +57,10 @@ def new_server(version: int, directory, **options) -> InfluxServer:
 @pytest.fixture(params=STORES)
 def history(request, tmp_path) -> Iterator[History]:
     """An empty store of each kind in turn."""
-    if request.param == 0:
+    if request.param == "log":
         store = SqliteHistory(tmp_path / "history.db")
+    elif request.param == "sealed":
+        store = SealedHistory(tmp_path / "history.db", limits=AT_ONCE)
     else:
         store = InfluxHistory(request.getfixturevalue("running_influx")(request.param).fresh())
     yield store

@@ -1,0 +1,103 @@
+"""Answers from columns: series raw and by steps, the reading next to an instant, the last one."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from energy.quantities import Kind, Quantity
+from storage.history import DeviceTags, Row, Series
+from storage.history.columns import sliced
+from storage.history.segments import SegmentFiles
+from storage.history.tail import Snapshot
+
+__all__ = ["later", "nearest", "raw_series", "sealed_last", "stepped_series"]
+
+_EVER = 2**62
+
+
+def raw_series(table: pa.Table, quantity: str) -> Series:
+    """Every reading that tells `quantity`, None where it was bad."""
+    if quantity not in table.column_names:
+        values: list[Any] = [None] * table.num_rows
+    else:
+        values = table.column(quantity).to_pylist()
+    times = table.column("t").to_pylist()
+    if table.column("bad").null_count == table.num_rows and None not in values:
+        return Series(times, values)
+    bad = table.column("bad").to_pylist()
+    kept = [
+        (t, value)
+        for t, value, unknown in zip(times, values, bad, strict=True)
+        if value is not None or (unknown is not None and quantity in unknown.split(","))
+    ]
+    return Series([t for t, _ in kept], [value for _, value in kept])
+
+
+def stepped_series(table: pa.Table, quantity: Quantity, grid: range) -> Series:
+    """One value a step of `grid`: the mean of a gauge, the last of anything else."""
+    values: list[float | str | None] = [None] * len(grid)
+    if quantity.name in table.column_names and table.num_rows:
+        table = table.select(["t", quantity.name]).drop_null()
+    if quantity.name in table.column_names and table.num_rows:
+        steps = (table.column("t").to_numpy() - grid.start) // grid.step
+        starts = np.append(0, np.flatnonzero(steps[1:] != steps[:-1]) + 1)
+        for step, value in zip(steps[starts].tolist(), _of_steps(table, quantity, starts), strict=True):
+            values[step] = value
+    return Series(list(grid), values)
+
+
+def _of_steps(table: pa.Table, quantity: Quantity, starts: np.ndarray[Any, Any]) -> list[Any]:
+    column = table.column(quantity.name)
+    ends = np.append(starts[1:], table.num_rows)
+    if quantity.kind is Kind.GAUGE:
+        means: list[Any] = (np.add.reduceat(column.to_numpy(), starts) / (ends - starts)).tolist()
+        return means
+    return column.take(pa.array(ends - 1)).to_pylist()  # type: ignore[no-any-return]
+
+
+def nearest(snapshot: Snapshot, files: SegmentFiles, number: int, t: int, direction: int) -> int | None:
+    """The time of the last reading of a device before `t` (-1) or of the first from `t` on (1)."""
+    start, end = (-_EVER, t) if direction < 0 else (t, _EVER)
+    best: int | None = None
+    for chunk in snapshot.chunks:
+        best = _nearer(best, sliced(chunk, number, start, end), direction)
+    reach = [s for s in snapshot.segments if s.t_min < end and s.t_max >= start]
+    for segment in sorted(reach, key=lambda s: -s.t_max if direction < 0 else s.t_min):
+        if best is not None and (segment.t_max <= best if direction < 0 else segment.t_min >= best):
+            break
+        best = _nearer(best, files.device(segment, number, start, end, ()), direction)
+    return best
+
+
+def _nearer(best: int | None, table: pa.Table, direction: int) -> int | None:
+    if not table.num_rows:
+        return best
+    t: int = table.column("t")[-1 if direction < 0 else 0].as_py()
+    if best is None:
+        return t
+    return max(best, t) if direction < 0 else min(best, t)
+
+
+def sealed_last(connection: sqlite3.Connection, tags: Mapping[int, DeviceTags]) -> dict[str, Row]:
+    """The last readings that were noted when they were sealed."""
+    found = connection.execute("SELECT device, t, bad, told FROM last")
+    return {
+        tags[number].device: Row(tags[number], t, json.loads(told), tuple(json.loads(bad)))
+        for number, t, bad, told in found
+    }
+
+
+def later(one: Row | None, other: Row) -> Row:
+    """The later of two readings of a device; `other` was written later, and two of one instant are one."""
+    if one is None or one.t < other.t:
+        return other
+    if one.t > other.t:
+        return one
+    told = {**one.values, **other.values}
+    return Row(other.tags, other.t, told, tuple(name for name in other.bad or one.bad if name not in told))
