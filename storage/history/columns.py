@@ -1,12 +1,14 @@
 """Readings as columns: one Arrow record batch a commit, and how batches become one table by (device, t).
 
 Columns: `device` (the number of a device in table `device`), `t` (ms UTC), `bad` (names, comma-separated) and one per
-quantity, 64-bit floats as JSON gave them (`state`: text). A value that is not there is null.
+quantity, 64-bit floats as JSON gave them (`state`: text). A value that is not there is null, in a commit NaN.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import math
+from array import array
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cache, lru_cache
 from typing import Any, Final, NamedTuple
 from zlib import crc32
@@ -19,7 +21,19 @@ from energy.errors import DataError
 from energy.quantities import QUANTITIES, Kind, Role
 from storage.history import DeviceTags, Row
 
-__all__ = ["Packed", "empty", "merged", "pack", "rows_of", "schema_of", "sliced", "tags_of", "type_of", "unpack"]
+__all__ = [
+    "Packed",
+    "empty",
+    "merged",
+    "names_of",
+    "pack",
+    "rows_of",
+    "schema_of",
+    "sliced",
+    "tags_of",
+    "type_of",
+    "unpack",
+]
 
 _BASE: Final = (("device", pa.int32()), ("t", pa.int64()), ("bad", pa.string()))
 # A role of a later version reads as unknown.
@@ -57,27 +71,55 @@ def empty(names: Iterable[str] = ()) -> pa.Table:
     return schema_of(tuple(names)).empty_table()
 
 
-def pack(devices: Sequence[int], rows: Sequence[Row], names: tuple[str, ...]) -> Packed:
-    """`rows` of the devices numbered `devices`. Raises DataError for a value of the wrong type."""
+def pack(devices: Sequence[int], rows: Sequence[Row], shapes: Collection[tuple[str, ...]]) -> Packed:
+    """`rows` of the devices numbered `devices`; `shapes`: all orders of names that their values have.
+
+    Raises DataError for a value of the wrong type.
+    """
+    names = names_of(frozenset(shapes))
     schema = schema_of(names)
-    values = [row.values for row in rows]
     times = [row.t for row in rows]
     try:
         arrays = [
             pa.array(devices, pa.int32()),
             pa.array(times, pa.int64()),
             pa.array([",".join(row.bad) if row.bad else None for row in rows], pa.string()),
-            *(pa.array([told.get(name) for told in values], schema.field(name).type) for name in names),
+            *map(_packed, _columns(rows, names, shapes), schema.types[3:]),
         ]
-    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError, UnicodeEncodeError) as error:
+    except (pa.ArrowInvalid, TypeError, OverflowError, UnicodeEncodeError) as error:
         raise DataError(f"a reading has a value that cannot be stored: {error}") from error
     message = pa.RecordBatch.from_arrays(arrays, schema=schema).serialize()
     blob: bytes = _CODEC.compress(message, asbytes=True)
     return Packed(min(times), max(times), len(rows), message.size, crc32(blob), blob)
 
 
+@lru_cache(maxsize=256)
+def names_of(shapes: frozenset[tuple[str, ...]]) -> tuple[str, ...]:
+    """The known quantities of all shapes, in their usual order."""
+    told = {name for shape in shapes for name in shape}
+    return tuple(name for name in QUANTITIES if name in told)
+
+
+def _columns(rows: Sequence[Row], names: Sequence[str], shapes: Collection[tuple[str, ...]]) -> list[Sequence[Any]]:
+    """The values of each of `names`; where a row has none, NaN, of a text None."""
+    if len(shapes) == 1:  # the usual case, at a third of the time
+        (shape,) = shapes
+        columns = dict(zip(shape, zip(*[row.values.values() for row in rows], strict=True), strict=True))
+        return [columns[name] for name in names]
+    values = [row.values for row in rows]
+    absent = {name: None if type_of(name) == pa.string() else math.nan for name in names}
+    return [[told.get(name, absent[name]) for told in values] for name in names]
+
+
+def _packed(column: Sequence[Any], kind: pa.DataType) -> pa.Array:
+    if kind == pa.string():
+        return pa.array(column, kind)
+    numbers = array("d", column)  # half the time of pa.array
+    return pa.Array.from_buffers(kind, len(numbers), [None, pa.py_buffer(numbers)])
+
+
 def unpack(schema: pa.Schema, size: int, crc: int, blob: bytes) -> pa.Table:
-    """The readings of one commit as they were written. Numbers that are none read as null. Raises DataError."""
+    """The readings of one commit as they were written. NaN reads as null. Raises DataError."""
     if crc32(blob) != crc:
         raise DataError("a commit is not as it was written")
     batch = pa.ipc.read_record_batch(_CODEC.decompress(blob, decompressed_size=size), schema)

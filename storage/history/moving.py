@@ -19,7 +19,8 @@ import pyarrow as pa
 from energy.quantities import QUANTITIES
 from storage.history import DeviceTags
 from storage.history.columns import schema_of
-from storage.history.sealer import ADD_SEGMENT, device_tags, keep_last, newest
+from storage.history.last import device_tags, keep_last, newest
+from storage.history.sealer import ADD_SEGMENT
 from storage.history.segments import DAY_MS, SegmentFiles
 from storage.sqlite import Database
 

@@ -1,22 +1,19 @@
-"""Answers from columns: series raw and by steps, the reading next to an instant, the last one."""
+"""Answers from columns: series raw and by steps, the reading next to an instant."""
 
 from __future__ import annotations
 
-import json
-import sqlite3
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from energy.quantities import Kind, Quantity
-from storage.history import DeviceTags, Row, Series
+from storage.history import Series
 from storage.history.columns import sliced
 from storage.history.segments import SegmentFiles
 from storage.history.tail import Snapshot
 
-__all__ = ["later", "nearest", "raw_series", "sealed_last", "stepped_series"]
+__all__ = ["nearest", "raw_series", "stepped_series"]
 
 _EVER = 2**62
 
@@ -82,22 +79,3 @@ def _nearer(best: int | None, table: pa.Table, direction: int) -> int | None:
     if best is None:
         return t
     return max(best, t) if direction < 0 else min(best, t)
-
-
-def sealed_last(connection: sqlite3.Connection, tags: Mapping[int, DeviceTags]) -> dict[str, Row]:
-    """The last readings that were noted when they were sealed."""
-    found = connection.execute("SELECT device, t, bad, told FROM last")
-    return {
-        tags[number].device: Row(tags[number], t, json.loads(told), tuple(json.loads(bad)))
-        for number, t, bad, told in found
-    }
-
-
-def later(one: Row | None, other: Row) -> Row:
-    """The later of two readings of a device; `other` was written later, and two of one instant are one."""
-    if one is None or one.t < other.t:
-        return other
-    if one.t > other.t:
-        return one
-    told = {**one.values, **other.values}
-    return Row(other.tags, other.t, told, tuple(name for name in other.bad or one.bad if name not in told))

@@ -7,7 +7,6 @@ crash leaves a file nobody names (set aside at the next start), never a reading 
 
 from __future__ import annotations
 
-import json
 import logging
 import sqlite3
 from collections.abc import Mapping, Sequence
@@ -21,12 +20,13 @@ import pyarrow as pa
 
 from energy.errors import StoreError
 from storage.history import DeviceTags
-from storage.history.columns import merged, rows_of, tags_of
+from storage.history.columns import merged
+from storage.history.last import device_tags, keep_last, newest
 from storage.history.segments import DAY_MS, Segment, SegmentFiles
 from storage.history.tail import Snapshot, Tail, segments_of
 from storage.sqlite import Database
 
-__all__ = ["ADD_SEGMENT", "Limits", "Sealer", "device_tags", "keep_last", "newest"]
+__all__ = ["ADD_SEGMENT", "Limits", "Sealer"]
 
 log = logging.getLogger(__name__)
 
@@ -218,36 +218,3 @@ def _doom(connection: sqlite3.Connection, segments: Sequence[Segment]) -> None:
     files = [(segment.file,) for segment in segments]
     connection.executemany("DELETE FROM segment WHERE file = ?", files)
     connection.executemany("INSERT INTO doomed VALUES (?)", files)
-
-
-def device_tags(connection: sqlite3.Connection) -> dict[int, DeviceTags]:
-    """Every device by its number."""
-    found = connection.execute("SELECT id, community, site, device, role FROM device")
-    return {number: tags_of(*rest) for number, *rest in found}
-
-
-def newest(tables: Sequence[pa.Table]) -> pa.Table:
-    """The last reading of every device in tables by (device, t), which were written one after the other."""
-    found = []
-    for table in tables:
-        if table.num_rows:
-            numbers = table.column("device").to_numpy()
-            ends = np.append(np.flatnonzero(numbers[1:] != numbers[:-1]), len(numbers) - 1)
-            found.append(table.take(pa.array(ends)))
-    together = merged(found)
-    return newest([together]) if len(found) > 1 else together
-
-
-def keep_last(connection: sqlite3.Connection, table: pa.Table, tags: Mapping[int, DeviceTags]) -> None:
-    """Notes the last readings in `table` where no newer ones are noted."""
-    numbers = {known.device: number for number, known in tags.items()}
-    for row in rows_of(table, tags):
-        number = numbers[row.tags.device]
-        found = connection.execute("SELECT t, bad, told FROM last WHERE device = ?", (number,)).fetchone()
-        if found is not None and found[0] > row.t:
-            continue
-        told = {**json.loads(found[2]), **row.values} if found is not None and found[0] == row.t else row.values
-        bad = row.bad or (tuple(json.loads(found[1])) if found is not None and found[0] == row.t else ())
-        connection.execute(
-            "INSERT OR REPLACE INTO last VALUES (?, ?, ?, ?)", (number, row.t, json.dumps(bad), json.dumps(told))
-        )

@@ -1,6 +1,6 @@
 """The embedded time-series store: a log and the quarter-hours in SQLite, sealed days as Parquet files beside it.
 
-Written by the collector, read by any process meanwhile. Why and how: docs/decisions/009-embedded-store.md.
+Written by the collector, read by any process meanwhile. Why and how: docs/decisions/010-embedded-store.md.
 """
 
 # ruff: noqa: S608 - only names from tables of this program stand in statements; values are bound
@@ -13,7 +13,6 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -22,10 +21,11 @@ import pyarrow as pa
 from energy.errors import DataError
 from energy.quantities import QUANTITIES, Quality
 from storage.history import DeviceQuarter, DeviceTags, Row, Series, SiteQuarter
-from storage.history.columns import empty, merged, pack, rows_of, schema_of, sliced, tags_of
+from storage.history.columns import empty, merged, names_of, pack, rows_of, schema_of, sliced, tags_of
+from storage.history.last import LastReadings
 from storage.history.moving import has_old_readings, move_old_readings
-from storage.history.reading import later, nearest, raw_series, sealed_last, stepped_series
-from storage.history.sealer import Limits, Sealer, device_tags, newest
+from storage.history.reading import nearest, raw_series, stepped_series
+from storage.history.sealer import Limits, Sealer
 from storage.history.segments import SegmentFiles, segments_folder
 from storage.history.tail import Snapshot, Tail
 from storage.sqlite import Database, Schema
@@ -116,6 +116,7 @@ class SqliteHistory:
         self._files = SegmentFiles(segments_folder(path))
         self._tail = Tail()
         self._sealer = Sealer(self._database, self._files, self._tail, limits or Limits())
+        self._last = LastReadings()
         self._known: dict[str, _KnownDevice] = {}
         self._layouts: dict[tuple[str, ...], int] = {}
         self._known_lock = threading.Lock()
@@ -132,11 +133,11 @@ class SqliteHistory:
         if not rows:
             return
         with self._writing() as connection:
-            numbers, names = self._identify(connection, rows)
-            packed = pack(numbers, rows, names)
+            numbers, shapes = self._identify(connection, rows)
+            packed = pack(numbers, rows, shapes)
             connection.execute(
                 "INSERT INTO log (layout, t_min, t_max, rows, size, crc, blob) VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (self._layout(connection, names), *packed),
+                (self._layout(connection, names_of(frozenset(shapes))), *packed),
             )
 
     def write_quarters(self, devices: Sequence[DeviceQuarter], sites: Sequence[SiteQuarter]) -> None:
@@ -178,12 +179,9 @@ class SqliteHistory:
     def last(self, devices: Iterable[str] | None = None) -> dict[str, Row]:
         with self._database.read() as connection:
             snapshot = self._tail.snapshot(connection)
-            tags = device_tags(connection)
-            rows = sealed_last(connection, tags)
-        for row in rows_of(newest(snapshot.chunks), tags):
-            rows[row.tags.device] = later(rows.get(row.tags.device), row)
+            rows = self._last.rows(connection, snapshot)
         if devices is None:
-            return rows
+            return dict(rows)
         return {device: rows[device] for device in devices if device in rows}
 
     def devices(self) -> list[DeviceTags]:
@@ -286,8 +284,8 @@ class SqliteHistory:
         self._files.missing(Path(gone.filename).name)
         return look(self._snapshot())
 
-    def _identify(self, connection: sqlite3.Connection, rows: Sequence[Row]) -> tuple[list[int], tuple[str, ...]]:
-        """The number of each row's device, and the quantities that any of them tells."""
+    def _identify(self, connection: sqlite3.Connection, rows: Sequence[Row]) -> tuple[list[int], set[tuple[str, ...]]]:
+        """The number of each row's device, and the orders of names that values come in."""
         numbers = []
         shapes = set()
         known_devices = self._known
@@ -300,7 +298,7 @@ class SqliteHistory:
                 self._learn(connection, known, shape)
             shapes.add(shape)
             numbers.append(known.id)
-        return numbers, _names(frozenset(shapes))
+        return numbers, shapes
 
     def _layout(self, connection: sqlite3.Connection, names: tuple[str, ...]) -> int:
         """The number of the columns `names`."""
@@ -331,12 +329,6 @@ class SqliteHistory:
             [(known.id, name) for name in shape if name in QUANTITIES],
         )
         known.shapes.add(shape)
-
-
-@lru_cache(maxsize=256)
-def _names(shapes: frozenset[tuple[str, ...]]) -> tuple[str, ...]:
-    told = {name for shape in shapes for name in shape}
-    return tuple(name for name in QUANTITIES if name in told)
 
 
 def _site_record(quarter: SiteQuarter) -> tuple[Any, ...]:

@@ -29,6 +29,7 @@ class Snapshot:
     segments: tuple[Segment, ...]
     chunks: tuple[pa.Table, ...]
     upto: int
+    sealed: int
     unreadable: tuple[int, ...]
 
 
@@ -53,7 +54,7 @@ class Tail:
                 self._follow(connection, sealed)
             finally:
                 connection.execute("COMMIT")
-            return Snapshot(segments, tuple(self._chunks), self._seen, tuple(self._unreadable))
+            return Snapshot(segments, tuple(self._chunks), self._seen, self._sealed, tuple(self._unreadable))
 
     def _follow(self, connection: sqlite3.Connection, sealed: int) -> None:
         if sealed != self._sealed:
