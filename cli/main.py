@@ -13,6 +13,7 @@ import typer
 
 from cli.backtest.command import backtest_command
 from cli.dashboards import dashboards_app
+from cli.data import add_data_commands
 from cli.doctor.command import doctor
 from cli.field.command import add_field_commands
 from cli.keys import keys_app
@@ -164,6 +165,7 @@ def schema(
     print(schema_of(kind))
 
 
+add_data_commands(app)
 add_field_commands(app)
 app.command(name="doctor")(doctor)
 app.command(name="settle")(settle_command)

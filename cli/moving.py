@@ -1,0 +1,89 @@
+"""`commonwatt move`: every reading and quarter-hour of one store into another, a day of a device at a time.
+
+Writing twice changes nothing, so what was under way when it was stopped is simply written again.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import BaseModel
+
+from energy.errors import StoreError
+from storage.history import DeviceTags, History
+
+__all__ = ["Progress", "move"]
+
+_DAY_MS: Final = 86_400_000
+_EVER: Final = 2**42  # the year 2109, ms
+
+
+class Progress:
+    """What is copied already, in a file: {device: instant up to which}. Another pair of stores begins anew."""
+
+    def __init__(self, path: Path, source: BaseModel, target: BaseModel) -> None:
+        self.path = path
+        self._pair = [source.model_dump_json(), target.model_dump_json()]
+        self._upto: dict[str, int] = {}
+        try:
+            stored = json.loads(path.read_text(encoding="utf-8"))
+            if stored["pair"] == self._pair:
+                self._upto = {str(device): int(t) for device, t in stored["upto"].items()}
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            pass  # nothing was copied yet as far as we know: all is copied again
+
+    def upto(self, device: str) -> int:
+        """Readings before this instant are copied."""
+        return self._upto.get(device, 0)
+
+    def note(self, device: str, t: int) -> None:
+        """Raises StoreError when it cannot be written."""
+        self._upto[device] = t
+        unfinished = self.path.with_name(f"{self.path.name}.unfinished")
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            unfinished.write_text(json.dumps({"pair": self._pair, "upto": self._upto}), encoding="utf-8")
+            unfinished.rename(self.path)
+        except OSError as error:
+            raise StoreError(f"{self.path}: {error}", hint="give this user the right to write there") from error
+
+
+def move(old: History, new: History, progress: Progress, tell: Callable[[str], None]) -> dict[str, Any]:
+    """Copies what is newer than `progress` says. Raises StoreError; then it goes on there the next time."""
+    devices = old.devices()
+    readings = quarters = 0
+    for number, tags in enumerate(devices, start=1):
+        tell(f"{number}/{len(devices)} {tags.device}")
+        readings += _readings(old, new, tags.device, progress)
+        quarters += _device_quarters(old, new, tags)
+    for site in sorted({tags.site for tags in devices}):
+        tell(f"quarter-hours of {site}")
+        quarters += _site_quarters(old, new, site)
+    return {"devices": len(devices), "readings": readings, "quarters": quarters}
+
+
+def _readings(old: History, new: History, device: str, progress: Progress) -> int:
+    count = 0
+    while (first := old.after(device, progress.upto(device))) is not None:
+        end = first.t // _DAY_MS * _DAY_MS + _DAY_MS
+        rows = old.readings(device, first.t, end)
+        new.write(rows)
+        count += len(rows)
+        last_one = old.after(device, end) is None
+        progress.note(device, rows[-1].t + 1 if last_one else end)  # of the newest day more may come
+    return count
+
+
+def _device_quarters(old: History, new: History, tags: DeviceTags) -> int:
+    found = old.device_quarters(tags.device, 0, _EVER)
+    new.write_quarters(found, [])
+    return len(found)
+
+
+def _site_quarters(old: History, new: History, site: str) -> int:
+    found = old.site_quarters([site], 0, _EVER)
+    new.write_quarters([], found)
+    return len(found)
