@@ -28,6 +28,7 @@ from benchmarks.measure import machine, others_cpu_seconds, version_of
 from benchmarks.peers import lacking
 from benchmarks.processes import broker_binary
 from benchmarks.results import AnyTable, Found, keep, kept
+from benchmarks.store import store
 from tests.influxdb_server import influxd
 
 PARTS: Final[dict[str, Callable[[int], Sequence[AnyTable]]]] = {
@@ -35,6 +36,7 @@ PARTS: Final[dict[str, Callable[[int], Sequence[AnyTable]]]] = {
     "life": edge_life,
     "edge-peers": edge_peers,
     "month": edge_month,
+    "store": store,
     "centre": centre,
     "influxdb": influxdb,
     "api": api,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -13,13 +12,13 @@ from benchmarks import workload
 from benchmarks.measure import Run, Table, measured, memory_mb
 from benchmarks.processes import in_background, in_child, mosquitto, service
 from benchmarks.publisher import WINDOW, confirm_bare, publish
-from energy.quantities import QUANTITIES
+from benchmarks.store import bare_columns
 from storage.history.sqlite import SqliteHistory
 
 __all__ = ["COLLECTOR", "STORE", "WINDOW", "centre", "collect"]
 
 BATCH = 500
-RECEIVE, INSERT, STORE = "bare receive", "bare `executemany`", "our store alone"
+RECEIVE, COLUMNS, STORE = "bare receive", "bare columns", "our store alone"
 COLLECTOR = "collector, embedded store"
 
 
@@ -29,7 +28,10 @@ def centre(runs: int) -> list[Table]:
         runs,
         {
             RECEIVE: (_receive, "one MQTT socket, frames split, PUBACK and confirmation; nothing decoded"),
-            INSERT: (lambda: in_child(insert_bare), f"a table of the same shape, {BATCH} a commit, WAL, synced"),
+            COLUMNS: (
+                lambda: in_child(bare_columns, BATCH),
+                f"finished columns, one blob of {BATCH} readings a commit, synced",
+            ),
             STORE: (lambda: in_child(store_alone), f"`SqliteHistory.write`, {BATCH} a call"),
             COLLECTOR: (
                 _collector,
@@ -40,7 +42,7 @@ def centre(runs: int) -> list[Table]:
     title = (
         f"Centre: {workload.DEVICES} devices, ten readings of {len(workload.NAMES)} values a message, embedded store"
     )
-    return [Table(title, "reading", rows, [RECEIVE, INSERT])]
+    return [Table(title, "reading", rows, [RECEIVE, COLUMNS])]
 
 
 def _collector() -> Run:
@@ -69,34 +71,6 @@ def _receive() -> Run:
         in_background(confirm_bare, port) as pid,
     ):
         return in_child(publish, port, {"measured": pid, "broker": broker})
-
-
-def insert_bare() -> Run:
-    """The bound of storing: prebuilt tuples, one prepared statement, the pragmas our store has."""
-    columns = ", ".join(f"{name} {'TEXT' if name == 'state' else 'REAL'}" for name in QUANTITIES)
-    marks = ", ".join("?" for _ in range(3 + len(QUANTITIES)))
-    devices: dict[str, int] = {}
-    records = [
-        (devices.setdefault(row.tags.device, len(devices)), row.t, None, *map(row.values.get, QUANTITIES))
-        for row in workload.rows()
-    ]
-    with tempfile.TemporaryDirectory() as name:
-        database = sqlite3.connect(Path(name) / "bare.db", isolation_level=None)
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "wal_autocheckpoint=8000", "cache_size=-32768"):
-            database.execute(f"PRAGMA {pragma}")
-        database.execute(
-            "CREATE TABLE reading (device INTEGER NOT NULL, t INTEGER NOT NULL, bad TEXT,"
-            f" {columns}, PRIMARY KEY (device, t)) WITHOUT ROWID"
-        )
-
-        def write(batch: list[tuple[Any, ...]]) -> None:
-            database.execute("BEGIN IMMEDIATE")
-            database.executemany(f"INSERT INTO reading VALUES ({marks})", batch)
-            database.execute("COMMIT")
-
-        run = _written(write, records)
-        database.close()
-    return run
 
 
 def store_alone() -> Run:

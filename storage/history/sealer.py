@@ -32,6 +32,7 @@ log = logging.getLogger(__name__)
 
 _DELETED_AT_ONCE: Final = 200  # commits of the log; a writer waits no longer than that takes
 _MERGED_AT_ONCE: Final = 200_000  # rows in memory while files are merged
+_WORTH: Final = 8
 ADD_SEGMENT: Final = "INSERT INTO segment (file, position, day, t_min, t_max, rows, bytes) VALUES (?, ?, ?, ?, ?, ?, ?)"
 
 
@@ -163,10 +164,14 @@ class Sealer:
         return False
 
     def _worth_merging(self, found: Sequence[Segment], *, over: bool) -> Sequence[Segment]:
-        """The files from the first one that is no larger than all after it together; of a day that is over, all."""
+        """The files from the first one that is no larger than all after it together.
+
+        Of a day that is over from one up to eight times as large: late data that trickle in for days do not have the
+        whole day written again every hour.
+        """
         if len(found) >= (2 if over else self._limits.files_a_day):
             for n, segment in enumerate(found[:-1]):
-                if over or segment.rows <= sum(later.rows for later in found[n + 1 :]):
+                if segment.rows <= (_WORTH if over else 1) * sum(later.rows for later in found[n + 1 :]):
                     return found[n:]
         return ()
 

@@ -1,0 +1,218 @@
+"""The embedded store alone: what a reading costs to write, keep and read again, and what its housekeeping holds up."""
+
+from __future__ import annotations
+
+import sqlite3
+import statistics
+import tempfile
+import threading
+import time
+from array import array
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import psutil
+import pyarrow as pa
+
+from benchmarks import workload
+from benchmarks.measure import Facts, Run, Table, measured
+from benchmarks.processes import in_child
+from energy.quantities import Quality
+from storage.history import QUARTER_MS, Row, SiteQuarter
+from storage.history.sealer import Limits
+from storage.history.segments import segments_folder
+from storage.history.sqlite import SqliteHistory
+
+__all__ = ["bare_columns", "store"]
+
+_STEP_MS: Final = 10_000
+_CYCLES: Final = 720  # two hours of 500 devices every ten seconds
+_AT_ONCE: Final = Limits(seal_rows=1, raw_days=None)
+_TIMES: Final = 9
+
+
+def store(runs: int) -> list[Table | Facts]:
+    """500 devices, 12 values a reading."""
+    tables: list[Table | Facts] = []
+    for size in (500, 5000):
+        bound, ours = f"bare columns, {size} a commit", f"our store, {size} a commit"
+        rows = measured(
+            runs,
+            {
+                bound: (
+                    lambda n=size: in_child(bare_columns, n),
+                    "finished columns to Arrow, zstd, one blob a commit, synced",
+                ),
+                ours: (lambda n=size: in_child(_ours, n), "`SqliteHistory.write`, {disk:.0f} bytes to disk a reading"),
+            },
+        )
+        tables.append(
+            Table(f"Embedded store: {workload.DEVICES} devices, {size} readings a commit", "reading", rows, [bound])
+        )
+    found = in_child(_life)
+    return [*tables, Facts("Embedded store: two hours of 500 devices every ten seconds", ("what", "found"), found)]
+
+
+def _ours(size: int) -> Run:
+    with tempfile.TemporaryDirectory() as name:
+        history = SqliteHistory(Path(name) / "history.db")
+        run = _written(history.write, list(workload.in_batches(workload.rows(), size)))
+        history.close()
+    return run
+
+
+def bare_columns(size: int) -> Run:
+    """The bound: columns that are there already, the same packing, the same pragmas, nothing else."""
+    batches = [
+        [array("q", [row.t for row in rows]), *(array("d", [row.values[n] for row in rows]) for n in workload.NAMES)]
+        for rows in workload.in_batches(workload.rows(), size)
+    ]
+    with tempfile.TemporaryDirectory() as name:
+        database = sqlite3.connect(Path(name) / "bare.db", isolation_level=None)
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "wal_autocheckpoint=8000"):
+            database.execute(f"PRAGMA {pragma}")
+        database.execute("CREATE TABLE log (id INTEGER PRIMARY KEY, blob BLOB)")
+        codec = pa.Codec("zstd", compression_level=1)
+        names = ["t", *workload.NAMES]
+
+        def write(columns: list[Any]) -> None:
+            kinds = [pa.int64(), *[pa.float64()] * len(workload.NAMES)]
+            arrays = [
+                pa.Array.from_buffers(kind, len(column), [None, pa.py_buffer(column)])
+                for kind, column in zip(kinds, columns, strict=True)
+            ]
+            message = pa.RecordBatch.from_arrays(arrays, names=names).serialize()
+            database.execute("BEGIN IMMEDIATE")
+            database.execute("INSERT INTO log (blob) VALUES (?)", (codec.compress(message, asbytes=True),))
+            database.execute("COMMIT")
+
+        run = _written(write, batches)
+        database.close()
+    return run
+
+
+def _written(write: Callable[[Any], None], batches: Sequence[Any]) -> Run:
+    warm = max(1, len(batches) // 26)
+    for batch in batches[:warm]:
+        write(batch)
+    me = psutil.Process()
+    disk, cpu, began = me.io_counters().write_bytes, time.process_time(), time.perf_counter()
+    count = 0
+    for batch in batches[warm:]:
+        write(batch)
+        count += len(batch) if isinstance(batch[0], Row) else len(batch[0])
+    seconds, used = time.perf_counter() - began, time.process_time() - cpu
+    return Run(count, seconds, used, {"disk": (me.io_counters().write_bytes - disk) / count})
+
+
+def _life() -> list[tuple[str, str]]:
+    rows = list(workload.rows(cycles=_CYCLES, step_ms=_STEP_MS))
+    values = len(rows) * len(workload.NAMES)
+    me = psutil.Process()
+    with tempfile.TemporaryDirectory() as name:
+        path = Path(name) / "history.db"
+        before = me.io_counters().write_bytes
+        history = SqliteHistory(path, limits=_AT_ONCE)
+        for batch in workload.in_batches(rows, 500):
+            history.write(batch)
+        hot = _one(path, "SELECT sum(length(blob)) FROM log")
+        device, newest = rows[3].tags.device, rows[-1].t
+        reader = SqliteHistory(path, read_only=True)
+        first = _seconds(reader.last, 1)
+        found = [
+            ("bytes a value in the log", f"{hot / values:.2f}"),
+            ("last values of 500 devices, by another process's first look", f"{first * 1e3:.0f} ms"),
+            ("the same after every commit", f"{_after_commits(history, reader, rows) * 1e3:.1f} ms"),
+            (
+                "one device, two hours raw, from the log",
+                f"{_seconds(lambda: reader.readings(device, 0, newest)) * 1e3:.1f} ms",
+            ),
+        ]
+        reader.close()
+        found += _sealed(history, rows, path, values)
+        written = me.io_counters().write_bytes - before
+        found.append(("bytes to disk a reading, log and seal together", f"{written / len(rows):.0f}"))
+        found.append(("a year of quarter-hours of one site", f"{_year(history) * 1e3:.1f} ms"))
+        history.close()
+    return found
+
+
+def _sealed(history: SqliteHistory, rows: Sequence[Row], path: Path, values: int) -> list[tuple[str, str]]:
+    newest, device = rows[-1].t, rows[3].tags.device
+    began = time.perf_counter()
+    stall, write = _while_sealing(history, rows)
+    sealing = time.perf_counter() - began
+    size = sum(file.stat().st_size for file in segments_folder(path).iterdir())
+    raw = _seconds(lambda: history.readings(device, 0, newest))
+    series = _seconds(lambda: history.series(device, "power_w", rows[0].t, newest, QUARTER_MS))
+    return [
+        ("bytes a value sealed", f"{size / values:.2f}"),
+        (f"seal of {len(rows):,} readings beside a writer", f"{sealing:.2f} s"),
+        ("longest that it held the interpreter up", f"{stall * 1e3:.0f} ms"),
+        ("longest write meanwhile", f"{write * 1e3:.0f} ms"),
+        ("one device, two hours raw, sealed", f"{raw * 1e3:.1f} ms"),
+        ("the same to quarter-hours", f"{series * 1e3:.1f} ms"),
+    ]
+
+
+def _while_sealing(history: SqliteHistory, rows: Sequence[Row]) -> tuple[float, float]:
+    """(longest tick of a thread that sleeps a millisecond, longest write of 500 readings) while all is sealed."""
+    done = threading.Event()
+
+    def seal() -> None:
+        while history.maintain(rows[-1].t):
+            pass
+        done.set()
+
+    ticks, writes = [0.0], [0.0]
+
+    def tick() -> None:
+        while not done.is_set():
+            began = time.perf_counter()
+            time.sleep(0.001)
+            ticks.append(time.perf_counter() - began - 0.001)
+
+    threads = [threading.Thread(target=seal), threading.Thread(target=tick)]
+    for thread in threads:
+        thread.start()
+    while not done.is_set():
+        writes.append(_seconds(lambda: history.write(rows[:500]), 1))
+        if len(writes) > 40:
+            done.wait()
+    for thread in threads:
+        thread.join()
+    return max(ticks), max(writes)
+
+
+def _after_commits(history: SqliteHistory, reader: SqliteHistory, rows: Sequence[Row]) -> float:
+    found = []
+    for _ in range(_TIMES):
+        history.write(rows[-500:])
+        found.append(_seconds(reader.last, 1))
+    return statistics.median(found)
+
+
+def _year(history: SqliteHistory) -> float:
+    quarters = [
+        SiteQuarter(workload.COMMUNITY, "site-1", n * QUARTER_MS, 1.0, 2.0, 3.0, 0.0, 0.0, 0.5, Quality.MEASURED)
+        for n in range(365 * 96)
+    ]
+    history.write_quarters([], quarters)
+    return _seconds(lambda: history.site_quarters(["site-1"], 0, 366 * 96 * QUARTER_MS))
+
+
+def _seconds(work: Callable[[], Any], times: int = _TIMES) -> float:
+    found = []
+    for _ in range(times):
+        began = time.perf_counter()
+        work()
+        found.append(time.perf_counter() - began)
+    return statistics.median(found)
+
+
+def _one(path: Path, query: str) -> int:
+    database = sqlite3.connect(path)
+    (value,) = database.execute(query).fetchone()
+    database.close()
+    return int(value)
