@@ -95,6 +95,7 @@ _UPSERT_DEVICE: Final = (
     " community = excluded.community, site = excluded.site, role = coalesce(excluded.role, role) RETURNING id"
 )
 _OF_DEVICE: Final = "device = (SELECT id FROM device WHERE device = ?)"
+_QUALITIES: Final = {str(quality): quality for quality in Quality}
 _SURE: Final = 3  # a file may be merged away between naming and opening it; then the next look names its successor
 
 
@@ -208,7 +209,7 @@ class SqliteHistory:
             " ORDER BY start, site",
             (json.dumps(list(sites)), start, end),
         )
-        return [SiteQuarter(*(*energies, Quality(quality))) for *energies, quality in found]
+        return [SiteQuarter(*(*energies, _QUALITIES[quality])) for *energies, quality in found]
 
     def maintain(self, now_ms: int) -> bool:
         return self._sealer.step(now_ms)
