@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 from typing import Any, Self
@@ -66,9 +67,10 @@ def _models() -> dict[str, tuple[str, type[BaseModel]]]:
 
     models: dict[str, tuple[str, type[BaseModel]]] = {"case": ("tariffs", CaseFile)}  # it has communities, too
     models["centre"] = ("communities", CentreConfig)
-    from cli.register.file import PeopleFile
+    with contextlib.suppress(ModuleNotFoundError):  # a roof has no register, nor what it is made with
+        from cli.register.file import PeopleFile
 
-    models["people"] = ("people", PeopleFile)
+        models["people"] = ("people", PeopleFile)
     from gateway.config import GatewayConfig
 
     models["gateway"] = ("gateway", GatewayConfig)

@@ -20,6 +20,8 @@ from typing import Any
 import pytest
 import yaml
 
+from storage.history.sqlite import SqliteHistory
+
 SUMMER_NOON = "2026-06-21T10:30:00Z"
 SPEED = 4  # a rule's minute passes in 15 s; devices are read every 4 s of that clock
 
@@ -37,6 +39,15 @@ def eventually(condition: Callable[[], Any], *, timeout_s: float = 30.0, what: s
             last = error
         time.sleep(0.1)
     pytest.fail(f"{what} did not happen within {timeout_s:g} s; last seen: {last!r}")
+
+
+def stored(path: Path) -> list[tuple[str, int]]:
+    """Every reading of an embedded store, as (device, t)."""
+    history = SqliteHistory(path, read_only=True)
+    try:
+        return [(tags.device, row.t) for tags in history.devices() for row in history.readings(tags.device, 0, 2**62)]
+    finally:
+        history.close()
 
 
 class Demo:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import json
 import os
 import shutil
-import sqlite3
 import time
 from pathlib import Path
 
 import pytest
 
 from tests.system.browser import browser
-from tests.system.conftest import SPEED, Demo, eventually
+from tests.system.conftest import SPEED, Demo, eventually, stored
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(240)]
 
@@ -89,14 +87,12 @@ def test_demo_silent_inverter_does_not_delay_the_other_sites(demo):
     """Jitter of the neighbours' readings under 10 % of the interval while one inverter is silent."""
     demo.simulator(do="fault", device="schaerbeek-school/pv", kind="silent", for_s=600)
     time.sleep(10)
-    with sqlite3.connect(f"file:{demo.folder / 'history.db'}?mode=ro", uri=True) as db:
-        rows = db.execute(
-            "SELECT d.device, r.t FROM reading r JOIN device d ON d.id = r.device WHERE d.device LIKE '%/grid'"
-            " AND r.t > (SELECT max(t) FROM reading) - 36000 ORDER BY d.device, r.t"
-        ).fetchall()
+    found = stored(demo.folder / "history.db")
+    newest = max(t for _, t in found)
     times: dict[str, list[int]] = {}
-    for device, t in rows:
-        times.setdefault(device, []).append(t)
+    for device, t in sorted(found):
+        if device.endswith("/grid") and t > newest - 36_000:
+            times.setdefault(device, []).append(t)
     assert len(times) == 12
     interval_ms = SPEED * 1000
     for device, ts in times.items():
@@ -226,5 +222,5 @@ def test_demo_killed_and_started_again_goes_on_without_doubling(demo):
 
 def _readings(demo: Demo) -> tuple[int, int, int]:
     """(stored readings, distinct ones, time of the newest)."""
-    with contextlib.closing(sqlite3.connect(f"file:{demo.folder / 'history.db'}?mode=ro", uri=True)) as db:
-        return db.execute("SELECT count(*), count(DISTINCT device || '@' || t), max(t) FROM reading").fetchone()
+    found = stored(demo.folder / "history.db")
+    return len(found), len(set(found)), max(t for _, t in found)

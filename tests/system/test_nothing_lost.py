@@ -7,12 +7,10 @@ a gateway commits it notes in a ledger that survives it (noted_gateway.py).
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import random
 import shutil
 import signal
-import sqlite3
 import sys
 import time
 from pathlib import Path
@@ -26,6 +24,7 @@ from runtime.clock import SystemClock
 from runtime.config import load_config
 from simulator.config import SimulatorConfig
 from simulator.service import Simulator
+from tests.system.conftest import stored
 
 HERE = Path(__file__).parent
 SITES = 4
@@ -64,8 +63,7 @@ def _wipe(folder: Path) -> None:
 
 
 def _stored(folder: Path) -> list[tuple[str, int]]:
-    with contextlib.closing(sqlite3.connect(f"file:{folder / 'history.db'}?mode=ro", uri=True)) as db:
-        return db.execute("SELECT d.device, r.t FROM reading r JOIN device d ON d.id = r.device").fetchall()
+    return stored(folder / "history.db")
 
 
 async def test_nothing_committed_is_lost_when_gateways_broker_collector_and_api_are_killed_at_random(
