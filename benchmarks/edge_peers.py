@@ -208,7 +208,8 @@ def _many(runs: int) -> Facts:
             for row in measured(runs, {name: (_paced(PEERS[name], meters), "") for name in (LEAN, GATEWAY)}):
                 facts = row.facts
                 share, memory = f"{facts['core']:.0%}", f"{facts['memory_mb']:.0f}"
-                per_core = devices * facts["complete"] / facts["core"]
+                core = facts["core"] or float("inf")  # one that died used none
+                per_core = devices * facts["complete"] / core
                 rows.append(
                     (
                         f"{row.name}, {devices:,} devices",
