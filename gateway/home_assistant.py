@@ -17,10 +17,10 @@ import msgspec
 from pydantic import BaseModel, ConfigDict, Field
 
 from energy.quantities import QUANTITIES, Kind
-from gateway.p1 import FED_BY
+from gateway.p1 import ALSO, FED_BY
 from gateway.profile import Profile
 from messaging import topics
-from messaging.codec import Reading
+from messaging.codec import Reading, Value
 
 __all__ = ["HomeAssistant", "HomeAssistantConfig", "announcement"]
 
@@ -39,7 +39,7 @@ _CLASSES: Final = {
 }
 _CLASS_OF: Final = {"power_factor": "power_factor", "soc_pct": "battery", "gas_m3": "gas", "water_m3": "water"}
 _STALE_INTERVALS: Final = 3
-_P1_ALSO: Final = ("month_peak_w", "gas_m3", "water_m3", "state")
+_COUNTED_APART: Final = ("gas_m3", "water_m3", "heat_wh")  # by the hour, in readings of their own
 
 Publish = Callable[[str, bytes], Awaitable[None]]
 """Publishes a retained message; raises StoreError."""
@@ -60,7 +60,7 @@ def announcement(
     names: tuple[str, str], device: str, profile: Profile, interval_s: float, version: str
 ) -> dict[str, Any]:
     """The discovery payload of one device. `names`: community and gateway."""
-    told = [*FED_BY, *_P1_ALSO] if profile.protocol == "p1" else [p.name for p in profile.points if p.name]
+    told = [*FED_BY, *ALSO] if profile.protocol == "p1" else [p.name for p in profile.points if p.name]
     return {
         "device": {
             "identifiers": [_object_id(names, device)],
@@ -118,6 +118,7 @@ class HomeAssistant:
         self._file = file
         self._publish = publish
         self._newest: dict[str, Reading] = {}
+        self._counted: dict[str, dict[str, Value]] = {}
         self._announced = {
             f"{config.prefix}/device/{_object_id(names, device)}/config": json.dumps(
                 announcement(names, device, profile, interval_s, version)
@@ -138,8 +139,11 @@ class HomeAssistant:
 
     def observe(self, reading: Reading) -> None:
         """A device's newest reading."""
-        if self.enabled:
-            self._newest[reading.device] = reading
+        if not self.enabled:
+            return
+        counted = self._counted.setdefault(reading.device, {})
+        counted.update((name, reading.v[name]) for name in _COUNTED_APART if name in reading.v)
+        self._newest[reading.device] = msgspec.structs.replace(reading, v={**reading.v, **counted})
 
     async def send(self) -> None:
         """Passes on what was read since the last time. Raises StoreError."""

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from energy.quantities import Role
-from gateway.p1 import FED_BY
+from gateway.p1 import ALSO, FED_BY
 from gateway.profile import Control, Library, Profile
 
 __all__ = ["main", "render"]
@@ -69,7 +69,6 @@ _ROLES: Final = {
     Role.LOAD: "Loads",
 }
 _VERIFIED: Final = {"two-sources": "two sources", "one-source": "one source", "simulated": "simulated"}
-_P1_ALSO: Final = ("month_peak_w", "gas_m3", "water_m3", "state")
 
 
 def render(library: Library) -> str:
@@ -117,7 +116,7 @@ def _device(profile: Profile) -> str:
 
 def _reads(profile: Profile) -> list[str]:
     if profile.protocol == "p1":
-        return [*FED_BY, *_P1_ALSO]
+        return [*FED_BY, *ALSO]
     return list(dict.fromkeys(point.name for point in profile.points if point.name))
 
 

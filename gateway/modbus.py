@@ -71,13 +71,13 @@ class BusAddress:
 
 def parse_bus_url(url: str) -> BusAddress:
     """`tcp://host:502`, `rtutcp://host:port`, `rtu:///dev/ttyUSB0?baud=9600&parity=N&stopbits=1`; for a P1 port
-    `p1tcp://host:port` or `p1:///dev/ttyUSB0`.
+    `p1tcp://host:port` or `p1:///dev/ttyUSB0`, of an old meter with seven bits `p1:///dev/ttyUSB0?baud=9600&parity=E`.
 
     Raises ConfigError.
     """
     hint = (
         "write tcp://host:502, rtutcp://host:port or rtu:///dev/ttyUSB0?baud=9600&parity=N&stopbits=1; "
-        "for a P1 port p1tcp://host:port or p1:///dev/ttyUSB0"
+        "for a P1 port p1tcp://host:port or p1:///dev/ttyUSB0, of a meter before 2014 with ?baud=9600&parity=E"
     )
     try:
         parts = urlsplit(url)
@@ -91,8 +91,10 @@ def parse_bus_url(url: str) -> BusAddress:
             return BusAddress("tcp", parts.hostname, parts.port or 502)
         if parts.scheme in {"rtutcp", "p1tcp"} and parts.hostname and parts.port and not options:
             return BusAddress("rtutcp" if parts.scheme == "rtutcp" else "p1tcp", parts.hostname, parts.port)
-        if parts.scheme == "p1" and parts.path and not parts.netloc and not options:
-            return BusAddress("p1", parts.path, baud=_P1_BAUD)
+        if parts.scheme == "p1" and parts.path and not parts.netloc and set(options) <= {"baud", "parity"}:
+            baud, parity = int(options.get("baud", _P1_BAUD)), options.get("parity", "N").upper()
+            if parity in {"N", "E"} and baud > 0:
+                return BusAddress("p1", parts.path, baud=baud, parity=parity)
     except ValueError as error:
         raise ConfigError(f"{url!r} is no bus: {error}", field="url", hint=hint) from error
     raise ConfigError(f"{url!r} is no bus", field="url", hint=hint)

@@ -2,14 +2,18 @@
 
 A telegram is `/ident`, data lines, `!` and its CRC16 as four hexadecimal digits; one comes every second. Sources:
 Netbeheer Nederland "P1 Companion Standard" 5.0.2, e-MUCS P1 1.7.1. In Belgium tariff 1 is day and 2 is night, the
-reverse of the Netherlands, and gas (24.2.3) is not converted to normal temperature.
+reverse of the Netherlands, and gas (24.2.3) is not converted to normal temperature. Gas, water and heat come from other
+meters every five minutes or every hour, with the time at which they were counted.
+
+Meters before version 4 (DSMR 2.2 and 3.0) send seven bits with even parity and no CRC: there the parity of each byte and
+the completeness of the telegram are all the protection there is.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -18,7 +22,7 @@ from energy.errors import DataError
 from energy.quantities import QUANTITIES
 from messaging.codec import Value
 
-__all__ = ["FED_BY", "MonthPeak", "Telegram", "TelegramStream", "crc16", "parse"]
+__all__ = ["ALSO", "FED_BY", "MonthPeak", "Telegram", "TelegramStream", "crc16", "parse", "seven_bits"]
 
 FED_BY: Final[dict[str, tuple[tuple[str, int], ...]]] = {
     "power_w": (("1-0:1.7.0", 1), ("1-0:2.7.0", -1)),
@@ -37,6 +41,15 @@ FED_BY: Final[dict[str, tuple[tuple[str, int], ...]]] = {
 }
 """Each quantity with the lines that add up to it, and their signs."""
 
+ALSO: Final[dict[str, str]] = {
+    "month_peak_w": "1-0:1.6.0",
+    "gas_m3": "0-n:24.2.3",
+    "water_m3": "0-n:24.2.1",
+    "heat_wh": "0-n:24.2.1",
+    "state": "0-0:96.14.0",
+}
+"""What else a telegram tells, each with its line."""
+
 _TELEGRAM_UNITS: Final = {"W": ("kW", 1000), "Wh": ("kWh", 1000), "V": ("V", 1), "A": ("A", 1)}
 _TARIFFS: Final = {"0001": "day", "0002": "night"}
 _VERSION: Final = "0-0:96.1.4"
@@ -47,19 +60,33 @@ _MONTH_PEAK: Final = "1-0:1.6.0"
 _HISTORY: Final = "0-0:98.1.0"
 _HISTORY_HEAD: Final = 3  # number of entries and the two names of their columns
 _MBUS_CHANNELS: Final = range(1, 5)
-_MBUS_COUNTERS: Final = {"003": ("gas_m3", ("24.2.3", "24.2.1")), "007": ("water_m3", ("24.2.1",))}
-_MBUS_CODES: Final = ("24.1.0", "24.2.1", "24.2.3")
+_OLD_COUNTER: Final = "24.3.0"  # before version 4: time, status, ..., unit, and the number on a line of its own
+_CUBIC_METRES: Final = {"m3": 1.0}
+_HEAT: Final = {"GJ": 1e9 / 3600, "MJ": 1e6 / 3600, "MWh": 1e6, "kWh": 1e3, "Wh": 1.0}
+_MBUS_COUNTERS: Final = {  # by the type of device of EN 13757-3
+    3: ("gas_m3", ("24.2.3", "24.2.1", _OLD_COUNTER), _CUBIC_METRES),
+    4: ("heat_wh", ("24.2.1", _OLD_COUNTER), _HEAT),
+    7: ("water_m3", ("24.2.1", _OLD_COUNTER), _CUBIC_METRES),
+    12: ("heat_wh", ("24.2.1", _OLD_COUNTER), _HEAT),  # the same, measured at the inlet
+}
+_MBUS_CODES: Final = ("24.1.0", "24.2.1", "24.2.3", _OLD_COUNTER)
+_NEW_VERSION: Final = "1-3:0.2.8"  # of Dutch meters from version 4
+_WITHOUT_CRC: Final = ("1-0:1.8.1", "1-0:1.8.2", "1-0:2.8.1", "1-0:2.8.2", "1-0:1.7.0", "1-0:2.7.0")
 _KNOWN: Final = {
     *(obis for parts in FED_BY.values() for obis, _ in parts),
     *(f"0-{channel}:{code}" for channel in _MBUS_CHANNELS for code in _MBUS_CODES),
-    *(_VERSION, _METER, _METER_TIME, _TARIFF, _MONTH_PEAK, _HISTORY),
+    *(_VERSION, _NEW_VERSION, _METER, _METER_TIME, _TARIFF, _MONTH_PEAK, _HISTORY),
 }
+_CABLE: Final = "look at the cable: too long, or not shielded"
 _NO_TIME: Final = "632525252525"  # all bytes 0xFF: there is no such instant yet
 _ZONE: Final = ZoneInfo("Europe/Brussels")
 
 _LONGEST: Final = 16 * 1024  # a telegram with 13 months of peaks has 2 kB
 _MOST_STARTS: Final = 8  # tried for one end; bounds the work that garbage can cause
-_END: Final = re.compile(rb"!([0-9A-Fa-f]{4})")
+_END: Final = re.compile(rb"!(?:[0-9A-Fa-f]{4}|(?=\r?\n))")
+_TEXT: Final = re.compile(rb"[\r\n\x20-\x7e]*")
+_CONTINUED: Final = re.compile(r"\r?\n\(")
+_OLD_FIELDS: Final = 7
 _FIELDS: Final = re.compile(r"(?:\([^()]*\))+")
 _NUMBER: Final = re.compile(r"(\d{1,12}(?:\.\d{1,6})?)\*(\w+)")
 _INSTANT: Final = re.compile(r"(\d{12})([SW])")
@@ -86,15 +113,33 @@ def crc16(data: bytes) -> int:
     return crc
 
 
-class TelegramStream:
-    """Cuts a stream of bytes into telegrams; what is between them is dropped."""
+def _seven_bits_table() -> bytes:
+    return bytes(byte & 0x7F if byte.bit_count() % 2 == 0 else 0 for byte in range(256))
 
-    def __init__(self) -> None:
+
+_SEVEN_BITS: Final = _seven_bits_table()
+
+
+def seven_bits(data: bytes) -> bytes:
+    """Bytes of seven bits with even parity as a line with eight bits gives them; NUL for one whose parity is wrong."""
+    return data.translate(_SEVEN_BITS)
+
+
+class TelegramStream:
+    """Cuts a stream of bytes into telegrams; what is between them is dropped. `parity`: of an old meter's seven bits."""
+
+    def __init__(self, *, parity: bool = False) -> None:
         self._buffer = bytearray()
+        self._parity = parity
+
+    @property
+    def unread(self) -> bytes:
+        """What came last and is no whole telegram."""
+        return bytes(self._buffer)
 
     def feed(self, data: bytes) -> list[bytes]:
         """The telegrams that `data` completes, each from `/` to its CRC; one with a wrong CRC too, `parse` refuses it."""
-        self._buffer += data
+        self._buffer += seven_bits(data) if self._parity else data
         telegrams = []
         while (end := _END.search(self._buffer)) is not None:
             part = bytes(self._buffer[: end.end()])
@@ -116,11 +161,13 @@ def _best_start(part: bytes) -> bytes | None:
             return candidate
         starts.append(candidate)
         position = part.rfind(b"/", 0, position)
-    return starts[-1] if starts else None
+    if not part.endswith(b"!"):
+        return starts[-1] if starts else None
+    return starts[0] if starts else None  # nothing tells which: the shortest, `parse` wants it complete
 
 
 def _crc_fits(telegram: bytes) -> bool:
-    return crc16(telegram[:-4]) == int(telegram[-4:], 16)
+    return not telegram.endswith(b"!") and crc16(telegram[:-4]) == int(telegram[-4:], 16)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,12 +180,16 @@ class MonthPeak:
 
 @dataclass(frozen=True, slots=True)
 class Telegram:
-    """What one telegram says. `peaks`: of the months before, oldest first as the meter lists them."""
+    """What one telegram says. `peaks`: of the months before, oldest first as the meter lists them.
+
+    `counted_ms`: for gas, water and heat when they were counted (ms UTC), where the telegram says so.
+    """
 
     meter: str
     version: str
     meter_time_ms: int | None
     values: dict[str, Value]
+    counted_ms: dict[str, int]
     month_peak: MonthPeak | None
     peaks: tuple[MonthPeak, ...]
 
@@ -161,23 +212,19 @@ def parse(telegram: bytes) -> Telegram:
 
     A quantity whose lines are absent is absent.
     """
-    if not telegram.startswith(b"/") or not _END.fullmatch(telegram[-5:]):
-        raise DataError("a telegram begins with / and ends with ! and its CRC", field="telegram")
-    if not _crc_fits(telegram):
-        expected = f"{crc16(telegram[:-4]):04X}"
-        raise DataError(
-            f"has CRC {telegram[-4:].decode()}, its content {expected}",
-            field="telegram",
-            hint="look at the cable: too long, or not shielded",
-        )
-    lines = _lines(telegram[:-5].decode("ascii", errors="replace"))
+    lines = _checked(telegram)
     values: dict[str, Value] = {}
     for quantity, parts in FED_BY.items():
         if (number := _sum(lines, quantity, parts)) is not None:
             values[quantity] = number
     if (tariff := lines.get(_TARIFF)) is not None:
-        values["state"] = _TARIFFS.get(tariff.last(), f"tariff {tariff.last()}")
-    values |= _mbus(lines)
+        names = _TARIFFS if _VERSION in lines else {}  # a Dutch meter numbers them the other way round
+        values["state"] = names.get(tariff.last(), f"tariff {tariff.last()}")
+    counted_ms: dict[str, int] = {}
+    for quantity, (number, at_ms) in _mbus(lines).items():
+        values[quantity] = number
+        if at_ms is not None:
+            counted_ms[quantity] = at_ms
     month_peak = _month_peak(lines.get(_MONTH_PEAK))
     if month_peak is not None and month_peak.at_ms is not None:
         values["month_peak_w"] = month_peak.power_w
@@ -187,15 +234,41 @@ def parse(telegram: bytes) -> Telegram:
         version=lines[_VERSION].last() if _VERSION in lines else "",
         meter_time_ms=None if meter_time is None else _instant(meter_time, meter_time.last()),
         values=values,
+        counted_ms=counted_ms,
         month_peak=month_peak,
         peaks=_history(lines.get(_HISTORY)),
     )
 
 
+def _checked(telegram: bytes) -> dict[str, _Line]:
+    """The lines of a telegram that is whole: by its CRC or, of an old meter, by what it must have."""
+    content, mark, crc = telegram.rpartition(b"!")
+    if not telegram.startswith(b"/") or not (_END.fullmatch(mark + crc) or (mark and not crc)):
+        raise DataError("a telegram begins with / and ends with ! and its CRC", field="telegram")
+    if not crc:
+        return _without_crc(content)
+    if not _crc_fits(telegram):
+        raise DataError(
+            f"has CRC {crc.decode()}, its content {crc16(telegram[:-4]):04X}", field="telegram", hint=_CABLE
+        )
+    return _lines(content.decode("ascii", errors="replace"))
+
+
+def _without_crc(content: bytes) -> dict[str, _Line]:
+    if not _TEXT.fullmatch(content):
+        raise DataError("has damaged characters", field="telegram", hint=_CABLE)
+    lines = _lines(content.decode("ascii"))
+    if _VERSION in lines or _NEW_VERSION in lines:
+        raise DataError("has no CRC, and a meter of its version sends one", field="telegram", hint=_CABLE)
+    if missing := [obis for obis in _WITHOUT_CRC if obis not in lines]:
+        raise DataError(f"has no CRC and lacks {', '.join(missing)}: cut on its way", field="telegram", hint=_CABLE)
+    return lines
+
+
 def _lines(text: str) -> dict[str, _Line]:
     """The lines we know by their codes; a meter may have any others, in any shape."""
     found: dict[str, _Line] = {}
-    for number, line in enumerate(text.splitlines()[1:], 2):
+    for number, line in enumerate(_CONTINUED.sub("(", text).splitlines()[1:], 2):
         obis, bracket, rest = line.strip().partition("(")
         if obis not in _KNOWN:
             continue
@@ -232,19 +305,36 @@ def _number(line: _Line, text: str, unit: str) -> float:
     return float(matched[1])
 
 
-def _mbus(lines: dict[str, _Line]) -> dict[str, Value]:
-    """Gas and water: of several meters of a kind the first channel's; one not heard yet gives nothing."""
-    values: dict[str, Value] = {}
+def _mbus(lines: dict[str, _Line]) -> dict[str, tuple[Value, int | None]]:
+    """Gas, water and heat with when they were counted: of several meters of a kind the first channel's.
+
+    A meter that was not heard yet gives nothing.
+    """
+    found: dict[str, tuple[Value, int | None]] = {}
     for channel in _MBUS_CHANNELS:
         kind = lines.get(f"0-{channel}:24.1.0")
-        if kind is None or kind.last() not in _MBUS_COUNTERS:
+        if kind is None or not kind.last().isdecimal() or int(kind.last()) not in _MBUS_COUNTERS:
             continue
-        quantity, codes = _MBUS_COUNTERS[kind.last()]
+        quantity, codes, units = _MBUS_COUNTERS[int(kind.last())]
         counters = [line for code in codes if (line := lines.get(f"0-{channel}:{code}")) is not None]
-        if quantity in values or not counters or counters[0].fields[0].startswith(_NO_TIME):
+        if quantity in found or not counters or counters[0].fields[0].startswith(_NO_TIME):
             continue
-        values[quantity] = _bounded(counters[0], quantity, _number(counters[0], counters[0].last(), "m3"))
-    return values
+        found[quantity] = _counter(counters[0], quantity, units)
+    return found
+
+
+def _counter(line: _Line, quantity: str, units: Mapping[str, float]) -> tuple[Value, int | None]:
+    text, at_ms = line.last(), None
+    if line.obis.endswith(_OLD_COUNTER):
+        if len(line.fields) < _OLD_FIELDS:
+            raise line.error("must have an instant, a unit and a number")
+        text, at_ms = f"{text}*{line.fields[-2]}", _instant(line, f"{line.fields[0]}S")  # without a flag
+    elif len(line.fields) > 1:
+        at_ms = _instant(line, line.fields[0])
+    unit = text.rpartition("*")[2]
+    if unit not in units:
+        raise line.error(f"{text!r} is no number of {' or '.join(units)}")
+    return _bounded(line, quantity, units[unit] * _number(line, text, unit)), at_ms
 
 
 def _month_peak(line: _Line | None) -> MonthPeak | None:

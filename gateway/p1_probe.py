@@ -6,19 +6,13 @@ from typing import Final
 
 from energy.quantities import QUANTITIES, Quality
 from gateway.modbus import BusAddress
-from gateway.p1 import FED_BY
+from gateway.p1 import ALSO, FED_BY
 from gateway.p1_reader import SILENCE_S, next_telegram
 from gateway.probe import Probe, ProbedPoint
 
 __all__ = ["P1_PROFILE", "probe_p1"]
 
 P1_PROFILE: Final = "p1-emucs"
-_OTHER_SOURCES: Final = {
-    "month_peak_w": "1-0:1.6.0",
-    "state": "0-0:96.14.0",
-    "gas_m3": "0-n:24.2.3",
-    "water_m3": "0-n:24.2.1",
-}
 
 
 async def probe_p1(address: BusAddress, *, within_s: float = SILENCE_S) -> Probe:
@@ -37,4 +31,4 @@ def _source(name: str) -> str:
     for code, sign in FED_BY.get(name, ()):
         joint = " - " if sign < 0 else " + "
         text = f"{text}{joint}{code}" if text else code
-    return text or _OTHER_SOURCES.get(name, "")
+    return text or ALSO.get(name, "")

@@ -15,8 +15,9 @@ from energy.errors import DataError, DeviceError
 from gateway import p1
 from gateway.metrics import Metrics
 from gateway.modbus import BusAddress
+from gateway.p1_noise import explain_noise
 from gateway.polling import FieldDevice
-from messaging.codec import Reading
+from messaging.codec import Reading, Value
 from runtime.clock import Clock
 
 __all__ = ["P1Reader", "next_telegram"]
@@ -42,8 +43,10 @@ async def _opened(address: BusAddress) -> AsyncIterator[asyncio.StreamReader]:
         else:
             reader, close = _open_serial(address)
     except (OSError, TimeoutError) as error:
+        taken = isinstance(error, serial.SerialException) and "exclusively" in str(error)
+        why = "another program reads it" if taken else error.strerror or "no answer"
         raise DeviceError(
-            f"{address.host} cannot be opened: {str(error) or 'no answer'}",
+            f"{address.host} cannot be opened: {why}",
             kind="connection",
             hint="check cable, address and port; a P1 port or dongle often takes one reader only",
         ) from error
@@ -54,7 +57,10 @@ async def _opened(address: BusAddress) -> AsyncIterator[asyncio.StreamReader]:
 
 
 def _open_serial(address: BusAddress) -> tuple[asyncio.StreamReader, Callable[[], None]]:
-    """8N1, for this process alone; an unplugged adapter ends the stream."""
+    """8N1, for this process alone; an unplugged adapter ends the stream.
+
+    Seven bits with parity take the same ten on the line: `TelegramStream` checks the parity, which drivers may not.
+    """
     port = serial.Serial(address.host, address.baud, timeout=0, exclusive=True)  # SerialException is an OSError
     loop = asyncio.get_running_loop()
     reader = asyncio.StreamReader()
@@ -81,9 +87,12 @@ def _open_serial(address: BusAddress) -> tuple[asyncio.StreamReader, Callable[[]
     return reader, close
 
 
-async def _telegrams(reader: asyncio.StreamReader) -> AsyncIterator[p1.Telegram | DataError]:
+def _stream_of(address: BusAddress) -> p1.TelegramStream:
+    return p1.TelegramStream(parity=address.parity == "E")
+
+
+async def _telegrams(reader: asyncio.StreamReader, stream: p1.TelegramStream) -> AsyncIterator[p1.Telegram | DataError]:
     """What comes until the port closes; a telegram that cannot be read is its error. Raises DeviceError at the end."""
-    stream = p1.TelegramStream()
     while True:
         try:
             data = await reader.read(_CHUNK)
@@ -101,24 +110,27 @@ async def _telegrams(reader: asyncio.StreamReader) -> AsyncIterator[p1.Telegram 
 async def next_telegram(address: BusAddress, *, within_s: float = SILENCE_S) -> p1.Telegram:
     """The first good telegram, for a look at a meter. Raises DeviceError when none comes."""
     problem: DataError | None = None
+    stream = _stream_of(address)
     try:
         async with asyncio.timeout(within_s), _opened(address) as reader:
-            async for telegram in _telegrams(reader):
+            async for telegram in _telegrams(reader, stream):
                 if isinstance(telegram, p1.Telegram):
                     return telegram
                 problem = telegram
     except TimeoutError as error:
-        raise _no_telegram(within_s, problem) from error
+        raise _no_telegram(within_s, problem, stream.unread) from error
     raise AssertionError("telegrams end with an error only")
 
 
-def _no_telegram(within_s: float, problem: DataError | None) -> DeviceError:
+def _no_telegram(within_s: float, problem: DataError | None, unread: bytes) -> DeviceError:
+    if (noise := explain_noise(unread)) is not None:
+        return DeviceError(f"no telegram for {within_s:g} s: {noise.what}", kind="garbage", hint=noise.next_step)
     if problem is not None:
         return DeviceError(f"no readable telegram: {problem.message}", kind="garbage", hint=problem.hint)
     return DeviceError(
         f"no telegram for {within_s:g} s",
         kind="silent",
-        hint="ask the network operator to switch the meter's P1 port on; it speaks 115200 baud 8N1",
+        hint="ask the network operator to switch the meter's P1 port on; then look at cable and supply",
     )
 
 
@@ -143,6 +155,7 @@ class P1Reader:
         self._status_changed = status_changed
         self._metrics = metrics
         self._silence_s = silence_s
+        self._counted_ms: dict[str, int] = {}
 
     async def run(self) -> None:
         """Reads until cancelled."""
@@ -159,10 +172,11 @@ class P1Reader:
 
     async def _read(self) -> None:
         problem: DataError | None = None
+        stream = _stream_of(self._address)
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(self._silence_s) as limit, _opened(self._address) as reader:
-                async for telegram in _telegrams(reader):
+                async for telegram in _telegrams(reader, stream):
                     if isinstance(telegram, p1.Telegram):
                         limit.reschedule(loop.time() + self._silence_s)
                         problem = None
@@ -171,7 +185,7 @@ class P1Reader:
                         self._metrics.poll_errors["garbage"] += 1
                         problem = telegram
         except TimeoutError as error:
-            raise _no_telegram(self._silence_s, problem) from error
+            raise _no_telegram(self._silence_s, problem, stream.unread) from error
 
     def _take(self, telegram: p1.Telegram) -> None:
         device, now = self._device, self._clock.now_ms()
@@ -184,7 +198,19 @@ class P1Reader:
             return
         device.due_ms = (now // device.interval_ms + 1) * device.interval_ms
         self._metrics.polls += 1
-        self._collect(Reading(device.device, now, dict(telegram.values), []))
+        for reading in self._readings(telegram, now):
+            self._collect(reading)
+
+    def _readings(self, telegram: p1.Telegram, now_ms: int) -> list[Reading]:
+        """The meter's own values now; before, what other meters counted, once and with the time of counting."""
+        at: dict[int, dict[str, Value]] = {
+            now_ms: {name: value for name, value in telegram.values.items() if name not in telegram.counted_ms}
+        }
+        for name, counted_ms in telegram.counted_ms.items():
+            if self._counted_ms.get(name) != counted_ms:
+                self._counted_ms[name] = counted_ms
+                at.setdefault(min(counted_ms, now_ms), {})[name] = telegram.values[name]
+        return [Reading(self._device.device, at_ms, values, []) for at_ms, values in sorted(at.items())]
 
     def _failed(self, error: DeviceError) -> None:
         self._metrics.poll_errors[error.kind] += 1

@@ -123,6 +123,17 @@ async def test_what_is_switched_off_or_gone_is_taken_back(tmp_path):
     assert not (tmp_path / "ha.json").exists()
 
 
+async def test_gas_that_comes_by_the_hour_stands_beside_newer_readings(tmp_path):
+    broker = Broker()
+    told = announcer(tmp_path, broker, enabled=True)
+    told.observe(Reading("s/grid", 1, {"gas_m3": 12.5}))
+    for t in (2, 3):
+        told.observe(Reading("s/grid", t, {"power_w": t}))
+        await told.send()
+        state = json.loads(broker.retained["cw/v1/brussels/gw-1/state/s/grid"])
+        assert state == {"t": t, "v": {"power_w": t, "gas_m3": 12.5}}
+
+
 async def test_switched_off_nothing_is_ever_published(tmp_path):
     broker = Broker()
     off = announcer(tmp_path, broker, enabled=False)

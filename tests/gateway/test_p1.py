@@ -308,3 +308,98 @@ def test_parse_of_a_wrong_line_with_a_right_crc_raises_nothing_but_data_errors(d
     assert all(
         QUANTITIES[name].low <= v <= QUANTITIES[name].high for name, v in telegram.values.items() if name != "state"
     )
+
+
+OLD = (
+    b"/ISk5\\2ME382-1003\r\n\r\n"
+    b"0-0:96.1.1(4B414C37303035303739363336333132)\r\n"
+    b"1-0:1.8.1(00001.001*kWh)\r\n1-0:1.8.2(00002.500*kWh)\r\n1-0:2.8.1(00000.250*kWh)\r\n1-0:2.8.2(00000.000*kWh)\r\n"
+    b"0-0:96.14.0(0001)\r\n1-0:1.7.0(0001.01*kW)\r\n1-0:2.7.0(0000.00*kW)\r\n"
+    b"0-0:17.0.0(0999.00*kW)\r\n0-0:96.3.10(1)\r\n0-0:96.13.1()\r\n0-0:96.13.0()\r\n"
+    b"0-1:24.1.0(3)\r\n0-1:96.1.0(3238313031353431303031333733353132)\r\n"
+    b"0-1:24.3.0(121030140000)(00)(60)(1)(0-1:24.2.0)(m3)\r\n(00001.001)\r\n0-1:24.4.0(1)\r\n!\r\n"
+)  # as DSMR 2.2 lays it out
+
+
+def seven_even(data: bytes) -> bytes:
+    """Seven bits with even parity, as they look on a line of eight bits."""
+    return bytes(byte | 0x80 if byte.bit_count() % 2 else byte for byte in data)
+
+
+def test_parse_tells_when_gas_and_water_were_counted():
+    assert read().counted_ms == dict.fromkeys(("gas_m3", "water_m3"), ms(2020, 5, 12, 13, 45, 58, hours=2))
+    winter = read({"0-1:24.2.3": "201025023000W)(00112.384*m3"})
+    assert winter.counted_ms["gas_m3"] == ms(2020, 10, 25, 2, 30, hours=1)
+    assert "gas_m3" not in read({"0-1:24.2.3": "00112.384*m3"}).counted_ms
+
+
+@pytest.mark.parametrize("kind", ["004", "012"])
+@pytest.mark.parametrize(("text", "heat_wh"), [("00036.000*GJ", 10_000_000), ("00012.345*kWh", 12_345)])
+def test_parse_heat_in_the_units_heat_meters_have(kind, text, heat_wh):
+    telegram = read({"0-3:24.1.0": kind, "0-3:24.2.1": f"201212130000W)({text}"})
+    assert telegram.values["heat_wh"] == heat_wh
+    assert telegram.counted_ms["heat_wh"] == ms(2020, 12, 12, 13, hours=1)
+
+
+def test_parse_heat_in_another_unit_names_those_known():
+    with pytest.raises(DataError, match=r"0-3:24.2.1: '00036\.000\*m3' is no number of GJ or MJ"):
+        read({"0-3:24.1.0": "004", "0-3:24.2.1": "201212130000W)(00036.000*m3"})
+
+
+def test_parse_3x230_v_without_neutral_gives_two_lines_and_the_whole_power():
+    delta = {"1-0:1.7.0": "01.700*kW", "1-0:2.7.0": "00.000*kW", "1-0:21.7.0": "01.900*kW", "1-0:42.7.0": "00.000*kW",
+             "1-0:61.7.0": "00.000*kW", "1-0:62.7.0": "00.200*kW", "1-0:52.7.0": "000.0*V", "1-0:51.7.0": "000.00*A"}  # fmt: skip
+    values = read(delta).values
+    assert values["power_w"] == values["power_l1_w"] + values["power_l3_w"] == 1700
+    assert values["power_l3_w"] == -200
+    assert (values["voltage_l2_v"], values["current_l2_a"]) == (0.0, 0.0)
+    left_out = read(delta | dict.fromkeys(("1-0:52.7.0", "1-0:51.7.0", "1-0:41.7.0", "1-0:42.7.0"))).values
+    assert not {"voltage_l2_v", "current_l2_a", "power_l2_w"} & left_out.keys()
+
+
+def test_stream_and_parse_an_old_meter_without_crc_as_dsmr_parser_does():
+    (telegram,) = TelegramStream(parity=True).feed(seven_even(OLD))
+    ours = parse(telegram)
+    told = TelegramParser(telegram_specifications.V2_2).parse(OLD.decode())
+    assert ours.values["energy_import_wh"] == 1000 * float(
+        told.ELECTRICITY_USED_TARIFF_1.value + told.ELECTRICITY_USED_TARIFF_2.value
+    )
+    assert ours.values["energy_export_wh"] == 1000 * float(told.ELECTRICITY_DELIVERED_TARIFF_1.value)
+    assert ours.values["power_w"] == 1000 * float(told.CURRENT_ELECTRICITY_USAGE.value)
+    gas = told.MBUS_DEVICES[0].GAS_METER_READING
+    assert ours.values["gas_m3"] == float(gas.value)
+    assert ours.counted_ms["gas_m3"] == round(gas.datetime.timestamp() * 1000)
+    assert ours.values["state"] == "tariff 0001"  # of a Dutch meter it would be the night's
+
+
+@given(at=st.integers(0, len(OLD) - 6), bit=st.integers(0, 7))
+def test_old_meter_with_one_wrong_bit_gives_no_telegram(at, bit):
+    data = bytearray(seven_even(OLD))
+    data[at] ^= 1 << bit
+    for telegram in TelegramStream(parity=True).feed(bytes(data)):
+        with pytest.raises(DataError):
+            parse(telegram)
+
+
+@given(st.integers(0, len(OLD)), st.integers(0, len(OLD)))
+def test_old_meter_cut_anywhere_gives_its_own_values_or_an_error(first, second):
+    """Bytes lost on the way, then a whole telegram: nothing is ever read from halves of two."""
+    whole = parse(OLD.rstrip())
+    start, end = sorted((first, second))
+    for telegram in TelegramStream().feed(OLD[:start] + OLD[end:] + OLD):
+        try:
+            values = parse(telegram).values
+        except DataError:
+            continue
+        assert values.items() <= whole.values.items()
+
+
+def test_newer_meter_whose_crc_was_lost_is_refused():
+    without = compose().rstrip()[:-4]
+    with pytest.raises(DataError, match="has no CRC, and a meter of its version sends one"):
+        parse(without)
+
+
+def test_stream_of_another_telegram_keeps_the_old_meters_apart():
+    telegrams = TelegramStream().feed(b"0)\r\n!\r\n" + OLD + OLD)
+    assert [parse(telegram).values["power_w"] for telegram in telegrams] == [1010, 1010]

@@ -19,6 +19,8 @@ from gateway.polling import FieldDevice
 from gateway.profile import Library
 from gateway.service import GatewayService
 from runtime.clock import ManualClock
+from tests.gateway.test_p1 import OLD, seven_even
+from tests.gateway.test_p1_noise import ENCRYPTED
 
 
 def telegram(import_kw: float = 1.5) -> bytes:
@@ -263,12 +265,14 @@ async def test_service_with_a_p1_port_keeps_its_readings(port, mosquitto, tmp_pa
             await task
 
 
-@pytest.mark.parametrize("url", ["p1tcp://10.0.0.5:23", "p1:///dev/ttyUSB0"])
+@pytest.mark.parametrize("url", ["p1tcp://10.0.0.5:23", "p1:///dev/ttyUSB0", "p1:///dev/ttyUSB0?baud=9600&parity=E"])
 def test_config_with_a_p1_bus_loads(tmp_path, mosquitto, url):
     assert parse_bus_url(configuration(tmp_path, mosquitto, url=url).buses[0].url).is_p1
 
 
-@pytest.mark.parametrize("url", ["p1tcp://10.0.0.5", "p1://host:1/dev/x", "p1:///dev/ttyUSB0?baud=9600"])
+@pytest.mark.parametrize(
+    "url", ["p1tcp://10.0.0.5", "p1://host:1/dev/x", "p1:///dev/ttyUSB0?baud=x", "p1:///dev/ttyUSB0?parity=Z"]
+)
 def test_config_with_a_wrong_p1_url_tells_the_right_ones(url):
     with pytest.raises(ConfigError) as caught:
         parse_bus_url(url)
@@ -289,3 +293,78 @@ def test_config_with_a_wrong_p1_url_tells_the_right_ones(url):
 def test_config_with_a_p1_meter_elsewhere_is_an_error(tmp_path, mosquitto, bus):
     with pytest.raises(ValueError, match=r"p1-emucs goes with|has one device"):
         configuration(tmp_path, mosquitto, **bus)
+
+
+def with_gas(counted: str, gas_m3: float, import_kw: float = 1.5) -> bytes:
+    content = telegram(import_kw).rpartition(b"!")[0]
+    content += f"0-1:24.1.0(003)\r\n0-1:24.2.3({counted})({gas_m3:09.3f}*m3)\r\n!".encode()
+    return content + f"{crc16(content):04X}\r\n".encode()
+
+
+async def test_reader_tells_gas_once_with_the_time_at_which_it_was_counted(port, until):
+    listener = Listener(port.address, interval_s=1)
+    async with running(listener):
+        await until(lambda: port.writers)
+        for counted, gas_m3 in (("200512134000S", 1.0), ("200512134000S", 1.0), ("200512134500S", 1.25)):
+            before = len(listener.readings)
+            port.send(with_gas(counted, gas_m3))
+            await until(lambda n=before: len(listener.readings) > n)
+            await listener.clock.advance(1)
+    gas = [(reading.t, reading.v) for reading in listener.readings if "gas_m3" in reading.v]
+    five_minutes_ms = 300_000
+    assert [values for _, values in gas] == [{"gas_m3": 1.0}, {"gas_m3": 1.25}]
+    assert gas[1][0] - gas[0][0] == five_minutes_ms
+    assert gas[0][0] == 1_589_283_600_000  # 2020-05-12 13:40 in Brussels
+    power = [reading for reading in listener.readings if "power_w" in reading.v]
+    assert len(power) == 3
+    assert all(reading.t > gas[1][0] for reading in power)
+
+
+async def test_reader_takes_a_counting_of_the_future_for_now(port, until):
+    listener = Listener(port.address, interval_s=1)
+    async with running(listener):
+        await until(lambda: port.writers)
+        port.send(with_gas("681231235500W", 7.0))
+        await until(lambda: listener.readings)
+    (reading,) = listener.readings
+    assert (reading.t, reading.v["gas_m3"], reading.v["power_w"]) == (listener.clock.now_ms(), 7.0, 1500)
+
+
+async def test_reader_of_an_old_meter_on_a_serial_line_checks_parity_and_needs_no_crc(until):
+    with serial_pair() as (meter, path):
+        listener = Listener(parse_bus_url(f"p1://{path}?baud=9600&parity=E"), interval_s=0.001)
+        async with running(listener):
+            send_each_moment = asyncio.create_task(_keep_sending(meter, seven_even(OLD)))
+            await until(lambda: any("power_w" in reading.v for reading in listener.readings))
+            send_each_moment.cancel()
+    assert listener.readings[0].v == {"gas_m3": 1.001}
+    assert listener.readings[1].v["power_w"] == 1010
+
+
+async def test_reader_of_an_old_meter_at_the_usual_setting_names_the_right_one(until):
+    with serial_pair() as (meter, path):
+        listener = Listener(parse_bus_url(f"p1://{path}"), silence_s=0.3)
+        async with running(listener):
+            send_each_moment = asyncio.create_task(_keep_sending(meter, seven_even(OLD)))
+            await until(lambda: listener.changes)
+            send_each_moment.cancel()
+    assert "seven bits with even parity" in listener.device.error
+
+
+async def test_probe_of_an_encrypted_meter_says_that_it_is_encrypted(port, until):
+    asked = asyncio.create_task(next_telegram(port.address, within_s=0.5))
+    await until(lambda: port.writers)
+    port.send(ENCRYPTED)
+    with pytest.raises(DeviceError, match="encrypts its telegrams"):
+        await asked
+
+
+async def test_second_reader_of_a_serial_line_is_told_that_one_is_there(until):
+    with serial_pair() as (_, path):
+        first, second = Listener(parse_bus_url(f"p1://{path}")), Listener(parse_bus_url(f"p1://{path}"))
+        async with running(first):
+            await asyncio.sleep(0)
+            async with running(second):
+                await until(lambda: first.changes or second.changes)
+        told = first.device.error if first.changes else second.device.error
+    assert "another program reads it" in told
