@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import termios
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -250,8 +249,6 @@ class Bus:
         except asyncio.CancelledError:
             client.close()
             raise
-        except termios.error:  # pyserial lets it through
-            connected = False
         if not connected:
             client.close()
             pause = min(_CONNECT_PAUSE_MAX_S, _CONNECT_PAUSE_S * 2**self._connect_failures)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import termios
+import traceback
 from collections.abc import Awaitable, Sequence
 from typing import TYPE_CHECKING
 
@@ -32,8 +34,12 @@ class RtuClient:
 
     async def connect(self) -> bool:
         """Opens the connection; False when it cannot be."""
-        with cancellation_kept():
-            return bool(await self._client.connect())
+        try:
+            with cancellation_kept():
+                return bool(await self._client.connect())
+        except termios.error as error:  # pyserial lets it through, the port open and locked in the error's frames
+            traceback.clear_frames(error.__traceback__)
+            return False
 
     def close(self) -> None:
         """Ends the connection."""

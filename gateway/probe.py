@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -15,7 +15,7 @@ from gateway.sunspec import ModelBlock
 from gateway.sunspec_models import decode_model, model_definition
 from messaging.codec import Value
 
-__all__ = ["Found", "Probe", "ProbedPoint", "matching_profiles", "probe", "probe_models", "scan"]
+__all__ = ["Found", "Probe", "ProbedPoint", "find_units", "look", "matching_profiles", "probe", "probe_models"]
 
 _ANY_SUNSPEC: Final = SunSpec(needs=())
 _MAINS: Final = {"frequency_hz": (45.0, 65.0), "voltage_l1_v": (80.0, 300.0)}
@@ -102,29 +102,48 @@ async def matching_profiles(
     return await _fitting(transport, unit, described, chain) or await _fitting(transport, unit, plain, {})
 
 
-async def scan(
-    transport: Transport, units: Iterable[int], library: Library, *, on_unit: Callable[[int], None] = lambda _unit: None
-) -> AsyncIterator[Found]:
-    """Every unit of `units` that answers; `on_unit` hears each before it is asked. Never writes.
+async def find_units(
+    transport: Transport, units: Iterable[int], *, on_unit: Callable[[int], None] = lambda _unit: None
+) -> list[int]:
+    """The units of `units` that answer; `on_unit` hears each before it is asked.
 
-    Raises DeviceError when the bus itself cannot be reached.
+    Raises DeviceError when the bus itself cannot be reached, or what answers is no Modbus.
     """
+    there: list[int] = []
+    garbled = 0
     for unit in units:
         on_unit(unit)
         try:
             if await _is_there(transport, unit):
-                yield await _look(transport, unit, library)
+                there.append(unit)
         except DeviceError as error:
             if error.kind == "connection":
                 raise
+            garbled += 1
+            if garbled >= _PATIENCE and not there:
+                break  # whatever it is, it will not become Modbus
+    if garbled and not there:
+        hint = "a converter may pass serial frames on (rtutcp://HOST:PORT), or a meter's P1 port (p1tcp://HOST:PORT)"
+        raise DeviceError("something answers there, but not Modbus", kind="garbage", hint=hint)
+    return there
+
+
+async def look(transport: Transport, unit: int, library: Library) -> Found:
+    """What a unit that answers is; without any profile where it does not tell. Raises DeviceError without a connection."""
+    try:
+        return await _look(transport, unit, library)
+    except DeviceError as error:
+        if error.kind == "connection":
+            raise
+        return Found(unit, (), "", "", "")
 
 
 async def _is_there(transport: Transport, unit: int) -> bool:
-    """Whether anybody has this number: any answer will do, a refusal too. Raises DeviceError without a connection."""
+    """Whether anybody has this number: any answer will do, a refusal too. Raises DeviceError for none of Modbus."""
     try:
         await transport.read(unit, "holding", 0, 1)
     except DeviceError as error:
-        if error.kind == "connection":
+        if error.kind in {"connection", "garbage"}:
             raise
         return error.kind != "silent"
     return True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
@@ -17,6 +18,9 @@ __all__ = ["Target", "line_settings", "parse_network", "parse_target", "parse_un
 _TCP_UNITS: Final = (*range(1, 11), 100, 126, 200, 240, 247)
 _RTU_UNITS: Final = tuple(range(1, 21))
 _LARGEST_NETWORK: Final = 1024
+_PORTS: Final = (502, 1502, 6607, 8080)  # the standard's; SolarEdge's; Huawei's second; some converters'
+_NO_ADDRESS: Final = re.compile(r"[0-9.]+")
+_PORT_NAME: Final = re.compile(r"(?:tty|cu\.|com[0-9])[^/:]*", re.IGNORECASE)
 # What meters and chargers of the library come with, the most usual first.
 _LINE_SETTINGS: Final = ((9600, "N"), (19200, "E"), (9600, "E"), (19200, "N"), (38400, "N"), (115200, "N"), (2400, "N"))
 
@@ -41,12 +45,29 @@ def parse_target(text: str) -> Target:
         options = parse_qsl(parts.query, keep_blank_values=True)
     except ValueError as error:
         raise ConfigError(f"{text!r} is no target: {error}", hint="write tcp://192.168.1.20") from error
+    _refuse_slips(text, parts.netloc)
+    options = [option for option in options if option != ("baud", "auto")]
     units = [value for name, value in options if name == "units"]
     rest = urlencode([(name, value) for name, value in options if name != "units"], safe="/")
     url = f"{parts.scheme}://{parts.netloc}{parts.path}" + (f"?{rest}" if rest else "")
     address = parse_bus_url(url)
     usual = _RTU_UNITS if address.rtu_framing else _TCP_UNITS
     return Target(url, address, parse_units(units[-1]) if units else usual)
+
+
+def _refuse_slips(text: str, netloc: str) -> None:
+    """Raises ConfigError for what the system would take for some other host than was meant."""
+    host = netloc.partition(":")[0]  # as it was typed: `urlsplit` makes small letters of it
+    if _PORT_NAME.fullmatch(host):
+        raise ConfigError(
+            f"{text!r} is no host", hint=f"a serial line is written with its whole path: /dev/{host}, or rtu:///dev/..."
+        )
+    if _NO_ADDRESS.fullmatch(host):
+        try:
+            ipaddress.ip_address(host)
+        except ValueError as error:
+            hint = "write all four numbers, 192.168.1.20; a whole network is 192.168.1.0/24"
+            raise ConfigError(f"{host!r} is no address", hint=hint) from error
 
 
 def line_settings(target: Target) -> list[Target]:
@@ -63,14 +84,21 @@ def line_settings(target: Target) -> list[Target]:
 
 
 def parse_network(text: str) -> list[str]:
-    """The targets of a network, `tcp://192.168.1.0/24?units=1`, one for each address; `text` alone where it is none.
+    """The targets of a network, `tcp://192.168.1.0/24?units=1`, one for each address; of one host without a port those
+    of every usual port; else `text` alone.
 
     Raises ConfigError.
     """
-    parts = urlsplit(text if "://" in text else f"tcp://{text}")
-    if text.startswith("/") or parts.scheme != "tcp" or not parts.path.strip("/").isdecimal():
-        return [text]
     try:
+        parts = urlsplit(text if "://" in text else f"tcp://{text}")
+        if text.startswith("/") or parts.scheme != "tcp" or not parts.hostname:
+            return [text]
+        if not parts.path.strip("/"):
+            _refuse_slips(text, parts.netloc)
+            ports = [] if parts.port else _PORTS
+            return [urlunsplit(("tcp", f"{parts.netloc}:{port}", "", parts.query, "")) for port in ports] or [text]
+        if not parts.path.strip("/").isdecimal():
+            return [text]
         network = ipaddress.ip_network(f"{parts.hostname}{parts.path.rstrip('/')}", strict=False)
         port = parts.port or 502
     except ValueError as error:

@@ -3,16 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from energy.errors import DeviceError
 from energy.plausibility import Doubt, doubts_of_device
 from energy.quantities import Role
+from gateway.p1_probe import P1_PROFILE
 from gateway.probe import Found, Probe, ProbedPoint
 from gateway.profile import Control, Point, Profile
 from gateway.target import Target
 
-__all__ = ["columns", "doubts_text", "found_text", "library_text", "nothing_found", "probe_text", "profile_text"]
+if TYPE_CHECKING:
+    from cli.field.scanning import Outcome
 
+__all__ = [
+    "columns",
+    "doubts_text",
+    "found_text",
+    "library_text",
+    "nothing_found",
+    "probe_text",
+    "profile_text",
+]
+
+_HALF_PATIENCE_S = 1.5
 _WIDEST = 44
 _IN_KWH = 10_000
 _SHOWN_REGISTERS = 6
@@ -105,34 +119,39 @@ def found_text(url: str, devices: Sequence[Found], *, timeout_s: float | None = 
 
 
 def _same_devices(devices: Sequence[Found]) -> list[list[Found]]:
-    """Some devices answer to every unit number; those with one serial number are one."""
+    """Some devices answer to every unit number; those with one serial number are one, and those that tell nothing."""
     groups: dict[object, list[Found]] = {}
     for device in devices:
-        key = (device.manufacturer, device.model, device.serial) if device.serial else device.unit
+        known = device.profiles or device.sunspec_models
+        key = (device.manufacturer, device.model, device.serial) if device.serial or not known else device.unit
         groups.setdefault(key, []).append(device)
     return list(groups.values())
 
 
 def _who(device: Found | Probe) -> str:
     name = " ".join(part for part in (device.manufacturer, device.model) if part) or "a device of unknown make"
+    if isinstance(device, Probe) and device.profile == P1_PROFILE:
+        name = "a digital meter"
     return f"{name}, serial {device.serial}" if device.serial else name
 
 
-def nothing_found(asked: str, targets: Sequence[Target], timeout_s: float) -> DeviceError:
+def nothing_found(asked: str, targets: Sequence[Target], outcome: Outcome, timeout_s: float | None) -> DeviceError:
     """The error when no unit answered, with what to try."""
-    if len(targets) > 1:
+    longer = f"`--timeout {2 * (timeout_s or _HALF_PATIENCE_S):g}`"
+    if len({target.address.host for target in targets}) > 1:
         hint = "is this machine in the devices' network? Give the device's own address, or a port: tcp://HOST:1502"
         return DeviceError(f"nothing with Modbus answers in {asked}", kind="silent", hint=hint)
     target = targets[0]
     if target.address.rtu_framing:
-        hint = (
-            f"swap the wires A and B; try another speed and parity (?baud=19200&parity=E); try `--timeout "
-            f"{2 * timeout_s:g}` and units=1-247"
-        )
+        hint = f"swap the wires A and B; give each device a number of its own; try another speed and parity (?baud=19200&parity=E); try {longer} and units=1-247"
     else:
-        hint = f"is Modbus TCP switched on in the device? Try `--timeout {2 * timeout_s:g}` and ?units=1-247"
+        hint = (
+            f"is Modbus TCP switched on in the device? Try {longer} and ?units=1-247; behind a converter that passes "
+            f"serial frames on: rtutcp://{target.address.host}:{target.address.port}"
+        )
+    urls = ", ".join(dict.fromkeys(one.url for one in outcome.asked))
     units = f"{len(target.units)} unit numbers asked, {min(target.units)} to {max(target.units)}"
-    return DeviceError(f"nothing answers on {target.url} ({units})", kind="silent", hint=hint)
+    return DeviceError(f"nothing answers on {urls or target.url} ({units})", kind="silent", hint=hint)
 
 
 def probe_text(device: Probe, url: str, unit: int) -> str:

@@ -16,7 +16,9 @@ import time
 
 import pytest
 
-from cli.field import command as field
+import gateway.target
+from cli.field import scanning
+from gateway.device import locate
 from gateway.p1 import crc16
 from gateway.profile import Library
 from tests.gateway.serial_line import SerialLine, Talker, honest
@@ -99,7 +101,7 @@ def test_scan_of_a_network_finds_the_one_address_with_modbus(commonwatt, rooftop
     outcome = commonwatt("scan", f"tcp://127.0.0.0:{rooftop.inverter}/29?units=1", "--timeout", 0.2)
     assert outcome.code == 0, outcome.err
     assert f"tcp://127.0.0.1:{rooftop.inverter}: 1 device" in outcome.out
-    assert "1 accept a Modbus connection" in outcome.err
+    assert "1 accept a connection" in outcome.err
 
 
 @pytest.fixture
@@ -124,10 +126,11 @@ def slow_device():
 
 
 def test_scan_finds_a_slow_device_with_patience(commonwatt, slow_device, monkeypatch):
-    monkeypatch.setattr(field, "_PATIENT_S", 0.6)
-    monkeypatch.setattr(field, "_SETTLE_S", 0.0)
+    monkeypatch.setattr(scanning, "_FIRST_S", 0.1)
+    monkeypatch.setattr(scanning, "_PATIENT_S", 0.6)
+    monkeypatch.setattr(scanning, "_SETTLE_S", 0.0)
     monkeypatch.setattr(Library, "names", lambda _self: ["sunspec-inverter-103"])
-    outcome = commonwatt("scan", f"127.0.0.1:{slow_device}?units=1", "--timeout", 0.1)
+    outcome = commonwatt("scan", f"127.0.0.1:{slow_device}?units=1")
     assert outcome.code == 0
     assert "profile  none fits" in outcome.out
     assert "with patience" in outcome.err
@@ -259,7 +262,7 @@ def test_serial_line_in_use_is_left_alone(commonwatt):
 
 def test_scan_of_a_serial_line_finds_the_speed_by_itself(commonwatt, monkeypatch):
     """The device answers at 38400 baud only; pseudo-terminals know the speed that the other end was set to."""
-    monkeypatch.setattr(field, "_LINE_S", 0.5)  # a busy machine answers late
+    monkeypatch.setattr(scanning, "_LINE_S", 0.5)  # a busy machine answers late
     line = SerialLine()
 
     def answer(request):
@@ -286,3 +289,68 @@ def test_scan_of_a_serial_line_without_devices_says_what_to_try(commonwatt):
     os.close(master)
     assert outcome.code == 1
     assert "?baud=19200&parity=E" in outcome.err
+
+
+def test_scan_of_a_host_without_a_port_finds_its_port(commonwatt, rooftop, free_port, monkeypatch):
+    monkeypatch.setattr(gateway.target, "_PORTS", (free_port(), rooftop.inverter))
+    monkeypatch.setattr(scanning, "_AGAIN_S", 0.0)
+    outcome = commonwatt("scan", "127.0.0.1?units=1")
+    assert outcome.code == 0, outcome.err
+    assert f"tcp://127.0.0.1:{rooftop.inverter}: 1 device" in outcome.out
+    assert f"1 accept a connection on port {rooftop.inverter}" in outcome.err
+
+
+def test_scan_of_a_host_that_refuses_every_port_says_that_it_is_there(commonwatt, free_port, monkeypatch):
+    monkeypatch.setattr(gateway.target, "_PORTS", (free_port(), free_port()))
+    outcome = commonwatt("scan", "127.0.0.1")
+    assert outcome.code == 1
+    assert "127.0.0.1 is there, but takes no connection on ports" in outcome.err
+    assert "next: switch Modbus TCP on in the device" in outcome.err
+
+
+@pytest.fixture
+def web_server():
+    """What speaks another protocol than Modbus."""
+    server = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = server.accept()
+                with client, contextlib.suppress(OSError):
+                    while client.recv(260):
+                        client.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+    threading.Thread(target=serve, daemon=True).start()
+    yield server.getsockname()[1]
+    server.close()
+
+
+@pytest.mark.parametrize("command", ["scan", "probe"])
+def test_what_is_no_modbus_is_told_as_such(commonwatt, web_server, command):
+    outcome = commonwatt(command, f"tcp://127.0.0.1:{web_server}")
+    assert (outcome.code, outcome.out) == (1, "")
+    assert "something answers there, but not Modbus" in outcome.err
+    assert "next: a converter may pass" in outcome.err
+
+
+def test_scan_gives_a_device_more_time_to_tell_what_it_is_than_to_be_there(commonwatt, monkeypatch):
+    """As on a slow line: one register comes at once, many take longer than the wait for any unit."""
+    monkeypatch.setattr(scanning, "_LINE_S", 0.2)
+    monkeypatch.setattr(Library, "names", lambda _self: ["eastron-sdm630"])
+    asked = []
+    line = SerialLine()
+
+    def answer(request):
+        asked.append(request)
+        return [(0.0 if request[5] == 1 else 0.4, honest(request))]
+
+    talker = Talker(line.devices[0], answer)
+    try:
+        outcome = commonwatt("scan", f"{line.end}?baud=9600&units=2")
+    finally:
+        talker.close()
+        line.cut()
+    assert outcome.code == 0, outcome.err
+    inputs = [request for request in asked if request[1] == 4]
+    assert len(inputs) >= len(locate(Library().get("eastron-sdm630"), {}).requests) > 1  # none ended the look

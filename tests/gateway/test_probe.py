@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from energy.errors import DeviceError
-from gateway.modbus import Bus
-from gateway.probe import matching_profiles, probe, probe_models, scan
+from gateway.modbus import Bus, BusAddress
+from gateway.probe import find_units, look, matching_profiles, probe, probe_models
 from gateway.profile import Library
 
 LIBRARY = Library()
@@ -19,6 +21,11 @@ FITTING = {
 }
 
 
+async def scan(transport, units, **told):
+    """As the command does: who is there, then what each is."""
+    return [await look(transport, unit, LIBRARY) for unit in await find_units(transport, units, **told)]
+
+
 @pytest.fixture
 async def bus(serve, devices):
     server = await serve({i: getattr(devices, kind)() for i, kind in enumerate(FITTING, 1)})
@@ -29,13 +36,13 @@ async def bus(serve, devices):
 
 @pytest.mark.parametrize(("unit", "name"), list(enumerate(FITTING.values(), 1)))
 async def test_scan_recognises_each_device(bus, unit, name):
-    (found,) = [found async for found in scan(bus, [unit], LIBRARY)]
+    (found,) = await scan(bus, [unit])
     assert found.profiles[0] == name
 
 
 async def test_scan_finds_who_answers_and_skips_who_does_not(bus):
     asked: list[int] = []
-    found = [found async for found in scan(bus, [1, 2, 7, 9], LIBRARY, on_unit=asked.append)]
+    found = await scan(bus, [1, 2, 7, 9], on_unit=asked.append)
     assert [(one.unit, one.profiles[0]) for one in found] == [(1, "eastron-sdm630"), (2, "sunspec-inverter-103")]
     assert (found[1].manufacturer, found[1].serial) == ("Maker", "SN1")
     assert found[1].sunspec_models == (1, 103, 120, 123)
@@ -46,7 +53,7 @@ async def test_scan_never_writes(serve, devices):
     units = {i: getattr(devices, kind)() for i, kind in enumerate(FITTING, 1)}
     server = await serve(units)
     bus = Bus(server.address, timeout_s=0.2)
-    assert len([found async for found in scan(bus, units, LIBRARY)]) == len(units)
+    assert len(await scan(bus, units)) == len(units)
     bus.close()
     assert not any(unit.writes for unit in units.values())
     assert {code for unit in units.values() for code, *_ in unit.requests} <= {1, 2, 3, 4}
@@ -57,7 +64,7 @@ async def test_scan_of_a_device_no_profile_fits_still_shows_it(serve, devices):
     unknown.put("holding", 0, [1, 2, 3])
     server = await serve({4: unknown})
     bus = Bus(server.address, timeout_s=0.2)
-    (found,) = [found async for found in scan(bus, [4], LIBRARY)]
+    (found,) = await scan(bus, [4])
     bus.close()
     assert (found.unit, found.profiles, found.manufacturer) == (4, (), "")
 
@@ -67,7 +74,7 @@ async def test_scan_leaves_a_device_that_is_busy_for_ever_after_a_few_tries(serv
     unit.exceptions = [6] * 1000
     server = await serve({1: unit})
     bus = Bus(server.address, timeout_s=0.2)
-    assert [found.profiles async for found in scan(bus, [1], LIBRARY)] in ([], [()])
+    assert [found.profiles for found in await scan(bus, [1])] in ([], [()])
     bus.close()
     assert len(unit.requests) < 20
 
@@ -78,7 +85,7 @@ async def test_matching_profiles_prefers_the_one_that_names_the_maker(serve, dev
     unit.put("holding", 40004, [int.from_bytes(maker[i : i + 2], "big") for i in range(0, 32, 2)])
     server = await serve({1: unit})
     bus = Bus(server.address, timeout_s=0.2)
-    (found,) = [found async for found in scan(bus, [1], LIBRARY)]
+    (found,) = await scan(bus, [1])
     bus.close()
     assert found.profiles[0].startswith("solaredge-")
     assert "sunspec-inverter-103" in found.profiles
@@ -87,7 +94,7 @@ async def test_matching_profiles_prefers_the_one_that_names_the_maker(serve, dev
 async def test_scan_of_an_unreachable_bus_is_an_error(bus, free_port):
     nowhere = Bus(type(bus.address)("tcp", "127.0.0.1", free_port()), timeout_s=0.2)
     with pytest.raises(DeviceError):
-        assert [found async for found in scan(nowhere, [1], LIBRARY)]
+        assert await scan(nowhere, [1])
 
 
 async def test_probe_names_maker_points_registers_and_what_is_missing(bus):
@@ -154,3 +161,18 @@ async def test_probe_models_shows_repeated_and_vendor_models(serve, devices):
     bus.close()
     assert (points["203.W"].value, points["203[2].W"].value) == (100, 200)
     assert points["64999.registers"].registers == [64_999, 3, 1, 2, 3]
+
+
+async def test_find_units_leaves_what_is_no_modbus_after_a_few_tries():
+    async def prattle(reader, writer):
+        while await reader.read(64):
+            writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+    server = await asyncio.start_server(prattle, "127.0.0.1", 0)
+    transport = Bus(BusAddress("tcp", "127.0.0.1", server.sockets[0].getsockname()[1]), timeout_s=0.2)
+    asked = []
+    with pytest.raises(DeviceError, match="not Modbus"):
+        await find_units(transport, range(1, 248), on_unit=asked.append)
+    assert asked == [1, 2, 3]
+    transport.close()
+    server.close()

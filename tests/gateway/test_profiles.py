@@ -10,7 +10,7 @@ from energy.errors import ConfigError
 from energy.quantities import QUANTITIES
 from gateway.device import discover, read_device
 from gateway.library_docs import render
-from gateway.probe import probe, scan
+from gateway.probe import look, probe
 from gateway.profile import Library
 from tests.gateway.images import BASE, Image, definition, image_of, pack, served
 
@@ -229,7 +229,7 @@ IDENTIFIED = [
 async def test_scan_names_a_device_by_what_it_says_of_itself(name, said, serial):
     profile = LIBRARY.get(name)
     async with served(image_of(profile, said=said), profile.max_gap) as bus:
-        (found,) = [found async for found in scan(bus, [1], LIBRARY)]
+        found = await look(bus, 1, LIBRARY)
     assert found.profiles[:1] == (name,)
     assert found.serial == serial
 

@@ -296,3 +296,18 @@ async def test_gateway_reads_a_meter_over_a_serial_line(tmp_path, talk, devices,
     await asyncio.gather(task, return_exceptions=True)
     assert b'"device":"school/grid"' in batch.readings
     assert b'"power_w":1500' in batch.readings
+
+
+async def test_setting_that_the_port_refuses_leaves_it_free_for_the_next(talk):
+    """Pseudo-terminals take no parity; whether refused or not, the line must not stay locked by the attempt."""
+    line = talk(lambda request: [(0.0, honest(request))])
+    for setting in ("baud=9600&parity=E", "baud=9600&parity=O", "baud=9600&parity=N"):
+        bus = Bus(parse_bus_url(f"rtu://{line.end}?{setting}"), timeout_s=1.0)
+        try:
+            answer = await bus.read(3, "holding", 7, 2)
+        except DeviceError as error:
+            assert error.kind == "connection"  # noqa: PT017 - one way of two
+            answer = None
+        finally:
+            bus.close()
+    assert answer == [7, 8]
