@@ -36,11 +36,17 @@ _STANDBY_W: Final = 100.0  # what inverters take at night
 _LEAST_VA: Final = 300.0  # below, the power factor of a phase says nothing
 _SWAPPED_BELOW: Final = 0.6  # a current measured against another phase's voltage shows cos 120 degrees of its power
 _SCALE_ABOVE: Final = 1.2
+_SCALES: Final = (10, 100, 1000)  # kW for W, a register in tenths or hundredths
+_IDLE: Final = 10  # a phase with nearly only reactive power shows so little of it
+_SCALE_TOLERANCE: Final = 0.3  # a power factor may hide in it
 _NOMINAL_V: Final = 230.0
 _BAND: Final = 0.10  # EN 50160: +-10 % of the nominal voltage
 _DELTA_V: Final = _NOMINAL_V / math.sqrt(3)  # phase to a virtual neutral on Belgian 3x230 V networks
 _LIFETIME_WH: Final = 10_000.0
 _COUNTER_W: Final = 200.0
+_COUNTER_FACTOR: Final = 8.0  # a counter grew by so many times more than its power can have given
+_COUNTER_STEP_WH: Final = 200.0  # counters move in steps, the coarsest in 100 Wh
+_SOC_STEP_PCT: Final = 0.5
 _PRODUCERS: Final = frozenset({Role.PV, Role.BATTERY})
 _CONSUMERS: Final = frozenset({Role.EV, Role.HEAT_PUMP, Role.LIGHTING, Role.LOAD})
 _TURN: Final = "turn the current transformers or swap the meter's in and out; else the profile's sign is wrong for it"
@@ -123,11 +129,48 @@ def doubts_of_site(looks: Sequence[Look]) -> list[Doubt]:
     return found
 
 
-def doubts_of_counters(role: Role, first: Values, second: Values) -> list[Doubt]:
-    """A counter that grows against the direction of power, between two looks at one device."""
+def doubts_of_counters(role: Role, first: Values, second: Values, *, elapsed_s: float | None = None) -> list[Doubt]:
+    """Counters and charge that do not follow the power, between two looks at one device `elapsed_s` apart."""
     before_w, after_w = _number(first, "power_w"), _number(second, "power_w")
-    if before_w is None or after_w is None or min(abs(before_w), abs(after_w)) < _COUNTER_W or before_w * after_w < 0:
+    if before_w is None or after_w is None:
         return []
+    found = _counter_scale(first, second, max(abs(before_w), abs(after_w)), elapsed_s)
+    if min(abs(before_w), abs(after_w)) < _COUNTER_W or before_w * after_w < 0:
+        return found
+    return [*found, *_counter_direction(role, first, second, after_w), *_charge(role, first, second, after_w)]
+
+
+def _counter_scale(first: Values, second: Values, most_w: float, elapsed_s: float | None) -> list[Doubt]:
+    """`most_w` may have been more between the looks: only what is far beyond is told."""
+    if elapsed_s is None:
+        return []
+    possible_wh = _COUNTER_STEP_WH + _COUNTER_FACTOR * max(most_w, 1000.0) * elapsed_s / 3600
+    return [
+        Doubt(
+            "warn",
+            f"the {direction} counter grew by {grown_wh:g} Wh in {elapsed_s:.0f} s at {_w(most_w)}",
+            "the counter's scale is wrong in the profile (kWh for Wh?), or its two words stand the other way round",
+        )
+        for direction in ("import", "export")
+        if (grown_wh := _growth(first, second, f"energy_{direction}_wh") or 0.0) > possible_wh
+    ]
+
+
+def _charge(role: Role, first: Values, second: Values, power_w: float) -> list[Doubt]:
+    risen_pct = _growth(first, second, "soc_pct")
+    if role is not Role.BATTERY or risen_pct is None or abs(risen_pct) < _SOC_STEP_PCT or risen_pct * power_w < 0:
+        return []
+    does = "discharges" if power_w > 0 else "charges"
+    return [
+        Doubt(
+            "fail",
+            f"it {does} with {_w(abs(power_w))} by its power, yet its charge went by {risen_pct:+.1f} %",
+            "the sign of its power is wrong in the profile; command nothing until it is right",
+        )
+    ]
+
+
+def _counter_direction(role: Role, first: Values, second: Values, after_w: float) -> list[Doubt]:
     delivers = (after_w > 0) == (role in _PRODUCERS)  # to the bus; the grid and consumers count the other way
     right, wrong = ("export", "import") if delivers else ("import", "export")
     wrong_wh = _growth(first, second, f"energy_{wrong}_wh")
@@ -179,6 +222,14 @@ def _total_and_phases(values: Values) -> list[Doubt]:
                 "the sign of the total or of the phases is wrong in the profile or the meter's settings",
             )
         ]
+    if (scale := _scale_between(total, summed)) is not None:
+        return [
+            Doubt(
+                "fail",
+                f"power is {_w(total)}, but its phases add up to {_w(summed)}: {scale} times as much or as little",
+                "the scale of one of them is wrong in the profile, or the profile is another model's",
+            )
+        ]
     return [
         Doubt(
             "warn",
@@ -207,6 +258,15 @@ def _phase_factors(values: Values) -> list[Doubt]:
         for n in powers
         if n in volts and n in amperes and volts[n] * abs(amperes[n]) > _LEAST_VA
     }
+    scales = {_scale_between(factor, 1.0) or 0 for factor in factors.values()}
+    if len(scales) == 1 and max(scales) > (0 if max(map(abs, factors.values())) > 1 else _IDLE):
+        return [
+            Doubt(
+                "fail",
+                f"every phase has about {scales.pop()} times as much or as little power as voltage times current",
+                "a scale is wrong in the profile, or the meter's transformer ratio is not set",
+            )
+        ]
     swapped = [n for n, factor in factors.items() if abs(factor) < _SWAPPED_BELOW]
     if len(swapped) >= 2:
         return [
@@ -227,13 +287,27 @@ def _phase_factors(values: Values) -> list[Doubt]:
     return []
 
 
+def _scale_between(one: float, other: float) -> int | None:
+    """The power of ten that lies between two numbers which should be alike; None where it is no such."""
+    if not one or not other:
+        return None
+    ratio = max(abs(one / other), abs(other / one))
+    return next((scale for scale in _SCALES if abs(ratio / scale - 1) <= _SCALE_TOLERANCE), None)
+
+
 def _voltages(values: Values) -> list[Doubt]:
     volts = _each(values, "voltage_l{}_v")
     if not volts:
         return []
     dead = [n for n, volt in volts.items() if volt < 0.1 * _NOMINAL_V]
     if len(dead) == len(volts):
-        return [Doubt("fail", "no voltage on any phase", "check the fuses of the meter's voltage inputs")]
+        return [
+            Doubt(
+                "fail",
+                "no voltage on any phase",
+                "check the fuses of the meter's voltage inputs; if all else is 0 too, the profile has the wrong word order",
+            )
+        ]
     found = []
     if len(dead) == 1 and len(volts) == 3:
         found.append(

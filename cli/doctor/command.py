@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -116,12 +117,16 @@ async def _examine_gateway(
     first = await first_look
     for check in check_devices(first, running=running):
         yield check
-    second = first
+    second, elapsed_s = first, None
     if watch_s and first:
+        looked_s = time.monotonic()
         await asyncio.sleep(watch_s)
         second = await look_at_devices(config, leave_out=leave_out)
+        elapsed_s = time.monotonic() - looked_s
     expected = [device.device for bus in config.buses for device in bus.devices]
-    for check in check_wiring(first, second, expected=expected, now_ms=clock.now_ms(), place=place):
+    for check in check_wiring(
+        first, second, expected=expected, now_ms=clock.now_ms(), place=place, elapsed_s=elapsed_s
+    ):
         yield check
 
 

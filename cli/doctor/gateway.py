@@ -162,6 +162,8 @@ def check_devices(looks: Sequence[DeviceLook], *, running: int | None = None) ->
         if look.reading.bad:
             missing = ", ".join(look.reading.bad)
             next_step = "fine where the device has no such value; else compare with `commonwatt probe`"
+            if len(look.reading.bad) > len(look.reading.v):
+                next_step = f"another model, or the profile has the wrong word order or scale; {_next_step(look)}"
             power_missing = "power_w" in look.reading.bad
             yield (Check.fail if power_missing else Check.warn)(what, f"{shown}; no value for {missing}", next_step)
             continue
@@ -191,10 +193,11 @@ def check_wiring(
     expected: Sequence[str],
     now_ms: int,
     place: tuple[float, float],
+    elapsed_s: float | None = None,
 ) -> list[Check]:
     """Whether the values can be true: signs, phases, counters, the sun.
 
-    `expected`: every device there should be; `place`: degrees north and east.
+    `expected`: every device there should be; `place`: degrees north and east; `elapsed_s`: between the two looks.
     """
     earlier = {look.device: look.reading.v for look in first if look.reading is not None}
     looks = [Look(look.device, look.role, look.reading.v) for look in second if look.reading is not None]
@@ -205,7 +208,7 @@ def check_wiring(
     for look in looks:
         found = doubts_of_device(look.role, look.values) + doubts_of_night(look.role, look.values, elevation_deg)
         if look.device in earlier:
-            found += doubts_of_counters(look.role, earlier[look.device], look.values)
+            found += doubts_of_counters(look.role, earlier[look.device], look.values, elapsed_s=elapsed_s)
         doubts += [(look.device, doubt) for doubt in found]
     unknown = {device.partition("/")[0] for device in set(expected) - {look.device for look in looks}}
     for site in dict.fromkeys(look.device.partition("/")[0] for look in looks):

@@ -17,6 +17,7 @@ import aiomqtt
 import pytest
 import yaml
 
+import gateway.profile
 from cli.configs import CentreConfig
 from cli.doctor.centre import check_port, check_register, check_store
 from cli.doctor.command import examine
@@ -179,6 +180,37 @@ async def test_consumer_with_the_wrong_sign_is_found(rooftop, mosquitto, tmp_pat
     rooftop.fault("lighting", "wrong_sign")
     checks = await checks_of(rooftop.gateway(tmp_path, **broker_of(mosquitto)))
     assert any("a consumer delivers" in check.detail for check in named(checks, "wiring hall/lighting"))
+
+
+def with_profile(folder, config, change):
+    """The gateway's file with the SDM630's profile changed, as an own profile made in a hurry would be."""
+    text = (Path(gateway.profile.__file__).parent / "profiles" / "eastron-sdm630.yaml").read_text(encoding="utf-8")
+    own = folder / "profiles"
+    own.mkdir()
+    text = change(text.replace("profile: eastron-sdm630", "profile: own-meter", 1))
+    (own / "own-meter.yaml").write_text(text, encoding="utf-8")
+    content = yaml.safe_load(config.read_text(encoding="utf-8").replace("eastron-sdm630", "own-meter"))
+    config.write_text(yaml.safe_dump(content | {"profiles_dir": str(own)}), encoding="utf-8")
+    return config
+
+
+async def test_scale_that_is_wrong_in_an_own_profile_is_found(rooftop, mosquitto, tmp_path):
+    def in_kw(text):
+        return text.replace("name: power_w, unit: W,", "name: power_w, unit: W, scale: 0.001,")
+
+    path = with_profile(tmp_path, rooftop.gateway(tmp_path, **broker_of(mosquitto)), in_kw)
+    (check,) = [one for one in named(await checks_of(path), "wiring hall/grid") if one.result == "fail"]
+    assert "1000 times as much or as little" in check.detail
+
+
+async def test_word_order_that_is_wrong_in_an_own_profile_is_found(rooftop, mosquitto, tmp_path):
+    def swapped(text):
+        return text.replace("max_read: 60", "max_read: 60\nword_order: little")
+
+    path = with_profile(tmp_path, rooftop.gateway(tmp_path, **broker_of(mosquitto)), swapped)
+    checks = await checks_of(path)
+    told = [*named(checks, "device hall/grid"), *named(checks, "wiring hall/grid")]
+    assert any(check.result == "fail" and "word order" in check.next for check in told)
 
 
 async def test_pv_that_produces_at_night_is_found(sunny_rooftop, mosquitto, tmp_path):

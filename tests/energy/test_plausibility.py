@@ -186,6 +186,69 @@ def test_counters_while_the_power_changes_its_sign_say_nothing():
     assert doubts_of_counters(Role.GRID, first, first | {"power_w": -3000.0, "energy_export_wh": 9.0}) == []
 
 
+@pytest.mark.parametrize("scale", [0.01, 0.001, 10, 100, 1000])
+def test_total_in_another_scale_than_its_phases_fails_and_names_the_power_of_ten(scale):
+    (doubt,) = doubts_of_device(Role.LOAD, meter(power_w=3000.0 * scale))
+    assert doubt.severity == "fail"
+    assert f"{max(scale, 1 / scale):.0f} times" in doubt.what
+
+
+@pytest.mark.parametrize("scale", [0.001, 0.01, 10, 100])
+def test_power_in_another_scale_than_voltage_times_current_fails_and_names_it(scale):
+    values = meter()
+    for name in ("power_w", "power_l1_w", "power_l2_w", "power_l3_w"):
+        values[name] *= scale
+    (doubt,) = doubts_of_device(Role.LOAD, values)
+    assert (doubt.severity, f"about {max(scale, 1 / scale):.0f} times" in doubt.what) == ("fail", True)
+
+
+def test_inverter_that_only_gives_reactive_power_has_no_wrong_scale():
+    values = meter(*(115.0,) * 3) | {f"current_l{n}_a": 5.0 for n in (1, 2, 3)}  # power factor 0.1
+    assert "times as much" not in " ".join(doubt.what for doubt in doubts_of_device(Role.PV, values))
+
+
+@pytest.mark.parametrize(
+    ("power_w", "before", "after", "severities"),
+    [
+        (3000.0, 50.0, 49.0, []),
+        (-3000.0, 50.0, 51.0, []),
+        (3000.0, 50.0, 51.0, ["fail"]),
+        (-3000.0, 50.0, 49.0, ["fail"]),
+        (3000.0, 50.0, 50.2, []),  # a rounded percentage may go either way
+        (50.0, 50.0, 52.0, []),
+    ],
+)
+def test_charge_that_goes_against_the_batterys_power_fails(power_w, before, after, severities):
+    first = {"power_w": power_w, "soc_pct": before}
+    assert kinds(doubts_of_counters(Role.BATTERY, first, first | {"soc_pct": after})) == severities
+
+
+@given(st.floats(-50_000, 50_000), st.floats(1, 600), st.sampled_from([1.0, 10.0, 100.0]))
+def test_counter_that_follows_its_power_in_steps_raises_no_doubt(power_w, elapsed_s, step_wh):
+    counter = "import" if power_w > 0 else "export"
+    grown_wh = abs(power_w) * elapsed_s / 3600
+    grown_wh = step_wh * (grown_wh // step_wh + 1)  # one step early
+    first = {"power_w": power_w, "energy_import_wh": 1e6, "energy_export_wh": 1e6}
+    second = first | {f"energy_{counter}_wh": 1e6 + grown_wh}
+    assert doubts_of_counters(Role.GRID, first, second, elapsed_s=elapsed_s) == []
+
+
+def test_counter_that_runs_a_thousand_times_too_fast_warns():
+    first = {"power_w": 3000.0, "energy_import_wh": 1e6}
+    second = first | {"energy_import_wh": 1e6 + 4200.0}  # 4.2 Wh in five seconds
+    (doubt,) = doubts_of_counters(Role.GRID, first, second, elapsed_s=5.0)
+    assert (doubt.severity, "scale" in doubt.next_step) == ("warn", True)
+    assert doubts_of_counters(Role.GRID, first, second) == []  # who knows how long it was
+
+
+def test_3x230_v_without_neutral_is_one_hint_and_no_swapped_transformer():
+    values = {"power_w": 3000.0, "power_l1_w": 2200.0, "power_l2_w": 0.0, "power_l3_w": 800.0,
+              "voltage_l1_v": 231.0, "voltage_l2_v": 0.0, "voltage_l3_v": 229.0,
+              "current_l1_a": 10.0, "current_l2_a": 0.0, "current_l3_a": 8.0}  # fmt: skip
+    (doubt,) = doubts_of_device(Role.GRID, values)
+    assert "3x230 V network without neutral" in doubt.next_step
+
+
 @pytest.mark.parametrize("place", [(50.85, 4.35), (-33.9, 18.4), (64.1, -21.9)])
 def test_sun_elevation_agrees_with_pvlib(place):
     import pandas as pd
