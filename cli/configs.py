@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
+import importlib
 import json
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -61,34 +61,32 @@ def load_centre(path: Path) -> CentreConfig:
     return load_config(path, CentreConfig)
 
 
-def _models() -> dict[str, tuple[str, type[BaseModel]]]:
-    """Kind of file: (the key that tells it, its model)."""
-    from cli.backtest.case import CaseFile
+_KINDS: Final = {  # each with the key that tells it, and where its model is; a case has communities, too
+    "case": ("tariffs", "cli.backtest.case", "CaseFile"),
+    "centre": ("communities", "cli.configs", "CentreConfig"),
+    "people": ("people", "cli.register.file", "PeopleFile"),
+    "gateway": ("gateway", "gateway.config", "GatewayConfig"),
+    "simulator": ("sites", "simulator.config", "SimulatorConfig"),
+    "key": ("rounds", "cli.settle.key", "KeyFile"),
+}
 
-    models: dict[str, tuple[str, type[BaseModel]]] = {"case": ("tariffs", CaseFile)}  # it has communities, too
-    models["centre"] = ("communities", CentreConfig)
-    with contextlib.suppress(ModuleNotFoundError):  # a roof has no register, nor what it is made with
-        from cli.register.file import PeopleFile
 
-        models["people"] = ("people", PeopleFile)
-    from gateway.config import GatewayConfig
-
-    models["gateway"] = ("gateway", GatewayConfig)
-    from simulator.config import SimulatorConfig
-
-    models["simulator"] = ("sites", SimulatorConfig)
-    from cli.settle.key import KeyFile
-
-    models["key"] = ("rounds", KeyFile)
-    return models
+def _model(kind: str) -> type[BaseModel]:
+    """The model of a kind of file. Only what is asked for is imported: a roof has no register, and little time."""
+    _, module, name = _KINDS[kind]
+    try:
+        model: type[BaseModel] = getattr(importlib.import_module(module), name)
+    except ModuleNotFoundError as error:
+        hint = "do it at the centre, or install `commonwatt[centre]`"
+        raise ConfigError(f"a {kind} file needs {error.name}, which is not installed here", hint=hint) from error
+    return model
 
 
 def schema_of(kind: str) -> str:
     """The JSON schema of a kind of configuration file."""
-    models = _models()
-    if kind not in models:
-        raise ConfigError(f"there is no configuration called {kind!r}", hint=f"one of {', '.join(models)}")
-    return json.dumps(models[kind][1].model_json_schema(by_alias=True), indent=2)
+    if kind not in _KINDS:
+        raise ConfigError(f"there is no configuration called {kind!r}", hint=f"one of {', '.join(_KINDS)}")
+    return json.dumps(_model(kind).model_json_schema(by_alias=True), indent=2)
 
 
 def check_file(path: Path, *, as_json: bool) -> str:
@@ -124,9 +122,9 @@ def _kind_of(path: Path) -> tuple[str, type[BaseModel]]:
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise ConfigError(f"cannot be read: {reason}", file=str(path), hint="check the path and its rights") from error
-    for kind, (key, model) in _models().items():
+    for kind, (key, _module, _name) in _KINDS.items():
         if any(line.startswith(f"{key}:") for line in text.splitlines()):
-            return kind, model
+            return kind, _model(kind)
     raise ConfigError(
         "is no configuration of commonwatt",
         file=str(path),

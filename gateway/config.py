@@ -4,9 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
 
 from energy.community import RESERVED_GATEWAYS, Slug
 from energy.errors import ConfigError
@@ -16,7 +25,7 @@ from gateway.home_assistant import HomeAssistantConfig
 from gateway.modbus import parse_bus_url
 from gateway.profile import Control, Library, Profile
 from messaging.connection import MqttSettings
-from runtime.config import several
+from runtime.config import several, with_also
 
 __all__ = ["BusConfig", "DeviceConfig", "FallbackConfig", "GatewayConfig", "Limit", "UplinkConfig", "device_role"]
 
@@ -143,6 +152,17 @@ class GatewayConfig(_Model):
     profiles_dir: Path | None = Field(default=None, description="folder of additional device profiles")
     buses: tuple[BusConfig, ...] = ()
 
+    @model_validator(mode="wrap")
+    @classmethod
+    def _tell_all(cls, content: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        """What `_check` would find is not looked for while a field is wrong; profiles that do not exist are told anyway."""
+        try:
+            return handler(content)
+        except ValidationError as error:
+            if not any(problem["loc"] for problem in error.errors(include_url=False)):
+                raise  # `_check` has looked at everything
+            raise with_also(error, _unknown_profiles(content)) from error
+
     @model_validator(mode="after")
     def _check(self) -> Self:
         library = Library(self.profiles_dir)
@@ -155,6 +175,24 @@ class GatewayConfig(_Model):
         if problems:
             raise several(problems)
         return self
+
+
+def _unknown_profiles(content: Any) -> Iterator[tuple[tuple[str | int, ...], str, Any]]:
+    """The devices of an unchecked configuration whose profile there is not; nothing where it has another shape."""
+    if not isinstance(content, dict) or not isinstance(content.get("buses"), list):
+        return
+    folder = content.get("profiles_dir")
+    library = Library(Path(folder) if isinstance(folder, str) else None)
+    for at, bus in enumerate(content["buses"]):
+        devices = bus.get("devices") if isinstance(bus, dict) else None
+        for number, device in enumerate(devices if isinstance(devices, list) else ()):
+            name = device.get("profile") if isinstance(device, dict) else None
+            if not isinstance(name, str):
+                continue
+            try:
+                library.get(name)
+            except ConfigError as error:
+                yield ("buses", at, "devices", number, "profile"), f"{error.message}; {error.hint}", name
 
 
 def _problems(config: GatewayConfig, library: Library) -> Iterator[str]:

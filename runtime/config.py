@@ -7,17 +7,17 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import yaml
 from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails, PydanticCustomError
+from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
 from energy.errors import ConfigError
 
-__all__ = ["ENV_PREFIX", "load_config", "several"]
+__all__ = ["ENV_PREFIX", "load_config", "several", "with_also"]
 
 ENV_PREFIX = "COMMONWATT_"
 _NOT_SETTINGS = frozenset({"COMMONWATT_CLOCK"})
@@ -32,6 +32,23 @@ _CORRECT: Final = "correct it; `commonwatt schema` shows what is allowed"
 def several(problems: Sequence[str]) -> PydanticCustomError:
     """For a model's check to raise: each problem is a sentence that begins with what it is about and a colon."""
     return PydanticCustomError(_SEVERAL, "{told}", {"told": "; ".join(problems), "problems": list(problems)})
+
+
+def with_also(error: ValidationError, found: Iterable[tuple[_Path, str, Any]]) -> ValidationError:
+    """`error` with what a look at the unchecked content found too: where, what is wrong in words, what stands there."""
+    also = [
+        InitErrorDetails(type=PydanticCustomError("value_error", "{told}", {"told": told}), loc=where, input=given)
+        for where, told, given in found
+    ]
+    kept = [
+        InitErrorDetails(
+            type=PydanticCustomError(one["type"], "{told}", {**one.get("ctx", {}), "told": one["msg"]}),
+            loc=one["loc"],
+            input=one["input"],
+        )
+        for one in error.errors(include_url=False)
+    ]
+    return ValidationError.from_exception_data(error.title, [*kept, *also])
 
 
 def load_config(path: Path, model: type[_Model], *, env: Mapping[str, str] | None = None) -> _Model:
@@ -142,9 +159,13 @@ def _apply_env(content: dict[str, Any], env: Mapping[str, str]) -> None:
 
 def _problems(error: ValidationError, path: Path, node: yaml.Node | None, model: type[BaseModel]) -> list[ConfigError]:
     """Everything that is wrong, in the order of the file; what is wrong with a name before what follows from it."""
+    problems = error.errors(include_url=False)
+    wrong = {tuple(problem["loc"])[:depth] for problem in problems for depth in range(len(problem["loc"]))}
     found = [
         one
-        for problem in sorted(error.errors(include_url=False), key=lambda problem: problem["type"] not in _UNKNOWN)
+        for problem in sorted(problems, key=lambda problem: problem["type"] not in _UNKNOWN)
+        if problem["type"] != "too_short"
+        or tuple(problem["loc"]) not in wrong  # what is wrong in a list is not counted
         for one in _located(problem, path, node, model)
     ]
     first, *others = found  # a misspelt name also misses its field: the misspelling is told first

@@ -73,7 +73,8 @@ async def examine(
     try:
         kind, config = read_config(path)
     except CommonwattError as error:
-        yield Check.fail("configuration", error.message, error.hint or "correct the file")
+        for one in (error, *getattr(error, "others", ())):
+            yield Check.fail("configuration", one.message, one.hint or "correct the file")
         return
     yield Check.ok("configuration", f"{path} is a valid {kind} configuration")
     if kind == "gateway":

@@ -117,6 +117,16 @@ def test_check_tells_misspelt_and_impossible_settings_together(commonwatt, tmp_p
     ]
 
 
+def test_check_tells_an_unknown_profile_beside_a_field_that_is_wrong(commonwatt, tmp_path):
+    path = tmp_path / "gateway.yaml"
+    text = GATEWAY.format(**(GOOD | {"more": ", intervall_s: 5"})).replace("eastron-sdm630", "eastron-sdm63")
+    path.write_text(text)
+    told = [line for line in commonwatt("check", path).err.splitlines() if line.startswith("error")]
+    assert any("intervall_s: unknown setting" in line for line in told)
+    assert any("profile: unknown profile 'eastron-sdm63'; did you mean `eastron-sdm630`?" in line for line in told)
+    assert all("at least 1 item" not in line for line in told)
+
+
 def test_serial_line_that_cannot_carry_its_readings_is_a_warning(commonwatt, tmp_path):
     path = tmp_path / "gateway.yaml"
     devices = "".join(
