@@ -168,7 +168,7 @@ async def read_device(transport: Transport, unit: int, layout: Layout, device: s
 def decode_answers(layout: Layout, answers: Sequence[Sequence[int]]) -> tuple[dict[str, Value], list[str]]:
     """Values by quantity, and the quantities that gave none."""
     values, bad = layout.decoder(answers)
-    return values, [*layout.not_implemented, *bad]
+    return values, [*layout.not_implemented, *bad] if layout.not_implemented else bad
 
 
 async def read_point(transport: Transport, unit: int, place: Located) -> tuple[Value | None, list[int]]:

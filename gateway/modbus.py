@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -191,7 +192,7 @@ class Bus:
         until = self._unit_quiet_until.get(unit)
         if until is None:
             return 0.0
-        rest_s = until - asyncio.get_running_loop().time()
+        rest_s = until - time.monotonic()
         if rest_s <= 0:
             del self._unit_quiet_until[unit]
         return max(0.0, rest_s)
@@ -200,32 +201,31 @@ class Bus:
         client = self._client
         if client is None or not client.connected:
             client = await self._connected()
-        loop = asyncio.get_running_loop()
-        if self._quiet_until and (wait := self._quiet_until - loop.time()) > 0:
+        if self._quiet_until and (wait := self._quiet_until - time.monotonic()) > 0:
             await asyncio.sleep(wait)
         try:
             answer = await request(client)
         except RefusalError:
-            self._note_answer(unit, loop)
+            self._note_answer(unit)
             raise
         except BadAnswerError as error:
             self.close()
             raise DeviceError(f"unit {unit}: {error}", kind="garbage") from error
         except OSError as error:
-            self._note_timeout(unit, loop.time())
+            self._note_timeout(unit, time.monotonic())
             raise DeviceError(f"unit {unit} did not answer within {self.timeout_s:g} s", kind="silent") from error
         except asyncio.CancelledError:
             if self.address.rtu_framing:
-                self._note_timeout(unit, loop.time())  # its answer may still come
+                self._note_timeout(unit, time.monotonic())  # its answer may still come
             raise
-        self._note_answer(unit, loop)
+        self._note_answer(unit)
         return answer
 
-    def _note_answer(self, unit: int, loop: asyncio.AbstractEventLoop) -> None:
+    def _note_answer(self, unit: int) -> None:
         self._timeouts = 0
-        self._quiet_until = loop.time() + self._request_gap_s if self._request_gap_s else 0.0
+        self._quiet_until = time.monotonic() + self._request_gap_s if self._request_gap_s else 0.0
         if unit in self._unit_gaps_s:
-            self._unit_quiet_until[unit] = loop.time() + self._unit_gaps_s[unit]
+            self._unit_quiet_until[unit] = time.monotonic() + self._unit_gaps_s[unit]
 
     def _note_timeout(self, unit: int, now: float) -> None:
         self._timeouts += 1
@@ -240,7 +240,7 @@ class Bus:
     async def _connected(self) -> Client:
         """A new connection. Raises DeviceError."""
         self.close()
-        now = asyncio.get_running_loop().time()
+        now = time.monotonic()
         if now < self._connect_not_before:
             raise DeviceError(f"{self.address.host} cannot be reached", kind="connection")
         client = self._make_client()
@@ -252,7 +252,7 @@ class Bus:
         if not connected:
             client.close()
             pause = min(_CONNECT_PAUSE_MAX_S, _CONNECT_PAUSE_S * 2**self._connect_failures)
-            self._connect_not_before = asyncio.get_running_loop().time() + pause
+            self._connect_not_before = time.monotonic() + pause
             self._connect_failures += 1
             raise _unreachable(self.address)
         self._connect_failures = 0

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from energy.errors import DeviceError
+from gateway.alarm import Alarm
 from gateway.device import Layout, Transport, discover, read_device, relearn
 from gateway.metrics import Metrics
 from gateway.profile import Profile
@@ -41,15 +42,15 @@ class FieldDevice:
     failures: int = 0
     due_ms: int = 0
     relearned: bool = False
+    interval_ms: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.interval_ms = round(self.interval_s * 1000)
 
     @property
     def status(self) -> DeviceStatus:
         """As the gateway's status tells it."""
         return DeviceStatus(self.device, self.error is None, self.error)
-
-    @property
-    def interval_ms(self) -> int:
-        return round(self.interval_s * 1000)
 
     async def layout_on(self, transport: Transport) -> Layout:
         """Where its points are, asked of the device once per life of the connection. Raises DeviceError."""
@@ -83,8 +84,12 @@ class Poller:
         status_changed: Callable[[], None],
         metrics: Metrics,
         rest_s: Callable[[int], float] = lambda _unit: 0.0,
+        alarm: Alarm | None = None,
     ) -> None:
-        """`rest_s`: for how long a unit that failed is left alone by its bus; until then nobody should wait for it."""
+        """`rest_s`: for how long a unit that failed is left alone by its bus; until then nobody should wait for it.
+
+        `alarm`: shared with the pollers of other buses.
+        """
         self._transport = transport
         self._rest_s = rest_s
         self._devices = devices
@@ -93,6 +98,7 @@ class Poller:
         self._collect = collect
         self._status_changed = status_changed
         self._metrics = metrics
+        self._alarm = alarm or Alarm(clock)
 
     async def run(self) -> None:
         """Polls until cancelled."""
@@ -113,9 +119,7 @@ class Poller:
             longest = device.interval_ms + (_BACKOFF_MAX_MS if device.failures else 0)
             if device.due_ms > now + longest:  # the wall clock was set back
                 device.due_ms = next_on_grid(now, device.interval_ms, self._phase_ms)
-        wait_ms = min(device.due_ms for device in self._devices) - now
-        if wait_ms > 0:
-            await self._clock.sleep(wait_ms / 1000)
+        await self._alarm.wait(min(device.due_ms for device in self._devices))
 
     async def _poll(self, device: FieldDevice) -> None:
         self._metrics.polls += 1

@@ -14,6 +14,7 @@ from typing import Final
 
 from energy.errors import DataError, StoreError
 from energy.quantities import QUANTITIES
+from gateway.alarm import Alarm
 from gateway.buses import make_bus
 from gateway.clock_watch import ClockWatch
 from gateway.commands import Commands
@@ -77,6 +78,7 @@ class GatewayService:
         self._collected_news = asyncio.Event()
         self._disk_problem: str | None = None
         self._clock_watch = ClockWatch(clock)
+        self._alarm = Alarm(clock)
         self._journal = Journal(config.data_dir / "journal.sqlite", clock)
         self._results: deque[CommandResult] = deque(maxlen=_HELD_RESULTS)
         self._results_news = asyncio.Event()
@@ -185,6 +187,7 @@ class GatewayService:
             status_changed=changed,
             metrics=self.metrics,
             rest_s=bus.rest_s,
+            alarm=self._alarm,
         )
 
     def _make_controls(self) -> Iterable[DeviceControl]:

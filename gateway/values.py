@@ -9,6 +9,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Final
 
 from energy.errors import DataError
@@ -138,6 +139,7 @@ class Decoder:
         self._steps: list[tuple[str, _Step]] = [
             (quantity, self._step(quantity, places)) for quantity, places in quantities.items()
         ]
+        self._pick = _picker(self._order)
         self._pack = struct.Struct(f">{len(self._order)}H").pack
         self._unpack = struct.Struct(">" + "".join(self._formats)).unpack
 
@@ -146,7 +148,7 @@ class Decoder:
         words = answers[0] if len(answers) == 1 else [word for answer in answers for word in answer]
         if len(words) != self._count:
             raise DataError(f"{self._count} registers were asked for, {len(words)} came")
-        raws = self._unpack(self._pack(*[words[index] for index in self._order]))
+        raws = self._unpack(self._pack(*self._pick(words)))
         values: dict[str, Value] = {}
         bad: list[str] = []
         for quantity, step in self._steps:
@@ -183,6 +185,13 @@ class Decoder:
         self._order.append(base + place.scale_factor_address)
         self._formats.append("h")
         return index, index + 1
+
+
+def _picker(order: Sequence[int]) -> Callable[[Sequence[int]], Sequence[int]]:
+    """What picks the words at these places."""
+    if len(order) > 1:
+        return itemgetter(*order)
+    return lambda words: [words[index] for index in order]
 
 
 def _format(place: Located) -> str | None:

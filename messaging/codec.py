@@ -45,7 +45,7 @@ _DEVICE: Final = re.compile(r"[A-Za-z0-9][\w.-]{0,62}/[A-Za-z0-9][\w.-]{0,62}", 
 FUTURE_MS: Final = 86_400_000  # a day ahead of us: a clock that is wrong, not a reading
 
 
-class Reading(msgspec.Struct, frozen=True, omit_defaults=True):
+class Reading(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """One device at one instant. `v`: quantity to value; `bad`: quantities asked for that gave no valid value."""
 
     device: str

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import json
 import logging
 import os
 import signal
 import socket
 import sys
-from collections.abc import Awaitable, Callable
-from typing import Any, Literal
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any, Final, Literal
 
 __all__ = ["configure_logs", "notify", "run_until_stopped", "wait_for_stop"]
 
 LogFormat = Literal["text", "json"]
+_NEW_OBJECTS: Final = 10_000  # that may be garbage, before anybody looks
 
 
 class _JsonFormatter(logging.Formatter):
@@ -41,7 +43,7 @@ def configure_logs(log_format: LogFormat = "text", *, level: int = logging.INFO)
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    for noisy in ("aiomqtt", "uvicorn.access", "transitions", "amqtt"):
+    for noisy in ("aiomqtt", "alembic", "uvicorn.access", "transitions", "amqtt"):
         logging.getLogger(noisy).setLevel(logging.ERROR)
     # at an error pymodbus tells the traffic of every connection; who reads a device says what went wrong with it
     logging.getLogger("pymodbus.logging").setLevel(logging.CRITICAL)
@@ -75,7 +77,8 @@ async def wait_for_stop() -> None:
 def run_until_stopped(main: Callable[[], Awaitable[None]]) -> None:
     """Runs `main` (a service's `run`) on a fresh loop until it ends or a signal asks it to; then cancels and awaits it."""
     _use_fast_loop()
-    asyncio.run(_supervise(main))
+    with _collecting_seldom():
+        asyncio.run(_supervise(main))
 
 
 def _use_fast_loop() -> None:
@@ -83,6 +86,22 @@ def _use_fast_loop() -> None:
         import uvloop  # noqa: PLC0415 - only where the extra is installed
 
         asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
+
+
+@contextlib.contextmanager
+def _collecting_seldom() -> Iterator[None]:
+    """Cyclic garbage is rare here, and every search for it costs as much as reading several devices.
+
+    What is there before the service starts stays for good and is not looked at again.
+    """
+    before = gc.get_threshold()
+    gc.freeze()
+    gc.set_threshold(_NEW_OBJECTS, 10, 10)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+        gc.unfreeze()
 
 
 async def _supervise(main: Callable[[], Awaitable[None]]) -> None:
