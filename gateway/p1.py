@@ -22,7 +22,7 @@ from energy.errors import DataError
 from energy.quantities import QUANTITIES
 from messaging.codec import Value
 
-__all__ = ["ALSO", "FED_BY", "MonthPeak", "Telegram", "TelegramStream", "crc16", "parse", "seven_bits"]
+__all__ = ["ALSO", "FED_BY", "MonthPeak", "Shapes", "Telegram", "TelegramStream", "crc16", "parse", "seven_bits"]
 
 FED_BY: Final[dict[str, tuple[tuple[str, int], ...]]] = {
     "power_w": (("1-0:1.7.0", 1), ("1-0:2.7.0", -1)),
@@ -168,6 +168,26 @@ def _best_start(part: bytes) -> bytes | None:
 
 def _crc_fits(telegram: bytes) -> bool:
     return not telegram.endswith(b"!") and crc16(telegram[:-4]) == int(telegram[-4:], 16)
+
+
+class Shapes:
+    """Tells whether a telegram without a CRC is whole: its meter sends the same lines, all of fixed length, every time.
+
+    Where bytes were lost a line is missing or another length, so two halves look like nothing that came before.
+    """
+
+    def __init__(self) -> None:
+        self._last: tuple[tuple[bytes, int], ...] | None = None
+
+    def check(self, telegram: bytes) -> None:
+        """Raises DataError unless the telegram has a CRC or looks like the one before it."""
+        if not telegram.endswith(b"!"):
+            return
+        before, self._last = self._last, tuple((line.partition(b"(")[0], len(line)) for line in telegram.splitlines())
+        if before != self._last:
+            raise DataError(
+                "has no CRC and does not look like the one before it", field="telegram", hint="wait for the next two"
+            )
 
 
 @dataclass(frozen=True, slots=True)

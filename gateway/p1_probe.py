@@ -7,7 +7,7 @@ from typing import Final
 from energy.quantities import QUANTITIES, Quality
 from gateway.modbus import BusAddress
 from gateway.p1 import ALSO, FED_BY
-from gateway.p1_reader import SILENCE_S, next_telegram
+from gateway.p1_reader import next_telegram
 from gateway.probe import Probe, ProbedPoint
 
 __all__ = ["P1_PROFILE", "probe_p1"]
@@ -15,7 +15,7 @@ __all__ = ["P1_PROFILE", "probe_p1"]
 P1_PROFILE: Final = "p1-emucs"
 
 
-async def probe_p1(address: BusAddress, *, within_s: float = SILENCE_S) -> Probe:
+async def probe_p1(address: BusAddress, *, within_s: float | None = None) -> Probe:
     """The first good telegram; its lines are the sources, there are no registers. Raises DeviceError when none comes."""
     telegram = await next_telegram(address, within_s=within_s)
     points = [

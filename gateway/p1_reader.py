@@ -20,12 +20,12 @@ from gateway.polling import FieldDevice
 from messaging.codec import Reading, Value
 from runtime.clock import Clock
 
-__all__ = ["P1Reader", "next_telegram"]
+__all__ = ["P1Reader", "next_telegram", "patience_s"]
 
 log = logging.getLogger(__name__)
 
-SILENCE_S: Final = 15.0
-"""A telegram comes every second, from older meters every ten."""
+_SILENCE_S: Final = 15.0  # a telegram comes every second or, from some, every ten
+_OLD_SILENCE_S: Final = 25.0  # one without a CRC counts when a second like it came ten seconds later
 _CONNECT_S: Final = 5.0
 _RETRY_S: Final = 1.0
 _RETRY_MAX_S: Final = 30.0
@@ -87,12 +87,18 @@ def _open_serial(address: BusAddress) -> tuple[asyncio.StreamReader, Callable[[]
     return reader, close
 
 
+def patience_s(address: BusAddress) -> float:
+    """After how many seconds without a telegram something is wrong."""
+    return _OLD_SILENCE_S if address.parity == "E" else _SILENCE_S
+
+
 def _stream_of(address: BusAddress) -> p1.TelegramStream:
     return p1.TelegramStream(parity=address.parity == "E")
 
 
 async def _telegrams(reader: asyncio.StreamReader, stream: p1.TelegramStream) -> AsyncIterator[p1.Telegram | DataError]:
     """What comes until the port closes; a telegram that cannot be read is its error. Raises DeviceError at the end."""
+    shapes = p1.Shapes()
     while True:
         try:
             data = await reader.read(_CHUNK)
@@ -102,13 +108,15 @@ async def _telegrams(reader: asyncio.StreamReader, stream: p1.TelegramStream) ->
             raise DeviceError("the connection was closed", kind="connection")
         for telegram in stream.feed(data):
             try:
+                shapes.check(telegram)
                 yield p1.parse(telegram)
             except DataError as error:
                 yield error
 
 
-async def next_telegram(address: BusAddress, *, within_s: float = SILENCE_S) -> p1.Telegram:
+async def next_telegram(address: BusAddress, *, within_s: float | None = None) -> p1.Telegram:
     """The first good telegram, for a look at a meter. Raises DeviceError when none comes."""
+    within_s = within_s or patience_s(address)
     problem: DataError | None = None
     stream = _stream_of(address)
     try:
@@ -146,7 +154,7 @@ class P1Reader:
         collect: Callable[[Reading], None],
         status_changed: Callable[[], None],
         metrics: Metrics,
-        silence_s: float = SILENCE_S,
+        silence_s: float | None = None,
     ) -> None:
         self._address = address
         self._device = device
@@ -154,7 +162,7 @@ class P1Reader:
         self._collect = collect
         self._status_changed = status_changed
         self._metrics = metrics
-        self._silence_s = silence_s
+        self._silence_s = silence_s or patience_s(address)
         self._counted_ms: dict[str, int] = {}
 
     async def run(self) -> None:

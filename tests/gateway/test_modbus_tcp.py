@@ -195,7 +195,7 @@ async def test_closed_connection_ends_the_waiting_at_once(answering):
 
 
 async def test_nobody_there_is_no_connection():
-    server = await asyncio.start_server(lambda _reader, _writer: None, "127.0.0.1", 0)
+    server = await asyncio.start_server(lambda _reader, writer: writer.close(), "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     server.close()
     await server.wait_closed()

@@ -165,9 +165,16 @@ async def test_probe_models_shows_repeated_and_vendor_models(serve, devices):
 
 async def test_find_units_leaves_what_is_no_modbus_after_a_few_tries():
     async def prattle(reader, writer):
-        while await reader.read(64):
-            writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        try:
+            while await reader.read(64):
+                writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        except ConnectionError:
+            pass
+        finally:
+            writer.close()
+            left.set()
 
+    left = asyncio.Event()
     server = await asyncio.start_server(prattle, "127.0.0.1", 0)
     transport = Bus(BusAddress("tcp", "127.0.0.1", server.sockets[0].getsockname()[1]), timeout_s=0.2)
     asked = []
@@ -176,3 +183,4 @@ async def test_find_units_leaves_what_is_no_modbus_after_a_few_tries():
     assert asked == [1, 2, 3]
     transport.close()
     server.close()
+    await left.wait()

@@ -165,7 +165,7 @@ async def test_uplink_centre_away_then_back_drains_at_once_on_the_next_live_batc
         assert edge.outbox.depth().batches == 100
         centre.deaf = False
         edge.add()
-        await until(lambda: edge.outbox.depth().batches == 0, 3)
+        await until(lambda: edge.outbox.depth().batches == 0)
     assert set(centre.seqs) == set(range(1, 102))
 
 
