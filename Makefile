@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 PAGE := api/web/dist/index.html
 PAGE_SOURCES := $(shell find api/web -name node_modules -prune -o -name dist -prune -o -type f -print 2>/dev/null)
 
-.PHONY: help install page demo test check bench clean
+.PHONY: help install page demo test check torture bench clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -30,6 +30,10 @@ demo: install ## the whole system with simulated rooftops at http://127.0.0.1:88
 test: install ## every test; installs the real servers and the browser they need where it may
 	scripts/install-test-servers
 	$(PYTHON) -m pytest -n 2 --dist loadfile $(ARGS)
+
+torture: install ## 200 kills and all other faults on the whole chain, for each store; writes docs/torture.md
+	scripts/install-test-servers
+	$(PYTHON) -m tests.torture --out docs/torture.md $(ARGS)
 
 check: install ## linters, types, import rules
 	$(VENV)/bin/ruff check .

@@ -24,12 +24,13 @@ _STOP_S = 10.0
 
 @dataclass(slots=True)
 class Child:
-    """One process to keep running. `once`: a job that may end, not a service."""
+    """One process to keep running. `once`: a job that may end, not a service. `output`: file descriptor of what it says."""
 
     name: str
     command: Sequence[str]
     env: Mapping[str, str] = field(default_factory=dict)
     once: bool = False
+    output: int | None = None
     process: asyncio.subprocess.Process | None = None
     restarts: int = 0
 
@@ -52,6 +53,8 @@ async def keep_running(
                 *child.command,
                 env={**os.environ, **child.env},
                 stdin=asyncio.subprocess.DEVNULL,
+                stdout=child.output,
+                stderr=child.output,
                 preexec_fn=_die_with_parent,
                 start_new_session=True,
             )
