@@ -10,10 +10,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import random
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final
+
+import msgspec
 
 from collector.directory import Directory
 from collector.intake import Batch, Refused, take_in
@@ -23,7 +26,7 @@ from collector.settings import CollectorSettings
 from energy.errors import DataError, StoreError
 from messaging.connection import Message
 from runtime.clock import Clock
-from storage.history import History, Row
+from storage.history import History, Row, Unstorable, UnstorableError
 
 __all__ = ["Ingest", "first_of"]
 
@@ -104,7 +107,8 @@ class Ingest:
             if await self._flush():
                 failures = 0
                 continue
-            await self._clock.sleep(_BACKOFF_S[min(failures, len(_BACKOFF_S) - 1)] * self._clock.speed)
+            pause_s = _BACKOFF_S[min(failures, len(_BACKOFF_S) - 1)] * random.uniform(0.75, 1.25)  # noqa: S311 - jitter
+            await self._clock.sleep(pause_s * self._clock.speed)
             failures += 1
 
     async def finish(self) -> None:
@@ -177,19 +181,25 @@ class Ingest:
     def _store(self, chosen: list[_Held]) -> list[Refused]:
         """Stores these batches. One that the store chokes on is given up, so that it does not hold the others up."""
         try:
-            self._store_rows([row for held in chosen for row in held.batch.rows])
+            return _refused(chosen, self._store_rows([row for held in chosen for row in held.batch.rows]))
         except _DATA_SHAPED as error:
             if len(chosen) > 1:
                 return [refused for held in chosen for refused in self._store([held])]
             return [_given_up(chosen[0], error)]
-        return []
 
-    def _store_rows(self, rows: list[Row]) -> None:
+    def _store_rows(self, rows: list[Row]) -> Sequence[Unstorable]:
+        """Stores what can be; gives what never will be."""
         plan = self._marker.plan(rows)
         self._marker.mark(plan)
-        self._history.write(rows)
+        refused: Sequence[Unstorable] = ()
+        try:
+            self._history.write(rows)
+        except UnstorableError as error:
+            refused = error.refused
         self._marker.mark(plan)
-        self._marker.stored(rows)
+        never = {id(item.row) for item in refused}
+        self._marker.stored([row for row in rows if id(row) not in never] if never else rows)
+        return refused
 
     def _note_failure(self, error: StoreError) -> None:
         self._writing = None
@@ -202,6 +212,19 @@ class Ingest:
         if self._failing is not None:
             log.info("the store takes readings again")
         self._failing = None
+
+
+def _refused(chosen: Sequence[_Held], unstorable: Sequence[Unstorable]) -> list[Refused]:
+    """Each reading the store will never take, with the message it came in."""
+    if not unstorable:
+        return []
+    origin = {id(row): held for held in chosen for row in held.batch.rows}
+    found = []
+    for row, reason in ((item.row, item.reason) for item in unstorable):
+        held = origin[id(row)]
+        payload = msgspec.json.encode({"device": row.tags.device, "t": row.t, "v": row.values, "bad": row.bad})
+        found.append(Refused(held.topic, held.batch.gateway, payload, f"cannot be stored: {reason}"))
+    return found
 
 
 def _given_up(held: _Held, error: Exception) -> Refused:

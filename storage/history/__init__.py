@@ -10,9 +10,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from energy.errors import DataError
 from energy.quantities import Quality, Role
 
-__all__ = ["DeviceQuarter", "DeviceTags", "History", "Row", "Series", "SiteQuarter"]
+__all__ = ["DeviceQuarter", "DeviceTags", "History", "Row", "Series", "SiteQuarter", "Unstorable", "UnstorableError"]
 
 QUARTER_MS = 900_000
 
@@ -75,6 +76,22 @@ class Series:
     values: list[float | str | None] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class Unstorable:
+    """A reading that a store will never take as it is, and the store's own reason."""
+
+    row: Row
+    reason: str
+
+
+class UnstorableError(DataError):
+    """Raised when a store took every reading of a call but those `refused`, which it will never take."""
+
+    def __init__(self, refused: Sequence[Unstorable]) -> None:
+        super().__init__(f"{len(refused)} readings will never be stored; the first: {refused[0].reason}")
+        self.refused = refused
+
+
 class History(Protocol):
     """What collector and API need of a time-series store. Raises StoreError when it is not available."""
 
@@ -82,6 +99,7 @@ class History(Protocol):
         """Stores readings; durable on return.
 
         The same (device, t) again changes nothing, a fuller one completes it; of two values the last one written stands.
+        Raises UnstorableError when all are stored but some that never will be.
         """
 
     def write_quarters(self, devices: Sequence[DeviceQuarter], sites: Sequence[SiteQuarter]) -> None:

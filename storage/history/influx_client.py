@@ -8,7 +8,9 @@ from __future__ import annotations
 import logging
 import re
 import threading
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
+from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
@@ -34,6 +36,7 @@ _REJECTED: Final = {HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
 _SERVER_LIMITS: Final = ("max-series-per-database", "max-values-per-tag")
 _FORBIDDEN: Final = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
 _UNMAPPABLE: Final = re.compile(r"[^A-Za-z0-9_.-]")
+_LONGEST_WAIT_S: Final = 600.0  # whatever a server asks for, it is asked again after that
 _POOL: Final = 16  # one connection for each thread that may ask at a time
 
 
@@ -68,10 +71,16 @@ class RejectedError(DataError):
 
 
 class InfluxClient:
-    """One server. Made without contact; the database or the mapping of the bucket is prepared at the first call."""
+    """One server. Made without contact; the database or the mapping of the bucket is prepared at the first call.
 
-    def __init__(self, settings: InfluxSettings) -> None:
+    A server that answers Retry-After is sent no lines before that time has passed on `monotonic`.
+    """
+
+    def __init__(self, settings: InfluxSettings, *, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._settings = settings
+        self._monotonic = monotonic
+        self._closed_until_s = float("-inf")
+        self._closed: StoreError | None = None
         self._prepared = False
         self._source = {"db": settings.database}
         self._prepare_lock = threading.Lock()
@@ -88,6 +97,8 @@ class InfluxClient:
 
     def write(self, lines: list[str]) -> None:
         """Sends `lines` in one request. Raises StoreError when the server cannot now, RejectedError when it never will."""
+        if self._closed is not None and self._monotonic() < self._closed_until_s:
+            raise StoreError(self._closed.message, hint=self._closed.hint)
         self._prepare()
         body = "\n".join(lines).encode()
         settings = self._settings
@@ -193,7 +204,7 @@ class InfluxClient:
         self._prepared = False
         reason = _reason(error)
         limit = next((name for name in _SERVER_LIMITS if name in reason), None)
-        wait = error.headers.get("Retry-After") if error.headers else None
+        wait_s = _asked_wait_s(error.headers or {})
         if error.status in _FORBIDDEN:
             hint = (
                 "check username and password_file" if self._settings.version == 1 else "check token_file and its rights"
@@ -202,11 +213,14 @@ class InfluxClient:
             hint = f"check `url` and `version` (is it a {3 - self._settings.version}.x server?), and that the database or bucket exists"
         elif limit:
             hint = f"raise `{limit}` in the server's configuration; nothing is lost until then"
-        elif wait:
-            hint = f"the server asks to wait {wait} s before the next try"
+        elif wait_s is not None:
+            hint = f"the server asks to wait {wait_s:.0f} s before the next try, and is given them"
         else:
             hint = "look at the server's log; it is tried again"
-        return StoreError(f"InfluxDB at {self._settings.url} answers {error.status}: {reason}", hint=hint)
+        told = StoreError(f"InfluxDB at {self._settings.url} answers {error.status}: {reason}", hint=hint)
+        if wait_s is not None:
+            self._closed_until_s, self._closed = self._monotonic() + wait_s, told
+        return told
 
     def _unreachable(self, error: HTTPError) -> StoreError:
         return StoreError(
@@ -256,6 +270,20 @@ def _reason(error: ApiException) -> str:
     if isinstance(content, Mapping):
         body = str(content.get("error") or content.get("message") or body)
     return body.strip()[:500] or str(error.reason)
+
+
+def _asked_wait_s(headers: Mapping[str, str]) -> float | None:
+    """What Retry-After asks for, as seconds or as a date (RFC 9110, 10.2.3); None when it asks for nothing readable."""
+    asked = headers.get("Retry-After", "").strip()
+    if asked.isascii() and asked.isdigit():
+        return min(float(asked), _LONGEST_WAIT_S)
+    try:
+        until = parsedate_to_datetime(asked).timestamp()
+        told = headers.get("Date")  # by the server's own clock, if it tells it
+        now = parsedate_to_datetime(told).timestamp() if told else time.time()
+    except (ValueError, OverflowError):
+        return None
+    return min(max(until - now, 0.0), _LONGEST_WAIT_S)
 
 
 def _query_hint(problem: str) -> str:

@@ -9,12 +9,14 @@ Where an identity meets a different value the last one written stands.
 from __future__ import annotations
 
 import logging
+import re
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final
 
 from energy.errors import DataError
 from energy.quantities import QUANTITIES, Kind, Quality, Role
-from storage.history import DeviceQuarter, DeviceTags, Row, Series, SiteQuarter
+from storage.history import DeviceQuarter, DeviceTags, Row, Series, SiteQuarter, Unstorable, UnstorableError
 from storage.history.influx_client import InfluxClient, RejectedError, ResultSet
 from storage.history.line_protocol import (
     DEVICE_ENERGIES,
@@ -25,39 +27,45 @@ from storage.history.line_protocol import (
 )
 from storage.history.settings import InfluxSettings
 
-__all__ = ["InfluxHistory", "OnRefused"]
+__all__ = ["InfluxHistory"]
 
 log = logging.getLogger(__name__)
-
-OnRefused = Callable[[str, str], None]
-"""Told of every point the server will never take: what it was, and the reason."""
 
 _LINES_PER_REQUEST: Final = 5000
 _NAMED_DEVICES: Final = 100  # more than that are asked for all together and picked here
 # A role of a later version reads as unknown.
 _ROLES: Final[dict[str | None, Role]] = {role.value: role for role in Role}
-_BEYOND_RETENTION: Final = "retention policy"
+# A partial write: the server says how many it left out, not which. The others are stored.
+_DROPPED: Final = re.compile(r"\bdropped=(\d+)")
 
 _Record = dict[str, Any]
+_Line = tuple[Any, str]  # what was encoded, and its line
+_Refusal = tuple[Any, str]  # what was encoded, and why the server will never take it
 
 
 class InfluxHistory:
     """`History` on a server. Made without contact: every call raises StoreError while the server is away.
 
-    A point the server refuses for ever (another program gave a field a different type, a name it cannot hold) is taken
-    out, counted in `refused_total` and told to `on_refused`; the rest of its batch is stored.
+    A point the server refuses for ever (another program gave a field a different type, a name it cannot hold, older than
+    the retention) is taken out and counted in `refused_total`; the rest of its batch is stored.
     """
 
-    def __init__(self, settings: InfluxSettings, *, on_refused: OnRefused | None = None) -> None:
+    def __init__(self, settings: InfluxSettings, *, monotonic: Callable[[], float] = time.monotonic) -> None:
         self.refused_total = 0
-        self._on_refused = on_refused
-        self._client = InfluxClient(settings)
+        self._client = InfluxClient(settings, monotonic=monotonic)
 
     def write(self, rows: Sequence[Row]) -> None:
-        self._send(self._lines(reading_line, rows))
+        refusals: list[_Refusal] = []
+        self._send(_lines(reading_line, rows, refusals), refusals)
+        if refusals:
+            raise UnstorableError([Unstorable(row, reason) for row, reason in refusals])
 
     def write_quarters(self, devices: Sequence[DeviceQuarter], sites: Sequence[SiteQuarter]) -> None:
-        self._send([*self._lines(device_quarter_line, devices), *self._lines(site_quarter_line, sites)])
+        refusals: list[_Refusal] = []
+        lines = _lines(device_quarter_line, devices, refusals) + _lines(site_quarter_line, sites, refusals)
+        self._send(lines, refusals)
+        if refusals:
+            log.error("%d quarter-hours cannot be stored; the first: %r: %s", len(refusals), *refusals[0])
 
     def readings(self, device: str, start: int, end: int) -> list[Row]:
         return self._rows(f"WHERE device = {_quoted(device)} AND {_between(start, end)}")
@@ -160,42 +168,23 @@ class InfluxHistory:
     def close(self) -> None:
         self._client.close()
 
-    def _lines(self, encode: Callable[[Any], str | None], items: Iterable[Any]) -> list[str]:
-        lines = []
-        for item in items:
-            try:
-                line = encode(item)
-            except DataError as error:
-                self._refuse(repr(item), str(error))
-            else:
-                if line is not None:
-                    lines.append(line)
-        return lines
-
-    def _send(self, lines: list[str]) -> None:
+    def _send(self, lines: list[_Line], refusals: list[_Refusal]) -> None:
         for start in range(0, len(lines), _LINES_PER_REQUEST):
-            self._send_or_split(lines[start : start + _LINES_PER_REQUEST])
+            self._send_or_split(lines[start : start + _LINES_PER_REQUEST], refusals)
+        self.refused_total += len(refusals)
 
-    def _send_or_split(self, lines: list[str]) -> None:
-        """Halves what the server rejects until the culprit stands alone; sending good points twice is harmless."""
+    def _send_or_split(self, lines: list[_Line], refusals: list[_Refusal]) -> None:
+        """Halves what the server rejects until only culprits stand together; sending good points twice is harmless."""
         try:
-            self._client.write(lines)
+            self._client.write([line for _, line in lines])
         except RejectedError as error:
-            if _BEYOND_RETENTION in error.reason:  # the others of the batch are stored
-                log.warning("the server keeps no points that old: %s", error.reason)
-            elif len(lines) == 1:
-                self._refuse(lines[0], error.reason)
-            else:
-                middle = len(lines) // 2
-                self._send_or_split(lines[:middle])
-                self._send_or_split(lines[middle:])
-
-    def _refuse(self, point: str, reason: str) -> None:
-        self.refused_total += 1
-        if self.refused_total == 1:
-            log.error("InfluxDB will never take %s: %s; it is left out, as will be others like it", point, reason)
-        if self._on_refused is not None:
-            self._on_refused(point, reason)
+            dropped = _DROPPED.search(error.reason)
+            if len(lines) == 1 or (dropped and int(dropped[1]) == len(lines)):
+                refusals += [(item, error.reason) for item, _ in lines]
+                return
+            middle = len(lines) // 2
+            self._send_or_split(lines[:middle], refusals)
+            self._send_or_split(lines[middle:], refusals)
 
     def _rows(self, rest: str) -> list[Row]:
         """Readings in the order asked for. A device whose role changed has two series: one instant is one reading."""
@@ -208,6 +197,19 @@ class InfluxHistory:
 
     def _records(self, query: str) -> list[_Record]:
         return [record for result in self._client.query(query) for record in _records(result)]
+
+
+def _lines(encode: Callable[[Any], str | None], items: Iterable[Any], refusals: list[_Refusal]) -> list[_Line]:
+    lines = []
+    for item in items:
+        try:
+            line = encode(item)
+        except DataError as error:
+            refusals.append((item, str(error)))
+        else:
+            if line is not None:
+                lines.append((item, line))
+    return lines
 
 
 def _records(result: ResultSet) -> Iterator[_Record]:

@@ -10,7 +10,7 @@ import pytest
 
 from energy.errors import ConfigError, StoreError
 from energy.quantities import Quality, Role
-from storage.history import DeviceQuarter, DeviceTags, Row
+from storage.history import DeviceQuarter, DeviceTags, Row, UnstorableError
 from storage.history.influxdb import InfluxHistory
 from storage.history.settings import InfluxSettings
 from tests.storage.conftest import new_server
@@ -21,11 +21,6 @@ PV = DeviceTags("ixelles", "hall", "hall/pv", Role.PV)
 
 def row(n: int) -> Row:
     return Row(PV, T + n, {"power_w": float(n)})
-
-
-class Refusals(list):
-    def __call__(self, point: str, reason: str) -> None:
-        self.append((point, reason))
 
 
 @contextmanager
@@ -86,38 +81,42 @@ def test_a_store_may_be_made_before_the_server_is_up(own_influx):
 
 
 def test_a_point_the_server_will_never_take_is_isolated_and_told(influx):
-    refusals = Refusals()
-    with opened(influx.fresh(), on_refused=refusals) as history:
+    with opened(influx.fresh()) as history:
         history.write([row(0)])
         rows = [row(n) for n in range(1, 100)]
         rows[41] = Row(PV, T + 42, {"power_w": "a text in a numeric field"})
-        history.write(rows)
+        with pytest.raises(UnstorableError) as caught:
+            history.write(rows)
         assert [r.t - T for r in history.readings(PV.device, T, T + 100)] == [n for n in range(100) if n != 42]
         assert history.refused_total == 1
-        [(point, reason)] = refusals
-        assert "a text in a numeric field" in point
-        assert "type" in reason
+        [refused] = caught.value.refused
+        assert refused.row is rows[41]
+        assert "type" in refused.reason
 
 
 @pytest.mark.parametrize("name", ["hall/pv\n2", "hall/pv\\", "hall/\x00pv"])
-def test_a_name_the_protocol_cannot_write_is_left_out_and_told(influx, name):
-    refusals = Refusals()
-    unwritable = DeviceTags("ixelles", "hall", name, None)
-    with opened(influx.fresh(), on_refused=refusals) as history:
-        history.write([row(0), Row(unwritable, T, {"power_w": 1.0}), row(1)])
-        history.write_quarters([DeviceQuarter(unwritable, T, 1.0, 1.0, Quality.MEASURED)], [])
+def test_a_name_the_protocol_cannot_write_is_left_out_and_told(influx, caplog, name):
+    unwritable = Row(DeviceTags("ixelles", "hall", name, None), T, {"power_w": 1.0})
+    with opened(influx.fresh()) as history:
+        with pytest.raises(UnstorableError, match="backslash or control character") as caught:
+            history.write([row(0), unwritable, row(1)])
+        assert [refused.row for refused in caught.value.refused] == [unwritable]
+        history.write_quarters([DeviceQuarter(unwritable.tags, T, 1.0, 1.0, Quality.MEASURED)], [])
+        assert "1 quarter-hours cannot be stored" in caplog.text
         assert history.readings(PV.device, T, T + 9) == [row(0), row(1)]
         assert history.devices() == [PV]
-        assert history.refused_total == len(refusals) == 2
-        assert all("backslash or control character" in reason for _, reason in refusals)
+        assert history.refused_total == 2
 
 
-def test_points_older_than_the_retention_do_not_hold_up_the_others(influx):
+def test_points_older_than_the_retention_are_told_and_do_not_hold_up_the_others(influx):
     fresh = 4_000_000_000_000  # in the future: within any retention
+    old = [Row(PV, 1_000_000_000_000 + n, {"power_w": 1.0}) for n in range(40)]
     with opened(influx.fresh(retention_s=86_400)) as history:
-        history.write([Row(PV, 1_000_000_000_000, {"power_w": 1.0}), Row(PV, fresh, {"power_w": 2.0})])
+        with pytest.raises(UnstorableError, match="retention") as caught:
+            history.write([*old, Row(PV, fresh, {"power_w": 2.0})])
+        assert [refused.row for refused in caught.value.refused] == old
         assert history.readings(PV.device, 0, 2 * fresh) == [Row(PV, fresh, {"power_w": 2.0})]
-        assert history.refused_total == 0
+        assert history.refused_total == 40
 
 
 def test_a_database_dropped_meanwhile_is_made_again(running_influx):
