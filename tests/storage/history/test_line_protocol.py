@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from energy.errors import DataError
-from energy.quantities import Quality, Role
+from energy.quantities import QUANTITIES, Quality, Role
 from storage.history import DeviceQuarter, DeviceTags, Row, SiteQuarter
 from storage.history.line_protocol import device_quarter_line, reading_line, site_quarter_line
 
@@ -30,6 +32,35 @@ def test_a_device_without_role_or_community_has_no_such_tag():
 @pytest.mark.parametrize("values", [{}, {"mood": 1.0}, {"power_w": math.nan}, {"power_w": math.inf}])
 def test_a_reading_without_anything_to_store_is_no_line(values):
     assert reading_line(Row(PV, T, values)) is None
+
+
+NUMBERS = st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(2**70), 2**70)
+ANYTHING = NUMBERS | st.floats() | st.text(alphabet='a":{},= \\né')
+
+
+@given(st.dictionaries(st.sampled_from([*QUANTITIES, "mood"]), ANYTHING, max_size=6))
+def test_every_value_that_can_be_stored_is_a_field_that_reads_back_as_it_was(values):
+    kept = {n: v for n, v in values.items() if n in QUANTITIES and (isinstance(v, str) or math.isfinite(v))}
+    line = reading_line(Row(PV, T, values))
+    if not kept:
+        assert line is None
+        return
+    assert line is not None
+    head, tail = f"reading,{TAGS},role=pv ", f" {T}"
+    assert line.startswith(head)
+    assert line.endswith(tail)
+    rest = line[len(head) : -len(tail)]
+    for name, value in kept.items():
+        assert rest.startswith(f"{name}=")
+        rest = rest[len(name) + 1 :]
+        if isinstance(value, str):
+            written = '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+            assert rest.startswith(written)
+            rest = rest[len(written) + 1 :]
+        else:
+            number, _, rest = rest.partition(",")
+            assert (int(number) if isinstance(value, int) else float(number)) == value
+    assert rest == ""
 
 
 @pytest.mark.parametrize("name", ["a\nb", "a\\", "\x7f"])
