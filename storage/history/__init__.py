@@ -1,19 +1,32 @@
 """Time series: one protocol, an embedded implementation (SQLite) and a server one (InfluxDB).
 
 All calls block; services make them in a worker thread. Every write is durable when it returns and idempotent: a
-reading is identified by (device, t), a quarter-hour by (device or site, start).
+reading is identified by (device, t), a quarter-hour by (device or site, start), a total by (period, device or site, start).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from enum import StrEnum
+from typing import NamedTuple, Protocol
 
 from energy.errors import DataError
 from energy.quantities import Quality, Role
 
-__all__ = ["DeviceQuarter", "DeviceTags", "History", "Row", "Series", "SiteQuarter", "Unstorable", "UnstorableError"]
+__all__ = [
+    "DeviceQuarter",
+    "DeviceTags",
+    "History",
+    "Known",
+    "Period",
+    "Row",
+    "Series",
+    "SiteQuarter",
+    "Total",
+    "Unstorable",
+    "UnstorableError",
+]
 
 QUARTER_MS = 900_000
 
@@ -40,13 +53,17 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class DeviceQuarter:
-    """Energy of one device in the quarter-hour starting at `start` (ms UTC), seen from the site's AC bus; None: unknown."""
+    """Energy of one device in the quarter-hour starting at `start` (ms UTC), seen from the site's AC bus; None: unknown.
+
+    `values`: its readings in that quarter-hour, gauges as mean, counters and texts as the last; what nobody told is left out.
+    """
 
     tags: DeviceTags
     start: int
     import_wh: float | None
     export_wh: float | None
     quality: Quality
+    values: dict[str, float | str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +83,39 @@ class SiteQuarter:
     discharge_wh: float | None
     consumption_wh: float | None
     quality: Quality
+
+
+class Period(StrEnum):
+    """What quarter-hours are rolled up to, in local time, by its name as a step of the history routes."""
+
+    DAY = "1d"
+    MONTH = "1M"
+
+
+class Known(NamedTuple):
+    """Of the quarter-hours that know a quantity: the sum of an energy (Wh) or the mean of a gauge, and how many they are."""
+
+    value: float
+    quarters: int
+
+
+@dataclass(frozen=True, slots=True)
+class Total:
+    """The quarter-hours of a site, or of one `device`, in the local day or month [start, end) (ms UTC), rolled up.
+
+    `known`: the energies of a SiteQuarter or DeviceQuarter and a device's gauges; what no quarter-hour knows is left out.
+    `last`: the last counters and texts of a device. `quality`: the worst of the quarter-hours that stand; how many are
+    missing is told by the counts.
+    """
+
+    community: str
+    site: str
+    device: str | None
+    start: int
+    end: int
+    quality: Quality
+    known: dict[str, Known]
+    last: dict[str, float | str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +155,9 @@ class History(Protocol):
     def write_quarters(self, devices: Sequence[DeviceQuarter], sites: Sequence[SiteQuarter]) -> None:
         """Stores quarter-hours, replacing what stood there: they are derived and may be restated."""
 
+    def write_totals(self, period: Period, totals: Sequence[Total]) -> None:
+        """Stores days or months, replacing what stood there: they are derived and may be restated."""
+
     def readings(self, device: str, start: int, end: int) -> list[Row]:
         """Raw readings of `device` with start <= t < end, by t."""
 
@@ -136,6 +189,15 @@ class History(Protocol):
 
     def site_quarters(self, sites: Sequence[str], start: int, end: int) -> list[SiteQuarter]:
         """Quarter-hours of sites with start <= q < end, by (start, site)."""
+
+    def device_totals(self, period: Period, device: str, start: int, end: int) -> list[Total]:
+        """Days or months of a device with start <= their start < end, by start."""
+
+    def site_totals(self, period: Period, sites: Sequence[str], start: int, end: int) -> list[Total]:
+        """Days or months of sites with start <= their start < end, by (start, site)."""
+
+    def kept_since(self, now_ms: int) -> int:
+        """Readings before this instant may be gone: what was computed from them stands, and is never computed again."""
 
     def maintain(self, now_ms: int) -> bool:
         """One small step of the store's housekeeping, beside everything else; True when there may be more to do."""

@@ -57,6 +57,10 @@ class Sealer:
         self._limits = limits
         self._sealed_ms: int | None = None
 
+    def kept_since(self, now_ms: int) -> int:
+        """Readings before this instant may be retired."""
+        return 0 if self._limits.raw_days is None else now_ms - self._limits.raw_days * DAY_MS
+
     def tidy(self) -> None:
         """At start: ends what a crash interrupted. Files that no row names are set aside, never deleted."""
         self._forget_doomed()
@@ -211,7 +215,7 @@ class Sealer:
         with self._database.read() as connection:
             segments = segments_of(connection)
         newest_ms = max((segment.t_max for segment in segments), default=0)
-        before = min(now_ms, newest_ms) - self._limits.raw_days * DAY_MS  # a wrong clock alone deletes nothing
+        before = self.kept_since(min(now_ms, newest_ms))  # a wrong clock alone deletes nothing
         due = [segment for segment in segments if segment.t_max < before]
         if due:
             with self._database.write() as connection:

@@ -20,7 +20,7 @@ import pyarrow as pa
 
 from energy.errors import DataError
 from energy.quantities import QUANTITIES, Quality
-from storage.history import DeviceQuarter, DeviceTags, Row, Series, SiteQuarter
+from storage.history import DeviceQuarter, DeviceTags, Known, Period, Row, Series, SiteQuarter, Total
 from storage.history.columns import empty, merged, names_of, pack, rows_of, schema_of, sliced, tags_of
 from storage.history.last import LastReadings
 from storage.history.moving import has_old_readings, move_old_readings
@@ -81,6 +81,14 @@ _MIGRATIONS: Final = (
         "CREATE TABLE doomed (file TEXT PRIMARY KEY) WITHOUT ROWID",
         "CREATE TABLE last (device INTEGER PRIMARY KEY, t INTEGER NOT NULL, bad TEXT NOT NULL, told TEXT NOT NULL)",
     ),
+    (
+        "ALTER TABLE device_quarter ADD COLUMN told TEXT NOT NULL DEFAULT '{}'",
+        (
+            "CREATE TABLE total (period TEXT NOT NULL, site TEXT NOT NULL, device TEXT NOT NULL, start INTEGER NOT NULL,"
+            " end INTEGER NOT NULL, community TEXT NOT NULL, quality TEXT NOT NULL, known TEXT NOT NULL,"
+            " last TEXT NOT NULL, PRIMARY KEY (period, site, device, start)) WITHOUT ROWID"
+        ),
+    ),
 )
 
 
@@ -95,6 +103,10 @@ _UPSERT_DEVICE: Final = (
     " community = excluded.community, site = excluded.site, role = coalesce(excluded.role, role) RETURNING id"
 )
 _OF_DEVICE: Final = "device = (SELECT id FROM device WHERE device = ?)"
+_TOTALS: Final = (
+    "SELECT community, site, device, start, end, quality, known, last FROM total"
+    " WHERE period = ? AND start >= ? AND start < ?"
+)
 _QUALITIES: Final = {str(quality): quality for quality in Quality}
 _SURE: Final = 3  # a file may be merged away between naming and opening it; then the next look names its successor
 
@@ -144,12 +156,38 @@ class SqliteHistory:
     def write_quarters(self, devices: Sequence[DeviceQuarter], sites: Sequence[SiteQuarter]) -> None:
         with self._writing() as connection:
             of_devices = [
-                (self._device(connection, q.tags).id, q.start, q.import_wh, q.export_wh, q.quality) for q in devices
+                (
+                    self._device(connection, q.tags).id,
+                    q.start,
+                    q.import_wh,
+                    q.export_wh,
+                    q.quality,
+                    json.dumps(q.values),
+                )
+                for q in devices
             ]
-            connection.executemany("INSERT OR REPLACE INTO device_quarter VALUES (?, ?, ?, ?, ?)", of_devices)
+            connection.executemany("INSERT OR REPLACE INTO device_quarter VALUES (?, ?, ?, ?, ?, ?)", of_devices)
             connection.executemany(
                 "INSERT OR REPLACE INTO site_quarter VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", map(_site_record, sites)
             )
+
+    def write_totals(self, period: Period, totals: Sequence[Total]) -> None:
+        records = [
+            (
+                period,
+                each.site,
+                each.device or "",
+                each.start,
+                each.end,
+                each.community,
+                each.quality,
+                json.dumps(each.known),
+                json.dumps(each.last),
+            )
+            for each in totals
+        ]
+        with self._writing() as connection:
+            connection.executemany("INSERT OR REPLACE INTO total VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", records)
 
     def readings(self, device: str, start: int, end: int) -> list[Row]:
         known = self._tags_of(device)
@@ -192,14 +230,14 @@ class SqliteHistory:
 
     def device_quarters(self, device: str, start: int, end: int) -> list[DeviceQuarter]:
         found = self._select(
-            "SELECT d.community, d.site, d.device, d.role, q.start, q.import_wh, q.export_wh, q.quality"
-            " FROM device d JOIN device_quarter q ON q.device = d.id"
+            "SELECT d.community, d.site, d.device, d.role, q.start, q.import_wh, q.export_wh, q.quality,"
+            " q.told FROM device d JOIN device_quarter q ON q.device = d.id"
             " WHERE d.device = ? AND q.start >= ? AND q.start < ? ORDER BY q.start",
             (device, start, end),
         )
         return [
-            DeviceQuarter(tags_of(*tags), start, import_wh, export_wh, Quality(quality))
-            for *tags, start, import_wh, export_wh, quality in found
+            DeviceQuarter(tags_of(*tags), start, import_wh, export_wh, _QUALITIES[quality], json.loads(told))
+            for *tags, start, import_wh, export_wh, quality, told in found
         ]
 
     def site_quarters(self, sites: Sequence[str], start: int, end: int) -> list[SiteQuarter]:
@@ -210,6 +248,23 @@ class SqliteHistory:
             (json.dumps(list(sites)), start, end),
         )
         return [SiteQuarter(*(*energies, _QUALITIES[quality])) for *energies, quality in found]
+
+    def device_totals(self, period: Period, device: str, start: int, end: int) -> list[Total]:
+        found = self._select(
+            f"{_TOTALS} AND site = (SELECT site FROM device WHERE device = ?) AND device = ? ORDER BY start",
+            (period, start, end, device, device),
+        )
+        return [_total(*record) for record in found]
+
+    def site_totals(self, period: Period, sites: Sequence[str], start: int, end: int) -> list[Total]:
+        found = self._select(
+            f"{_TOTALS} AND site IN (SELECT value FROM json_each(?)) AND device = '' ORDER BY start, site",
+            (period, start, end, json.dumps(list(sites))),
+        )
+        return [_total(*record) for record in found]
+
+    def kept_since(self, now_ms: int) -> int:
+        return self._sealer.kept_since(now_ms)
 
     def maintain(self, now_ms: int) -> bool:
         return self._sealer.step(now_ms)
@@ -345,3 +400,8 @@ def _site_record(quarter: SiteQuarter) -> tuple[Any, ...]:
         quarter.consumption_wh,
         quarter.quality,
     )
+
+
+def _total(community: str, site: str, device: str, start: int, end: int, quality: str, known: str, last: str) -> Total:
+    found = {name: Known(*of) for name, of in json.loads(known).items()}
+    return Total(community, site, device or None, start, end, _QUALITIES[quality], found, json.loads(last))

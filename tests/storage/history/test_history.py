@@ -11,10 +11,21 @@ from hypothesis import strategies as st
 
 from energy.errors import DataError
 from energy.quantities import QUANTITIES, Kind, Quality, Role
-from storage.history import QUARTER_MS, DeviceQuarter, DeviceTags, Row, Series, SiteQuarter
+from storage.history import (
+    QUARTER_MS,
+    DeviceQuarter,
+    DeviceTags,
+    Known,
+    Period,
+    Row,
+    Series,
+    SiteQuarter,
+    Total,
+)
 
 T = 1_749_999_600_000  # a whole hour
 MINUTE = 60_000
+DAY = 86_400_000
 PV = DeviceTags("ixelles", "hall", "hall/pv", Role.PV)
 GRID = DeviceTags("ixelles", "hall", "hall/grid", Role.GRID)
 
@@ -35,6 +46,10 @@ def site_quarter(site, start, pv_wh, consumption_wh, quality=Quality.MEASURED):
     return SiteQuarter("ixelles", site, start, pv_wh, 10.0, 0.0, 1.5, 0.0, consumption_wh, quality)
 
 
+def total(start, known, *, site="hall", device=None, last=None, quality=Quality.MEASURED):
+    return Total("ixelles", site, device, start, start + DAY, quality, known, last or {})
+
+
 def test_every_question_to_an_empty_store_has_an_empty_answer(history):
     assert history.readings("hall/pv", 0, T) == []
     assert history.before("hall/pv", T) is None
@@ -49,12 +64,16 @@ def test_every_question_to_an_empty_store_has_an_empty_answer(history):
     assert history.device_quarters("hall/pv", 0, T) == []
     assert history.site_quarters(["hall"], 0, T) == []
     assert history.site_quarters([], 0, T) == []
+    assert history.device_totals(Period.DAY, "hall/pv", 0, T) == []
+    assert history.site_totals(Period.MONTH, ["hall"], 0, T) == []
+    assert history.site_totals(Period.MONTH, [], 0, T) == []
     history.check()
 
 
 def test_nothing_to_write_is_no_error(history):
     history.write([])
     history.write_quarters([], [])
+    history.write_totals(Period.DAY, [])
     assert history.devices() == []
 
 
@@ -274,6 +293,64 @@ def test_a_restated_quarter_hour_replaces_the_one_before_a_role_was_known(histor
     history.write_quarters([device_quarter(nameless, T, 1.0, 1.0)], [])
     history.write_quarters([device_quarter(PV, T, 2.0, 2.0)], [])
     assert history.device_quarters(PV.device, T, T + 1) == [device_quarter(PV, T, 2.0, 2.0)]
+
+
+def test_the_readings_of_a_quarter_hour_are_kept_with_it(history):
+    values = {"temperature_c": -3.25, "energy_export_wh": 1_234_567.0, "state": 'défaut "42"'}
+    quarter = DeviceQuarter(PV, T, 1.0, None, Quality.ESTIMATED, values)
+    history.write([Row(PV, T, {"power_w": 1.0})])
+    history.write_quarters([quarter, device_quarter(GRID, T, 1.0, 2.0)], [])
+    assert history.device_quarters(PV.device, T, T + 1) == [quarter]
+    assert history.device_quarters(GRID.device, T, T + 1)[0].values == {}
+    fuller = DeviceQuarter(PV, T, 1.0, 2.0, Quality.MEASURED, {**values, "temperature_c": -3.5, "soc_pct": 4.0})
+    history.write_quarters([fuller], [])
+    assert history.device_quarters(PV.device, T, T + 1) == [fuller]
+
+
+def test_totals_are_of_a_site_or_of_a_device_in_order_and_half_open(history):
+    days = [T + n * DAY for n in range(3)]
+    of_sites = [
+        total(day, {"pv_wh": Known(2.5 * n, 96), "import_wh": Known(0.0, 92)}, site=site)
+        for n, day in enumerate(days)
+        for site in ("hall", "school")
+    ]
+    known = {"import_wh": Known(7.0, 96), "temperature_c": Known(-1.5, 40)}
+    of_devices = [
+        total(day, known, device=PV.device, last={"energy_export_wh": 5.0, "state": "on"}, quality=Quality.ESTIMATED)
+        for day in days
+    ]
+    history.write([Row(PV, T, {"power_w": 1.0})])
+    history.write_totals(Period.DAY, [*of_sites[::-1], *of_devices])
+    assert history.site_totals(Period.DAY, ["school", "hall"], days[1], days[2]) == of_sites[2:4]
+    assert history.site_totals(Period.DAY, ["school"], days[0], days[1]) == [of_sites[1]]
+    assert history.device_totals(Period.DAY, PV.device, days[1], days[2] + 1) == of_devices[1:]
+    assert history.site_totals(Period.MONTH, ["hall"], 0, days[2]) == []
+    assert history.device_totals(Period.MONTH, PV.device, 0, days[2]) == []
+
+
+def test_a_day_and_a_month_may_begin_at_the_same_instant(history):
+    day, month = total(T, {"pv_wh": Known(1.0, 96)}), total(T, {"pv_wh": Known(30.0, 2976)})
+    history.write_totals(Period.DAY, [day])
+    history.write_totals(Period.MONTH, [month])
+    assert history.site_totals(Period.DAY, ["hall"], T, T + 1) == [day]
+    assert history.site_totals(Period.MONTH, ["hall"], T, T + 1) == [month]
+
+
+@pytest.mark.parametrize("device", [None, PV.device])
+def test_a_restated_total_replaces_the_one_before(history, device):
+    history.write([Row(PV, T, {"power_w": 1.0})])
+    find = (lambda: history.device_totals(Period.DAY, device, T, T + 1)) if device else None
+    find = find or (lambda: history.site_totals(Period.DAY, ["hall"], T, T + 1))
+    for known in (
+        {"import_wh": Known(1.0, 96), "export_wh": Known(2.0, 96)},
+        {"import_wh": Known(3.0, 95)},
+        {"export_wh": Known(2.5, 96)},
+        {},
+        {"import_wh": Known(0.0, 96), "export_wh": Known(2.0, 96)},
+    ):
+        restated = total(T, known, device=device, quality=Quality.ESTIMATED)
+        history.write_totals(Period.DAY, [restated])
+        assert find() == [restated]
 
 
 def test_a_large_write_is_stored_whole(history):

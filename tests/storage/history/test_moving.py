@@ -76,7 +76,7 @@ def test_a_file_of_version_1_is_moved_at_the_start_of_the_writer(path):
 
 def test_a_reader_waits_until_everything_is_moved(path):
     reader = SqliteHistory(path, read_only=True)
-    with pytest.raises(StoreError, match="has no schema version 2 yet"):
+    with pytest.raises(StoreError, match="has no schema version 3 yet"):
         reader.check()
     SqliteHistory(path).close()
     assert_all_is_there(reader)
