@@ -59,7 +59,7 @@ class _Server:
         """The service; remembers how many lines it sends in a request."""
         requests = self._write_requests()
         with tempfile.TemporaryDirectory() as name:
-            store = {"kind": "influxdb", **self.influx.fresh().model_dump(mode="json", exclude_none=True)}
+            store = self.influx.fresh().model_dump(mode="json")
             run = collect(Path(name), store, {"server": self.pid})
         sent = workload.READINGS + workload.WARM_CYCLES * workload.DEVICES
         self._lines = round(sent / max(1, self._write_requests() - requests))

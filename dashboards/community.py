@@ -238,7 +238,7 @@ _SITES: Final = Row(
             "watt",
             (
                 Target(
-                    f'SELECT max("consumption_wh") * 4 FROM "site_quarter" WHERE {_HERE} AND $timeFilter '
+                    f'SELECT max("consumption_wh") * 4 FROM "quarters"."site_quarter" WHERE {_HERE} AND $timeFilter '
                     f'GROUP BY time({influxql.QUARTER}), "site" fill(null)',
                     "$tag_site",
                 ),
@@ -256,7 +256,7 @@ _SITES: Final = Row(
             "none",
             tuple(
                 Target(
-                    f'SELECT count("quality") FROM "site_quarter" WHERE {_HERE} AND "quality" = \'{quality}\' '
+                    f'SELECT count("quality") FROM "quarters"."site_quarter" WHERE {_HERE} AND "quality" = \'{quality}\' '
                     f"AND $timeFilter GROUP BY time({influxql.QUARTER}) fill(null)",
                     quality,
                 )

@@ -67,7 +67,7 @@ def community_quarters(where: str, *fields: str) -> str:
     """Sub-query: per quarter-hour the sum of each field, `n_<field>` known sites and `sites` sites, Wh."""
     sums = ", ".join(f'sum("{field}") AS "{field}", count("{field}") AS "n_{field}"' for field in fields)
     return (
-        f'SELECT {sums}, count("quality") AS "sites" FROM "site_quarter" WHERE {where} AND $timeFilter '
+        f'SELECT {sums}, count("quality") AS "sites" FROM "quarters"."site_quarter" WHERE {where} AND $timeFilter '
         f"GROUP BY time({QUARTER}) fill(none)"
     )
 
@@ -75,7 +75,7 @@ def community_quarters(where: str, *fields: str) -> str:
 def sites_known(where: str) -> str:
     """How many sites know their consumption in each quarter-hour."""
     return (
-        f'SELECT count("consumption_wh") FROM "site_quarter" WHERE {where} AND $timeFilter '
+        f'SELECT count("consumption_wh") FROM "quarters"."site_quarter" WHERE {where} AND $timeFilter '
         f"GROUP BY time({QUARTER}) fill(null)"
     )
 
@@ -83,7 +83,7 @@ def sites_known(where: str) -> str:
 def sites_spread(where: str) -> str:
     """The most and the fewest sites that know their consumption in a quarter-hour of the range that has any."""
     counts = (
-        f'SELECT count("consumption_wh") AS "n" FROM "site_quarter" WHERE {where} AND $timeFilter '
+        f'SELECT count("consumption_wh") AS "n" FROM "quarters"."site_quarter" WHERE {where} AND $timeFilter '
         f"GROUP BY time({QUARTER}) fill(none)"
     )
     return f'SELECT max("n") AS "most", min("n") AS "fewest" FROM ({counts}) WHERE $timeFilter'

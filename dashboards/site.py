@@ -62,7 +62,7 @@ def _quarters(measurement: str, title: str, description: str, fields: dict[str, 
         "watth",
         (
             Target(
-                f'SELECT {columns} FROM "{measurement}" WHERE {_HERE} AND $timeFilter '
+                f'SELECT {columns} FROM "quarters"."{measurement}" WHERE {_HERE} AND $timeFilter '
                 f"GROUP BY time({influxql.QUARTER}){group} fill(null)",
                 "$tag_device $col" if group else "$col",
             ),

@@ -85,17 +85,17 @@ class InfluxServer:
         """Reaches the database or bucket `energy`."""
         return self._settings("energy")
 
-    def fresh(self, *, prefix: str = "energy", retention_s: int | None = None) -> InfluxSettings:
-        """Reaches an empty database or bucket of its own; the server must run."""
+    def fresh(self, *, prefix: str = "energy", raw_days: int | None = None) -> InfluxSettings:
+        """Reaches a database or bucket of its own that is not there yet."""
         self._fresh += 1
-        name = f"{prefix}{self._fresh}"
-        if self.version == 2:
-            organisation = self.api("GET", "/api/v2/orgs")["orgs"][0]["id"]
-            rules = [{"type": "expire", "everySeconds": retention_s}] if retention_s else []
-            self.api("POST", "/api/v2/buckets", {"orgID": organisation, "name": name, "retentionRules": rules})
-        elif retention_s:
-            self.query(f'CREATE DATABASE "{name}" WITH DURATION {retention_s}s')
-        return self._settings(name)
+        return self._settings(f"{prefix}{self._fresh}").model_copy(update={"raw_days": raw_days})
+
+    def make_bucket(self, name: str, *, retention_s: int = 0) -> str:
+        """Makes a bucket as an administrator would; gives its id."""
+        organisation = self.api("GET", "/api/v2/orgs")["orgs"][0]["id"]
+        rules = [{"type": "expire", "everySeconds": retention_s}] if retention_s else []
+        made = self.api("POST", "/api/v2/buckets", {"orgID": organisation, "name": name, "retentionRules": rules})
+        return str(made["id"])
 
     def start(self, *, timeout_s: float = 30.0) -> None:
         self.process = subprocess.Popen(
@@ -152,8 +152,10 @@ class InfluxServer:
 
     def _settings(self, name: str) -> InfluxSettings:
         if self.version == 1:
-            return InfluxSettings(url=self.url, version=1, database=name)
-        return InfluxSettings(url=self.url, version=2, org="town", bucket=name, token_file=self._token_file)
+            return InfluxSettings(url=self.url, version=1, database=name, raw_days=None)
+        return InfluxSettings(
+            url=self.url, version=2, org="town", bucket=name, token_file=self._token_file, raw_days=None
+        )
 
     def _set_up(self) -> None:
         body = {"username": "admin", "password": "password", "org": "town", "bucket": "energy", "token": _TOKEN}

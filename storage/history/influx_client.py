@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import logging
-import re
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -18,13 +17,12 @@ from typing import Any, Final
 import msgspec
 from influxdb_client.client.influxdb_client import InfluxDBClient
 from influxdb_client.client.write_api import SYNCHRONOUS
-from influxdb_client.domain.dbrp_create import DBRPCreate
 from influxdb_client.domain.write_precision import WritePrecision
 from influxdb_client.rest import ApiException
-from influxdb_client.service.dbr_ps_service import DBRPsService
 from urllib3.exceptions import HTTPError
 
 from energy.errors import ConfigError, DataError, StoreError
+from storage.history.influx_setup import Shelf, Source, ready_buckets, ready_database
 from storage.history.settings import InfluxSettings
 
 __all__ = ["InfluxClient", "RejectedError", "ResultSet"]
@@ -35,7 +33,6 @@ _REJECTED: Final = {HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
 # The points are good, the server is set too small for them: they are kept and tried again, not given up.
 _SERVER_LIMITS: Final = ("max-series-per-database", "max-values-per-tag")
 _FORBIDDEN: Final = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
-_UNMAPPABLE: Final = re.compile(r"[^A-Za-z0-9_.-]")
 _LONGEST_WAIT_S: Final = 600.0  # whatever a server asks for, it is asked again after that
 _POOL: Final = 16  # one connection for each thread that may ask at a time
 
@@ -71,7 +68,7 @@ class RejectedError(DataError):
 
 
 class InfluxClient:
-    """One server. Made without contact; the database or the mapping of the bucket is prepared at the first call.
+    """One server. Made without contact; databases or buckets are made or checked at the first call.
 
     A server that answers Retry-After is sent no lines before that time has passed on `monotonic`.
     """
@@ -81,9 +78,8 @@ class InfluxClient:
         self._monotonic = monotonic
         self._closed_until_s = float("-inf")
         self._closed: StoreError | None = None
-        self._prepared = False
-        self._source = {"db": settings.database}
-        self._prepare_lock = threading.Lock()
+        self._shelves: dict[Shelf, Source] | None = None
+        self._ready_lock = threading.Lock()
         self._client: Any = InfluxDBClient(
             settings.url,
             token=_credentials(settings) or "",
@@ -95,18 +91,18 @@ class InfluxClient:
         )
         self._writer: Any = self._client.write_api(write_options=SYNCHRONOUS)
 
-    def write(self, lines: list[str]) -> None:
+    def write(self, shelf: Shelf, lines: list[str]) -> None:
         """Sends `lines` in one request. Raises StoreError when the server cannot now, RejectedError when it never will."""
         if self._closed is not None and self._monotonic() < self._closed_until_s:
             raise StoreError(self._closed.message, hint=self._closed.hint)
-        self._prepare()
+        source = self._ready()[shelf]
         body = "\n".join(lines).encode()
         settings = self._settings
         try:
             if settings.version == 2:
-                self._writer.write(settings.bucket, settings.org, body, WritePrecision.MS)
+                self._writer.write(source.bucket, settings.org, body, WritePrecision.MS)
             else:
-                self._post("/write", {"db": settings.database, "precision": "ms"}, body=body)
+                self._post("/write", {"db": source.database, "rp": source.policy, "precision": "ms"}, body=body)
         except ApiException as error:
             reason = _reason(error)
             if error.status in _REJECTED and not any(limit in reason for limit in _SERVER_LIMITS):
@@ -115,15 +111,18 @@ class InfluxClient:
         except HTTPError as error:
             raise self._unreachable(error) from error
 
-    def query(self, statement: str) -> list[ResultSet]:
+    def query(self, shelf: Shelf, statement: str) -> list[ResultSet]:
         """The series an InfluxQL SELECT or SHOW gives; times in ms. Raises StoreError."""
-        self._prepare()
+        source = self._ready()[shelf]
         try:
-            data = self._post("/query", {**self._source, "epoch": "ms"}, form={"q": statement})
+            return self._asked(statement, {"db": source.database, "rp": source.policy})
         except ApiException as error:
             raise self._explained(error) from error
         except HTTPError as error:
             raise self._unreachable(error) from error
+
+    def _asked(self, statement: str, where: Mapping[str, str]) -> list[ResultSet]:
+        data = self._post("/query", {**where, "epoch": "ms"}, form={"q": statement})
         try:
             answer = _answer.decode(data)
         except msgspec.DecodeError as error:
@@ -132,7 +131,7 @@ class InfluxClient:
             ) from error
         problem = answer.error or next((result.error for result in answer.results if result.error), None)
         if problem:
-            self._prepared = False  # a database dropped meanwhile is created again
+            self._shelves = None  # a database dropped meanwhile is created again
             raise StoreError(f"InfluxDB at {self._settings.url} cannot answer: {problem}", hint=_query_hint(problem))
         return [series for result in answer.results for series in result.series]
 
@@ -158,50 +157,33 @@ class InfluxClient:
         data: bytes = response.data
         return data
 
-    def _prepare(self) -> None:
-        if self._prepared:
-            return
-        with self._prepare_lock:
-            if self._prepared:
-                return
-            try:
-                if self._settings.version == 1:
-                    self._create_database()
-                else:
-                    self._map_bucket()
-            except ApiException as error:
-                raise self._explained(error) from error
-            except HTTPError as error:
-                raise self._unreachable(error) from error
-            self._prepared = True
+    def _ready(self) -> dict[Shelf, Source]:
+        """The shelves of the server, readied at the first call and again after an error."""
+        shelves = self._shelves
+        if shelves is not None:
+            return shelves
+        with self._ready_lock:
+            if self._shelves is None:
+                try:
+                    if self._settings.version == 1:
+                        self._shelves = ready_database(self._records, self._settings)
+                    else:
+                        self._shelves = ready_buckets(self._client, self._settings)
+                except ApiException as error:
+                    raise self._explained(error) from error
+                except HTTPError as error:
+                    raise self._unreachable(error) from error
+            return self._shelves
 
-    def _create_database(self) -> None:
-        name = self._settings.database.replace("\\", "\\\\").replace('"', '\\"')
-        try:
-            self._post("/query", {}, form={"q": f'CREATE DATABASE "{name}"'})
-        except ApiException as error:
-            if error.status != HTTPStatus.FORBIDDEN:  # a user without that right: the database must be there already
-                raise
-
-    def _map_bucket(self) -> None:
-        """InfluxQL knows databases and retention policies: learns which ones stand for the bucket.
-
-        Newer 2.x servers map every bucket by themselves; on older ones a mapping of our own is made.
-        """
-        settings = self._settings
-        bucket = self._client.buckets_api().find_bucket_by_name(settings.bucket)
-        if bucket is None:
-            raise StoreError(
-                f"InfluxDB at {settings.url} has no bucket {settings.bucket!r} that this token may see",
-                hint=f"influx bucket create --org {settings.org} --name {settings.bucket}, or check token_file",
-            )
-        service = DBRPsService(self._client.api_client)
-        found = service.get_dbr_ps(org_id=bucket.org_id, bucket_id=bucket.id).content
-        mapping = found[0] if found else service.post_dbrp(_mapping(bucket))
-        self._source = {"db": mapping.database, "rp": mapping.retention_policy}
+    def _records(self, statement: str) -> list[Mapping[str, Any]]:
+        return [
+            dict(zip(result.columns, values, strict=True))
+            for result in self._asked(statement, {})
+            for values in result.values
+        ]
 
     def _explained(self, error: ApiException) -> StoreError:
-        self._prepared = False
+        self._shelves = None
         reason = _reason(error)
         limit = next((name for name in _SERVER_LIMITS if name in reason), None)
         wait_s = _asked_wait_s(error.headers or {})
@@ -227,18 +209,6 @@ class InfluxClient:
             f"InfluxDB at {self._settings.url} does not answer: {error}",
             hint="start the server, or correct `url`; it is tried again",
         )
-
-
-def _mapping(bucket: Any) -> DBRPCreate:
-    """Maps `bucket` to a database of its name, as far as a database may be called so."""
-    log.info("mapping bucket %s to a database for InfluxQL", bucket.name)
-    return DBRPCreate(
-        bucket_id=bucket.id,
-        org_id=bucket.org_id,
-        database=_UNMAPPABLE.sub("_", bucket.name),
-        retention_policy="autogen",
-        default=True,
-    )
 
 
 def _credentials(settings: InfluxSettings) -> str | None:

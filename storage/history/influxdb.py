@@ -12,18 +12,34 @@ import logging
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any, Final
 
 from energy.errors import DataError
 from energy.quantities import QUANTITIES, Kind, Quality, Role
-from storage.history import DeviceQuarter, DeviceTags, Row, Series, SiteQuarter, Unstorable, UnstorableError
+from storage.history import (
+    QUARTER_MS,
+    DeviceQuarter,
+    DeviceTags,
+    Known,
+    Period,
+    Row,
+    Series,
+    SiteQuarter,
+    Total,
+    Unstorable,
+    UnstorableError,
+)
 from storage.history.influx_client import InfluxClient, RejectedError, ResultSet
+from storage.history.influx_setup import Shelf
 from storage.history.line_protocol import (
     DEVICE_ENERGIES,
     SITE_ENERGIES,
     device_quarter_line,
     reading_line,
     site_quarter_line,
+    total_line,
+    total_measurement,
 )
 from storage.history.settings import InfluxSettings
 
@@ -31,6 +47,7 @@ __all__ = ["InfluxHistory"]
 
 log = logging.getLogger(__name__)
 
+_DAY_MS: Final = 86_400_000
 _LINES_PER_REQUEST: Final = 5000
 _NAMED_DEVICES: Final = 100  # more than that are asked for all together and picked here
 # A role of a later version reads as unknown.
@@ -52,20 +69,27 @@ class InfluxHistory:
 
     def __init__(self, settings: InfluxSettings, *, monotonic: Callable[[], float] = time.monotonic) -> None:
         self.refused_total = 0
+        self._raw_days = settings.raw_days
         self._client = InfluxClient(settings, monotonic=monotonic)
 
     def write(self, rows: Sequence[Row]) -> None:
         refusals: list[_Refusal] = []
-        self._send(_lines(reading_line, rows, refusals), refusals)
+        self._send(Shelf.RAW, _lines(reading_line, rows, refusals), refusals)
         if refusals:
             raise UnstorableError([Unstorable(row, reason) for row, reason in refusals])
 
     def write_quarters(self, devices: Sequence[DeviceQuarter], sites: Sequence[SiteQuarter]) -> None:
         refusals: list[_Refusal] = []
         lines = _lines(device_quarter_line, devices, refusals) + _lines(site_quarter_line, sites, refusals)
-        self._send(lines, refusals)
+        self._send(Shelf.QUARTERS, lines, refusals)
         if refusals:
             log.error("%d quarter-hours cannot be stored; the first: %r: %s", len(refusals), *refusals[0])
+
+    def write_totals(self, period: Period, totals: Sequence[Total]) -> None:
+        refusals: list[_Refusal] = []
+        self._send(Shelf.QUARTERS, _lines(partial(total_line, period), totals, refusals), refusals)
+        if refusals:
+            log.error("%d totals cannot be stored; the first: %r: %s", len(refusals), *refusals[0])
 
     def readings(self, device: str, start: int, end: int) -> list[Row]:
         return self._rows(f"WHERE device = {_quoted(device)} AND {_between(start, end)}")
@@ -87,7 +111,7 @@ class InfluxHistory:
             return self._raw_series(quantity, where)
         function = "mean" if known.kind is Kind.GAUGE else "last"
         found = self._client.query(
-            f'SELECT {function}("{quantity}") FROM reading {where} GROUP BY time({step_ms}ms) fill(none)'
+            Shelf.RAW, f'SELECT {function}("{quantity}") FROM reading {where} GROUP BY time({step_ms}ms) fill(none)'
         )
         values = {int(t): _plain(value) for result in found for t, value in result.values}
         grid = list(range(start // step_ms * step_ms, end, step_ms))
@@ -95,14 +119,14 @@ class InfluxHistory:
 
     def _raw_series(self, quantity: str, where: str) -> Series:
         points: dict[int, Any] = {}
-        for result in self._client.query(f'SELECT "{quantity}", bad FROM reading {where}'):
+        for result in self._client.query(Shelf.RAW, f'SELECT "{quantity}", bad FROM reading {where}'):
             for t, value, bad in result.values:
                 if value is not None or (t not in points and bad is not None and quantity in bad.split(",")):
                     points[t] = _plain(value)
         return Series(list(points), list(points.values()))
 
     def quantities(self, device: str) -> list[str]:
-        found = self._client.query(f"SELECT last(*) FROM reading WHERE device = {_quoted(device)}")
+        found = self._client.query(Shelf.RAW, f"SELECT last(*) FROM reading WHERE device = {_quoted(device)}")
         names = {
             column.removeprefix("last_")
             for result in found
@@ -122,7 +146,7 @@ class InfluxHistory:
 
     def devices(self) -> list[DeviceTags]:
         found: dict[str, DeviceTags] = {}
-        for result in self._client.query("SHOW SERIES FROM reading"):
+        for result in self._client.query(Shelf.RAW, "SHOW SERIES FROM reading"):
             for (key,) in result.values:
                 tags = _tags(_series_tags(key))
                 if tags.role is not None or tags.device not in found:
@@ -131,7 +155,7 @@ class InfluxHistory:
 
     def device_quarters(self, device: str, start: int, end: int) -> list[DeviceQuarter]:
         found = self._records(
-            f"SELECT * FROM device_quarter WHERE device = {_quoted(device)} AND {_between(start, end)}"
+            Shelf.QUARTERS, f"SELECT * FROM device_quarter WHERE device = {_quoted(device)} AND {_between(start, end)}"
         )
         return [
             DeviceQuarter(
@@ -139,6 +163,7 @@ class InfluxHistory:
                 start=record["time"],
                 quality=Quality(record["quality"]),
                 **_energies(record, DEVICE_ENERGIES),
+                values=_values(record),
             )
             for record in found
         ]
@@ -146,7 +171,8 @@ class InfluxHistory:
     def site_quarters(self, sites: Sequence[str], start: int, end: int) -> list[SiteQuarter]:
         if not sites:
             return []
-        found = self._records(f"SELECT * FROM site_quarter WHERE ({_any_of('site', sites)}) AND {_between(start, end)}")
+        where = f"WHERE ({_any_of('site', sites)}) AND {_between(start, end)}"
+        found = self._records(Shelf.QUARTERS, f"SELECT * FROM site_quarter {where}")
         quarters = [
             SiteQuarter(
                 community=record.get("community") or "",
@@ -159,44 +185,60 @@ class InfluxHistory:
         ]
         return sorted(quarters, key=lambda quarter: (quarter.start, quarter.site))
 
+    def device_totals(self, period: Period, device: str, start: int, end: int) -> list[Total]:
+        measurement = total_measurement(period, of_device=True)
+        where = f"WHERE device = {_quoted(device)} AND {_between(start, end)}"
+        return [_total(record) for record in self._records(Shelf.QUARTERS, f"SELECT * FROM {measurement} {where}")]
+
+    def site_totals(self, period: Period, sites: Sequence[str], start: int, end: int) -> list[Total]:
+        if not sites:
+            return []
+        measurement = total_measurement(period, of_device=False)
+        where = f"WHERE ({_any_of('site', sites)}) AND {_between(start, end)}"
+        found = [_total(record) for record in self._records(Shelf.QUARTERS, f"SELECT * FROM {measurement} {where}")]
+        return sorted(found, key=lambda total: (total.start, total.site))
+
+    def kept_since(self, now_ms: int) -> int:
+        return 0 if self._raw_days is None else now_ms - self._raw_days * _DAY_MS
+
     def maintain(self, now_ms: int) -> bool:  # noqa: ARG002 - the server keeps its own house
         return False
 
     def check(self) -> None:
-        self._client.query("SHOW MEASUREMENTS LIMIT 1")
+        self._client.query(Shelf.RAW, "SHOW MEASUREMENTS LIMIT 1")
 
     def close(self) -> None:
         self._client.close()
 
-    def _send(self, lines: list[_Line], refusals: list[_Refusal]) -> None:
+    def _send(self, shelf: Shelf, lines: list[_Line], refusals: list[_Refusal]) -> None:
         for start in range(0, len(lines), _LINES_PER_REQUEST):
-            self._send_or_split(lines[start : start + _LINES_PER_REQUEST], refusals)
+            self._send_or_split(shelf, lines[start : start + _LINES_PER_REQUEST], refusals)
         self.refused_total += len(refusals)
 
-    def _send_or_split(self, lines: list[_Line], refusals: list[_Refusal]) -> None:
+    def _send_or_split(self, shelf: Shelf, lines: list[_Line], refusals: list[_Refusal]) -> None:
         """Halves what the server rejects until only culprits stand together; sending good points twice is harmless."""
         try:
-            self._client.write([line for _, line in lines])
+            self._client.write(shelf, [line for _, line in lines])
         except RejectedError as error:
             dropped = _DROPPED.search(error.reason)
             if len(lines) == 1 or (dropped and int(dropped[1]) == len(lines)):
                 refusals += [(item, error.reason) for item, _ in lines]
                 return
             middle = len(lines) // 2
-            self._send_or_split(lines[:middle], refusals)
-            self._send_or_split(lines[middle:], refusals)
+            self._send_or_split(shelf, lines[:middle], refusals)
+            self._send_or_split(shelf, lines[middle:], refusals)
 
     def _rows(self, rest: str) -> list[Row]:
         """Readings in the order asked for. A device whose role changed has two series: one instant is one reading."""
         rows: dict[tuple[str, int], Row] = {}
-        for record in self._records(f"SELECT * FROM reading {rest}"):
+        for record in self._records(Shelf.RAW, f"SELECT * FROM reading {rest}"):
             row = _row(record)
             key = (row.tags.device, row.t)
             rows[key] = _merged(rows[key], row) if key in rows else row
         return list(rows.values())
 
-    def _records(self, query: str) -> list[_Record]:
-        return [record for result in self._client.query(query) for record in _records(result)]
+    def _records(self, shelf: Shelf, query: str) -> list[_Record]:
+        return [record for result in self._client.query(shelf, query) for record in _records(result)]
 
 
 def _lines(encode: Callable[[Any], str | None], items: Iterable[Any], refusals: list[_Refusal]) -> list[_Line]:
@@ -218,9 +260,35 @@ def _records(result: ResultSet) -> Iterator[_Record]:
 
 
 def _row(record: _Record) -> Row:
-    values = {name: _plain(record[name]) for name in QUANTITIES.keys() & record.keys() if record[name] is not None}
+    values = _values(record)
     bad = tuple(name for name in (record.get("bad") or "").split(",") if name and name not in values)
     return Row(_tags(record), record["time"], values, bad)
+
+
+def _values(record: _Record) -> dict[str, Any]:
+    return {name: _plain(record[name]) for name in QUANTITIES.keys() & record.keys() if record[name] is not None}
+
+
+def _total(record: _Record) -> Total:
+    """A total from its record; a quantity that `counts` names is known to so many quarter-hours, any other to all."""
+    device, quarters = record.get("device"), int(record["quarters"])
+    named = (count.rpartition(":") for count in (record.get("counts") or "").split(",") if count)
+    counts = {name: int(count) for name, _, count in named}
+    values = _values(record)
+    averaged = {name: value for name, value in values.items() if QUANTITIES[name].kind is Kind.GAUGE}
+    energies = _energies(record, DEVICE_ENERGIES if device else SITE_ENERGIES)
+    summed = {name: value for name, value in energies.items() if value is not None}
+    found = {name: Known(value, counts.get(name, quarters)) for name, value in {**summed, **averaged}.items()}
+    return Total(
+        community=record.get("community") or "",
+        site=record.get("site") or "",
+        device=device or None,
+        start=record["time"],
+        end=record["time"] + quarters * QUARTER_MS,
+        quality=Quality(record["quality"]),
+        known={name: known for name, known in found.items() if known.quarters},
+        last={name: value for name, value in values.items() if name not in averaged},
+    )
 
 
 def _merged(one: Row, other: Row) -> Row:

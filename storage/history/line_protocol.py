@@ -1,13 +1,18 @@
-"""Readings and quarter-hours as InfluxDB line protocol, time stamps in milliseconds.
+"""Readings, quarter-hours and totals as InfluxDB line protocol, time stamps in milliseconds; told in docs/store-layout.md.
 
-    reading         tags community, site, device (`site/device`), role (absent when unknown)
-                    fields: each numeric quantity as float, `state` as string, `bad` as string (quantities, by comma)
-    device_quarter  tags community, site, device; fields import_wh, export_wh (float), role, quality, unknown (string)
-    site_quarter    tags community, site; fields pv_wh ... consumption_wh (float), quality, unknown (string)
+    reading                    tags community, site, device (`site/device`), role (absent when unknown)
+                               fields: each numeric quantity as float, `state` as string, `bad` as string (quantities, by comma)
+    device_quarter             tags community, site, device; fields import_wh, export_wh and the quantities (float), `state`,
+                               role, quality, unknown (string)
+    site_quarter               tags community, site; fields pv_wh ... consumption_wh (float), quality, unknown (string)
+    device_day, device_month   tags as device_quarter; fields import_wh, export_wh and the quantities, `state`, quality,
+                               quarters (float), counts (string)
+    site_day, site_month       tags and energies as site_quarter; fields quality, quarters, counts
 
 A field can be overwritten but not taken back, so a quarter-hour restated as unknown names the quantity in `unknown`
-(by comma), which outranks the number. The role is a field of `device_quarter` because tags are part of a point's
-identity: with a tag, a device given a role later would keep two versions of one quarter-hour.
+(by comma), which outranks the number. In a total `counts` does that: it names each quantity that not all `quarters` of
+the period know, with how many do (`pv_wh:90`); 0 outranks the number. The role is a field of `device_quarter` because
+tags are part of a point's identity: with a tag, a device given a role later would keep two versions of one quarter-hour.
 """
 
 from __future__ import annotations
@@ -22,13 +27,22 @@ import msgspec
 
 from energy.errors import DataError
 from energy.quantities import QUANTITIES
-from storage.history import DeviceQuarter, DeviceTags, Row, SiteQuarter
+from storage.history import QUARTER_MS, DeviceQuarter, DeviceTags, Period, Row, SiteQuarter, Total
 
-__all__ = ["DEVICE_ENERGIES", "SITE_ENERGIES", "device_quarter_line", "reading_line", "site_quarter_line"]
+__all__ = [
+    "DEVICE_ENERGIES",
+    "SITE_ENERGIES",
+    "device_quarter_line",
+    "reading_line",
+    "site_quarter_line",
+    "total_line",
+    "total_measurement",
+]
 
 DEVICE_ENERGIES: Final = ("import_wh", "export_wh")
 SITE_ENERGIES: Final = ("pv_wh", "import_wh", "export_wh", "charge_wh", "discharge_wh", "consumption_wh")
 
+_MEASUREMENT: Final = {Period.DAY: "day", Period.MONTH: "month"}
 # The protocol escapes comma, equals sign and space in tags, but has no way to write a line break or a backslash that
 # stands before one of them or at the end.
 _UNWRITABLE: Final = re.compile(r"[\x00-\x1f\x7f\\]")
@@ -53,6 +67,8 @@ def device_quarter_line(quarter: DeviceQuarter) -> str:
     """`quarter` as a line. Raises DataError when its names cannot be written."""
     energies = [(name, getattr(quarter, name)) for name in DEVICE_ENERGIES]
     fields = [*_energy_fields(energies), _text("quality", quarter.quality), _text("role", quarter.tags.role or "")]
+    if quarter.values:
+        fields.append(_numbers(quarter.values) or _mixed(quarter.values))
     return f"device_quarter{_device_tags(quarter.tags)} {','.join(fields)} {quarter.start}"
 
 
@@ -62,6 +78,29 @@ def site_quarter_line(quarter: SiteQuarter) -> str:
     fields = [*_energy_fields(energies), _text("quality", quarter.quality)]
     tags = f"{_tag('community', quarter.community)}{_tag('site', quarter.site)}"
     return f"site_quarter{tags} {','.join(fields)} {quarter.start}"
+
+
+def total_measurement(period: Period, *, of_device: bool) -> str:
+    """Where totals of that period stand."""
+    return f"{'device' if of_device else 'site'}_{_MEASUREMENT[period]}"
+
+
+def total_line(period: Period, total: Total) -> str:
+    """`total` as a line. Raises DataError when its names cannot be written."""
+    quarters = (total.end - total.start) // QUARTER_MS
+    counts = dict.fromkeys(DEVICE_ENERGIES if total.device else SITE_ENERGIES, 0)
+    counts |= {name: known.quarters for name, known in total.known.items()}
+    fields = [
+        *(_field(name, known.value) for name, known in total.known.items()),
+        _text("quality", total.quality),
+        _field("quarters", quarters),
+        _text("counts", ",".join(f"{name}:{count}" for name, count in counts.items() if count != quarters)),
+    ]
+    if total.last:
+        fields.append(_mixed(total.last))
+    tags = f"{_tag('community', total.community)}{_tag('device', total.device or '')}{_tag('site', total.site)}"
+    measurement = total_measurement(period, of_device=total.device is not None)
+    return f"{measurement}{tags} {','.join(fields)} {total.start}"
 
 
 @lru_cache(maxsize=65_536)

@@ -25,7 +25,11 @@ class EmbeddedSettings(_Settings):
 
 
 class InfluxSettings(_Settings):
-    """An InfluxDB server. Version 1: `database`, `username`; version 2: `org`, `bucket`, `token_file`."""
+    """An InfluxDB server. Version 1: `database`, `username`; version 2: `org`, `bucket`, `token_file`.
+
+    Readings stand in the database's default policy or in `bucket`; quarter-hours, days and months beside them in the
+    policy `quarters` or in the bucket `{bucket}/quarters`, for ever.
+    """
 
     kind: Literal["influxdb"] = "influxdb"
     url: str = Field(default="http://127.0.0.1:8086", pattern=r"^https?://[^\s]+$")
@@ -35,7 +39,10 @@ class InfluxSettings(_Settings):
     password_file: Path | None = Field(default=None, description="version 1")
     org: str = Field(default="commonwatt", min_length=1, description="version 2")
     bucket: str = Field(default="commonwatt", min_length=1, description="version 2")
-    token_file: Path | None = Field(default=None, description="version 2: may write and read `bucket`")
+    token_file: Path | None = Field(default=None, description="version 2: may write and read both buckets")
+    raw_days: int | None = Field(
+        default=90, ge=36, description="the server's retention of readings, quarter-hours stay; null: all are kept"
+    )
     ca_file: Path | None = Field(default=None, description="certificate authority of an https server of one's own")
     timeout_s: float = Field(default=10.0, gt=0, le=300)
 

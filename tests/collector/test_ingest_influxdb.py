@@ -16,6 +16,7 @@ from collector.settings import CollectorSettings
 from messaging.codec import encode
 from messaging.connection import Message
 from runtime.clock import ManualClock
+from storage.history.influx_setup import Shelf
 from storage.history.influxdb import InfluxHistory
 from tests.fault_proxy import Answer, Cut, CutAfter, fault_proxy
 from tests.influxdb_server import InfluxServer, influxd
@@ -159,7 +160,9 @@ async def test_a_bad_point_goes_to_the_quarantine_with_the_servers_reason_and_th
         await made.until(lambda: made.confirmed == [0])
         tags = next(iter(made.direct.devices()))
         # another program gives a field the wrong type before the first number comes
-        made.direct._client.write([f'reading,community=ixelles,device={tags.device},site=x voltage_l1_v="text" {NOW}'])
+        made.direct._client.write(
+            Shelf.RAW, [f'reading,community=ixelles,device={tags.device},site=x voltage_l1_v="text" {NOW}']
+        )
         readings = [reading(DEVICE, NOW + EACH + n, power_w=1.0) for n in range(EACH)]
         readings[3]["v"]["voltage_l1_v"] = 230.0
         body = {"epoch": "e", "seq": 1, "historical": False, "readings": readings}

@@ -14,8 +14,10 @@ from typing import Any
 import pytest
 
 from energy.quantities import Quality, Role
-from storage.history import DeviceQuarter, DeviceTags, Row, SiteQuarter
-from storage.history.line_protocol import device_quarter_line, reading_line, site_quarter_line
+from storage.history import DeviceQuarter, DeviceTags, Known, Period, Row, SiteQuarter, Total
+from storage.history.influxdb import InfluxHistory
+from storage.history.line_protocol import device_quarter_line, reading_line, site_quarter_line, total_line
+from storage.history.settings import InfluxSettings
 from tests.influxdb_server import InfluxServer, influxd
 
 QUARTER_MS = 900_000
@@ -58,15 +60,16 @@ class Influx:
         return self.query(text)
 
 
-def _lines(end: int, now: int) -> list[str]:
-    """hall: grid, pv, battery; school: grid, pv and nothing of its pv in the third hour. Every minute, up to now.
+def _lines(end: int, now: int) -> tuple[list[str], list[str]]:
+    """Lines of readings, and of quarter-hours. hall: grid, pv, battery; school: grid, pv and nothing of its pv in the third hour. Every minute, up to now.
 
     The school's quarter-hours are missing in the third hour and absent in the fourth.
     """
     start = end - HOURS * 3_600_000
     hole = range(start + 2 * 3_600_000, start + 3 * 3_600_000)
     powers = {"hall/grid": 1000, "hall/pv": 500, "hall/battery": -200, "school/grid": -400, "school/pv": 700}
-    lines: list[str | None] = []
+    readings: list[str | None] = []
+    lines: list[str] = []
     for device, power in powers.items():
         site, role = device.split("/")
         tags = DeviceTags("ixelles", site, device, Role(role))
@@ -75,19 +78,24 @@ def _lines(end: int, now: int) -> list[str]:
             if device == "school/pv" and t in hole:
                 continue
             bad = ("voltage_l2_v",) if device == "hall/grid" and t < start + 60_000 else ()
-            lines.append(reading_line(Row(tags, t, {"power_w": power, "state": "on", **more}, bad)))
+            readings.append(reading_line(Row(tags, t, {"power_w": power, "state": "on", **more}, bad)))
         quarters = range(start, end, QUARTER_MS)
-        lines += [device_quarter_line(DeviceQuarter(tags, t, 50.0, 0.0, Quality.MEASURED)) for t in quarters]
+        lines += [
+            device_quarter_line(DeviceQuarter(tags, t, 50.0, 0.0, Quality.MEASURED, {"temperature_c": 21.5}))
+            for t in quarters
+        ]
     for t in range(start, end, QUARTER_MS):
         quality = Quality.ESTIMATED if t == start else Quality.MEASURED
         lines.append(_site_line("hall", t, (125.0, 250.0, 0.0, 50.0, 0.0, 325.0), quality))
         if not hole.stop <= t < hole.stop + 3_600_000:
             school = (None,) * 6 if t in hole else (175.0, 0.0, 100.0, 0.0, 0.0, 75.0)
             lines.append(_site_line("school", t, school, Quality.MISSING if t in hole else Quality.MEASURED))
+    day = Total("ixelles", "hall", None, start - 86_400_000, start, Quality.MEASURED, {"pv_wh": Known(12_000.0, 96)})
+    lines.append(total_line(Period.DAY, day))
     # another community, whose numbers must never get in
-    lines.append(reading_line(Row(DeviceTags("other", "x", "x/pv", Role.PV), end - 60_000, {"power_w": 9e6})))
+    readings.append(reading_line(Row(DeviceTags("other", "x", "x/pv", Role.PV), end - 60_000, {"power_w": 9e6})))
     lines.append(site_quarter_line(SiteQuarter("other", "x", start, 9e6, 9e6, 9e6, 9e6, 9e6, 9e6, Quality.MEASURED)))
-    return [line for line in lines if line is not None]
+    return [line for line in readings if line is not None], lines
 
 
 def _site_line(site: str, t: int, energies: Sequence[float | None], quality: Quality) -> str:
@@ -105,8 +113,12 @@ def influx(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Influx]:
     try:
         now = time.time_ns() // 1_000_000
         filled = Influx(server.port, now - now % QUARTER_MS)
-        filled.post("/query", {"q": "CREATE DATABASE commonwatt"})
-        filled.post("/write", {"db": "commonwatt", "precision": "ms"}, "\n".join(_lines(filled.end, now)))
+        history = InfluxHistory(InfluxSettings(url=server.url, version=1, raw_days=None))
+        history.check()
+        history.close()
+        readings, quarters = _lines(filled.end, now)
+        filled.post("/write", {"db": "commonwatt", "precision": "ms"}, "\n".join(readings))
+        filled.post("/write", {"db": "commonwatt", "precision": "ms", "rp": "quarters"}, "\n".join(quarters))
         yield filled
     finally:
         server.kill()

@@ -20,7 +20,7 @@ SCHEMA = json.loads((Path(__file__).parent / "dashboard.schema.json").read_text(
 BUILT = build()
 BOARDS = pytest.mark.parametrize("dashboard", BUILT.values(), ids=BUILT.keys())
 
-_MEASUREMENT = re.compile(r'FROM "(\w+)"')
+_MEASUREMENT = re.compile(r'FROM (?:"(\w+)"\.)?"(\w+)"')
 _NAME = re.compile(r'"(\w+)"')
 _OWN = re.compile(r'AS "(\w+)"')
 
@@ -36,8 +36,9 @@ def _queries(dashboard: dict[str, Any]) -> list[str]:
 
 def unknown_names(query: str) -> set[str]:
     """Quoted names in `query` that are no measurement, tag or field of its measurement, nor named by the query."""
-    measurements = set(_MEASUREMENT.findall(query))
-    known = measurements | set(_OWN.findall(query))
+    sources = _MEASUREMENT.findall(query)
+    measurements = {name for _, name in sources}
+    known = measurements | {policy for policy, name in sources if name in MEASUREMENTS} | set(_OWN.findall(query))
     for name in measurements & set(MEASUREMENTS):
         known |= MEASUREMENTS[name].tags | MEASUREMENTS[name].fields
     return (set(_NAME.findall(query)) - known) | (measurements - set(MEASUREMENTS))
@@ -102,7 +103,14 @@ def test_queries_name_only_what_is_stored(dashboard: dict[str, Any]):
 def test_unknown_names_finds_a_field_and_a_measurement_that_do_not_exist():
     assert unknown_names('SELECT mean("power_kw") FROM "reading"') == {"power_kw"}
     assert unknown_names('SELECT mean("power_w") FROM "readings"') == {"power_w", "readings"}
-    assert unknown_names('SELECT sum("power_w") FROM "site_quarter"') == {"power_w"}
+    assert unknown_names('SELECT sum("power_w") FROM "quarters"."site_quarter"') == {"power_w"}
+
+
+@BOARDS
+def test_queries_look_where_a_measurement_is_kept(dashboard: dict[str, Any]):
+    for query in _queries(dashboard):
+        for policy, name in _MEASUREMENT.findall(query):
+            assert (policy or None) == MEASUREMENTS[name].policy, query
 
 
 @BOARDS

@@ -10,7 +10,7 @@ import pytest
 
 from energy.errors import ConfigError, StoreError
 from energy.quantities import Quality, Role
-from storage.history import DeviceQuarter, DeviceTags, Row, UnstorableError
+from storage.history import QUARTER_MS, DeviceQuarter, DeviceTags, Known, Period, Row, Total, UnstorableError
 from storage.history.influxdb import InfluxHistory
 from storage.history.settings import InfluxSettings
 from tests.storage.conftest import new_server
@@ -111,7 +111,7 @@ def test_a_name_the_protocol_cannot_write_is_left_out_and_told(influx, caplog, n
 def test_points_older_than_the_retention_are_told_and_do_not_hold_up_the_others(influx):
     fresh = 4_000_000_000_000  # in the future: within any retention
     old = [Row(PV, 1_000_000_000_000 + n, {"power_w": 1.0}) for n in range(40)]
-    with opened(influx.fresh(retention_s=86_400)) as history:
+    with opened(influx.fresh(raw_days=36)) as history:
         with pytest.raises(UnstorableError, match="retention") as caught:
             history.write([*old, Row(PV, fresh, {"power_w": 2.0})])
         assert [refused.row for refused in caught.value.refused] == old
@@ -145,31 +145,6 @@ def test_a_limit_of_the_server_keeps_the_points_for_later(tmp_path):
         server.kill()
 
 
-def test_passwords_are_sent_and_a_user_who_may_not_create_databases_works_in_one_that_exists(tmp_path):
-    password = tmp_path / "password"
-    password.write_text("secret\n")
-    server = new_server(1, tmp_path / "influxdb", environment={"INFLUXDB_HTTP_AUTH_ENABLED": "true"})
-    server.start()
-    try:
-        server.query("CREATE USER admin WITH PASSWORD 'root' WITH ALL PRIVILEGES")
-        for statement in (
-            "CREATE DATABASE energy",
-            "CREATE USER collector WITH PASSWORD 'secret'",
-            "GRANT ALL ON energy TO collector",
-        ):
-            server.query(statement, u="admin", p="root")
-        settings = server.settings.model_copy(update={"username": "collector", "password_file": password})
-        with opened(settings) as history:
-            history.write([row(0)])
-            assert history.last() == {PV.device: row(0)}
-        password.write_text("wrong")
-        with opened(settings) as history, pytest.raises(StoreError, match="401") as caught:
-            history.check()
-        assert "password_file" in caught.value.hint
-    finally:
-        server.kill()
-
-
 def test_a_wrong_token_is_told(running_influx, tmp_path):
     token = tmp_path / "token"
     token.write_text("wrong")
@@ -177,37 +152,6 @@ def test_a_wrong_token_is_told(running_influx, tmp_path):
     with opened(settings) as history, pytest.raises(StoreError, match="401") as caught:
         history.check()
     assert "token_file" in caught.value.hint
-
-
-def test_a_bucket_that_does_not_exist_is_told(running_influx):
-    settings = running_influx(2).settings.model_copy(update={"bucket": "nowhere"})
-    with opened(settings) as history, pytest.raises(StoreError, match="no bucket 'nowhere'") as caught:
-        history.write([row(0)])
-    assert "influx bucket create" in caught.value.hint
-
-
-@pytest.mark.parametrize("name", ["town/autogen", "my bucket", "énergie"])
-def test_a_bucket_may_have_a_name_that_no_database_could_have(running_influx, name):
-    settings = running_influx(2).fresh(prefix=name)  # 2.x reads a slash as database/retention policy
-    with opened(settings) as history:
-        assert history.last() == {}
-        history.write([row(0)])
-        assert history.last() == {PV.device: row(0)}
-
-
-def test_a_token_for_one_bucket_and_nothing_else_is_enough(running_influx, tmp_path):
-    server = running_influx(2)
-    settings = server.fresh()
-    [bucket] = server.api("GET", f"/api/v2/buckets?name={settings.bucket}")["buckets"]
-    resource = {"type": "buckets", "id": bucket["id"], "orgID": bucket["orgID"]}
-    permissions = [{"action": action, "resource": resource} for action in ("read", "write")]
-    body = {"orgID": bucket["orgID"], "permissions": permissions}
-    token = tmp_path / "token"
-    token.write_text(server.api("POST", "/api/v2/authorizations", body)["token"])
-    with opened(settings.model_copy(update={"token_file": token})) as history:
-        history.write([row(0)])
-        assert history.last() == {PV.device: row(0)}
-        assert history.devices() == [PV]
 
 
 def test_the_wrong_major_version_is_told(running_influx, tmp_path):
@@ -250,25 +194,33 @@ def test_a_secret_that_cannot_be_read_is_a_configuration_error(tmp_path, content
 def test_points_are_laid_out_as_documented(influx):
     settings = influx.fresh()
     database = settings.database if influx.version == 1 else settings.bucket
+    known = {"pv_wh": Known(7.5, 90), "import_wh": Known(1.0, 96)}
     with opened(settings) as history:
         history.write([Row(PV, T, {"power_w": 5, "state": "on"}, bad=("soc_pct",))])
-        history.write_quarters([DeviceQuarter(PV, T, None, 2.5, Quality.ESTIMATED)], [])
+        values = {"temperature_c": 4.5, "energy_export_wh": 12.0, "state": "on"}
+        history.write_quarters([DeviceQuarter(PV, T, None, 2.5, Quality.ESTIMATED, values)], [])
+        day = Total("ixelles", "hall", None, T, T + 96 * QUARTER_MS, Quality.MEASURED, known)
+        history.write_totals(Period.DAY, [day])
     [series] = influx.query("SELECT * FROM reading GROUP BY *", database)["results"][0]["series"]
     assert series["tags"] == {"community": "ixelles", "site": "hall", "device": "hall/pv", "role": "pv"}
-    assert dict(zip(series["columns"], series["values"][0], strict=True)) == {
-        "time": T,
-        "power_w": 5,
-        "state": "on",
-        "bad": "soc_pct",
-    }
+    assert point(series) == {"time": T, "power_w": 5, "state": "on", "bad": "soc_pct"}
     fields = influx.query("SHOW FIELD KEYS FROM reading", database)["results"][0]["series"][0]["values"]
     assert ["power_w", "float"] in fields
-    [series] = influx.query("SELECT * FROM device_quarter GROUP BY *", database)["results"][0]["series"]
+    [series] = influx.query('SELECT * FROM "quarters".device_quarter GROUP BY *', database)["results"][0]["series"]
     assert series["tags"] == {"community": "ixelles", "site": "hall", "device": "hall/pv"}
-    assert dict(zip(series["columns"], series["values"][0], strict=True)) == {
+    told = {"time": T, "export_wh": 2.5, "quality": "estimated", "role": "pv", "unknown": "import_wh", **values}
+    assert point(series) == told
+    [series] = influx.query('SELECT * FROM "quarters".site_day GROUP BY *', database)["results"][0]["series"]
+    assert series["tags"] == {"community": "ixelles", "site": "hall"}
+    assert point(series) == {
         "time": T,
-        "export_wh": 2.5,
-        "quality": "estimated",
-        "role": "pv",
-        "unknown": "import_wh",
+        "pv_wh": 7.5,
+        "import_wh": 1,
+        "quality": "measured",
+        "quarters": 96,
+        "counts": "pv_wh:90,export_wh:0,charge_wh:0,discharge_wh:0,consumption_wh:0",
     }
+
+
+def point(series):
+    return dict(zip(series["columns"], series["values"][0], strict=True))
