@@ -104,6 +104,8 @@ def move_command(
         print(json.dumps(facts))
         return
     print(f"{facts['readings']} readings and {facts['quarters']} quarter-hours of {facts['devices']} devices copied")
+    if facts["refused"]:
+        print(f"{facts['refused']} readings the new store does not take, such as those older than its retention")
     print("next: stop the collector, run this once more for what came meanwhile, start it with the new configuration")
 
 

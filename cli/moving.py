@@ -1,4 +1,4 @@
-"""`commonwatt move`: every reading and quarter-hour of one store into another, a day of a device at a time.
+"""`commonwatt move`: readings, quarter-hours, days and months of one store into another, a day of a device at a time.
 
 Writing twice changes nothing, so what was under way when it was stopped is simply written again.
 """
@@ -13,7 +13,7 @@ from typing import Any, Final
 from pydantic import BaseModel
 
 from energy.errors import StoreError
-from storage.history import DeviceTags, History
+from storage.history import DeviceTags, History, Period, UnstorableError
 
 __all__ = ["Progress", "move"]
 
@@ -52,29 +52,48 @@ class Progress:
 
 
 def move(old: History, new: History, progress: Progress, tell: Callable[[str], None]) -> dict[str, Any]:
-    """Copies what is newer than `progress` says. Raises StoreError; then it goes on there the next time."""
+    """Copies what is newer than `progress` says. Raises StoreError; then it goes on there the next time.
+
+    `refused`: readings that the new store will never take, as those of a server older than its retention.
+    """
     devices = old.devices()
-    readings = quarters = 0
+    readings = refused = quarters = totals = 0
     for number, tags in enumerate(devices, start=1):
         tell(f"{number}/{len(devices)} {tags.device}")
-        readings += _readings(old, new, tags.device, progress)
+        stored, lost = _readings(old, new, tags.device, progress, tell)
+        readings, refused = readings + stored, refused + lost
         quarters += _device_quarters(old, new, tags)
+        totals += sum(_device_totals(old, new, tags.device, period) for period in Period)
     for site in sorted({tags.site for tags in devices}):
         tell(f"quarter-hours of {site}")
         quarters += _site_quarters(old, new, site)
-    return {"devices": len(devices), "readings": readings, "quarters": quarters}
+        totals += sum(_site_totals(old, new, site, period) for period in Period)
+    return {
+        "devices": len(devices),
+        "readings": readings,
+        "refused": refused,
+        "quarters": quarters,
+        "totals": totals,
+    }
 
 
-def _readings(old: History, new: History, device: str, progress: Progress) -> int:
-    count = 0
+def _readings(
+    old: History, new: History, device: str, progress: Progress, tell: Callable[[str], None]
+) -> tuple[int, int]:
+    """How many were stored, and how many refused."""
+    count = refused = 0
     while (first := old.after(device, progress.upto(device))) is not None:
         end = first.t // _DAY_MS * _DAY_MS + _DAY_MS
         rows = old.readings(device, first.t, end)
-        new.write(rows)
+        try:
+            new.write(rows)
+        except UnstorableError as error:
+            tell(f"{device}: {len(error.refused)} readings refused: {error.refused[0].reason}")
+            refused += len(error.refused)
         count += len(rows)
         last_one = old.after(device, end) is None
         progress.note(device, rows[-1].t + 1 if last_one else end)  # of the newest day more may come
-    return count
+    return count - refused, refused
 
 
 def _device_quarters(old: History, new: History, tags: DeviceTags) -> int:
@@ -86,4 +105,16 @@ def _device_quarters(old: History, new: History, tags: DeviceTags) -> int:
 def _site_quarters(old: History, new: History, site: str) -> int:
     found = old.site_quarters([site], 0, _EVER)
     new.write_quarters([], found)
+    return len(found)
+
+
+def _device_totals(old: History, new: History, device: str, period: Period) -> int:
+    found = old.device_totals(period, device, 0, _EVER)
+    new.write_totals(period, found)
+    return len(found)
+
+
+def _site_totals(old: History, new: History, site: str, period: Period) -> int:
+    found = old.site_totals(period, [site], 0, _EVER)
+    new.write_totals(period, found)
     return len(found)

@@ -98,6 +98,15 @@ class Directory:
         owner = self._owners.get(site)
         return owner.community if owner else None
 
+    def sites(self) -> list[str]:
+        """Every site of a community of ours that is configured or has written."""
+        return sorted({*self.places, *self.unregistered})
+
+    def timezone_of(self, site: str) -> str | None:
+        """The time zone of a site's days; None when it is in no community of ours."""
+        community = self.communities.get(self.community_of(site) or "")
+        return community.timezone if community else None
+
     def _register(self, community: Community, site: Site) -> None:
         if site.id in self.places:
             raise ConfigError(

@@ -21,13 +21,13 @@ from collector.marks import LONGEST_GAP_MS, METERED, Marker
 from collector.metrics import Metrics
 from energy.errors import StoreError
 from energy.metering import DeviceSamples, Energy, Sample, device_energy, directions, site_energy
-from energy.quantities import Role, worst
-from energy.quarters import QUARTER_MS, quarter_starts
+from energy.quantities import GAUGES, QUANTITIES, Quality, Role, rank, worst
+from energy.quarters import QUARTER_MS, local_day, quarter_starts
 from runtime.clock import Clock
 from storage.dirty import DirtyQuarters, Mark
 from storage.history import DeviceQuarter, DeviceTags, History, Row, SiteQuarter
 
-__all__ = ["QuarterJob", "Rows", "energy_of"]
+__all__ = ["QuarterJob", "Rows", "energy_of", "values_of"]
 
 log = logging.getLogger(__name__)
 
@@ -63,6 +63,21 @@ def energy_of(role: Role, rows: Rows, start: int, end: int) -> tuple[Energy, Ene
         name: found for name, found in zip(_needed(role)[1:], counters, strict=True) if found
     }
     return device_energy(role, DeviceSamples(power=power, counters=told), start, end)
+
+
+def values_of(rows: Rows, start: int, end: int) -> dict[str, float | str]:
+    """What a device told in [start, end): gauges as mean, counters and texts as the last."""
+    sums: dict[str, list[float]] = {}
+    last: dict[str, float | str] = {}
+    for values in rows.values[bisect_left(rows.t, start) : bisect_left(rows.t, end)]:
+        for name, value in values.items():
+            if name in GAUGES and not isinstance(value, str):
+                told = sums.setdefault(name, [0.0, 0.0])
+                told[0] += value
+                told[1] += 1
+            elif name in QUANTITIES:
+                last[name] = value
+    return {name: total / count for name, (total, count) in sums.items()} | last
 
 
 @cache
@@ -173,9 +188,17 @@ class QuarterJob:
                 for tags in [*counted, *extras]
                 if tags.role is not None
             }
-            devices.extend(_device_quarter(tags, mark.start, energies) for tags in [*counted, *extras] if tags.role)
+            devices.extend(
+                _device_quarter(tags, mark.start, energies, rows[tags.device])
+                for tags in [*counted, *extras]
+                if tags.role
+            )
             sites.append(self._site_quarter(run.site, mark.start, counted, energies))
+        if run.start - LONGEST_GAP_MS < self._history.kept_since(self._clock.now_ms()):
+            devices, sites = self._no_worse(devices, sites, run)
         self._history.write_quarters(devices, sites)
+        if timezone := self._directory.timezone_of(run.site):
+            self._dirty.days.mark({(run.site, local_day(mark.start, timezone)[0]) for mark in run.marks})
         late = [mark for mark in run.marks if mark.late]
         for found in rows.values():
             self._dirty.mark((run.site, start) for start in _neighbours(found, late, run))
@@ -212,6 +235,22 @@ class QuarterJob:
             after.append(row)
         return Rows.of([*reversed(before), *self._history.readings(device, start, end), *after])
 
+    def _no_worse(
+        self, devices: Sequence[DeviceQuarter], sites: Sequence[SiteQuarter], run: _Run
+    ) -> tuple[list[DeviceQuarter], list[SiteQuarter]]:
+        """Those that are known as well as what stands there: readings they were computed from may be gone by now."""
+        names = {quarter.tags.device for quarter in devices}
+        standing = {
+            (quarter.tags.device, quarter.start): quarter.quality
+            for name in names
+            for quarter in self._history.device_quarters(name, run.start, run.end)
+        }
+        of_site = {q.start: q.quality for q in self._history.site_quarters([run.site], run.start, run.end)}
+        return (
+            [q for q in devices if rank(q.quality) <= rank(standing.get((q.tags.device, q.start), Quality.MISSING))],
+            [q for q in sites if rank(q.quality) <= rank(of_site.get(q.start, Quality.MISSING))],
+        )
+
     def _site_quarter(
         self, site: str, start: int, counted: Sequence[DeviceTags], energies: dict[str, tuple[Energy, Energy]]
     ) -> SiteQuarter:
@@ -230,9 +269,12 @@ class QuarterJob:
         )
 
 
-def _device_quarter(tags: DeviceTags, start: int, energies: dict[str, tuple[Energy, Energy]]) -> DeviceQuarter:
+def _device_quarter(
+    tags: DeviceTags, start: int, energies: dict[str, tuple[Energy, Energy]], rows: Rows
+) -> DeviceQuarter:
     imported, exported = energies[tags.device]
-    return DeviceQuarter(tags, start, imported.wh, exported.wh, worst(imported.quality, exported.quality))
+    quality = worst(imported.quality, exported.quality)
+    return DeviceQuarter(tags, start, imported.wh, exported.wh, quality, values_of(rows, start, start + QUARTER_MS))
 
 
 def _tells(rows: Sequence[Row], names: Sequence[str]) -> bool:

@@ -20,6 +20,7 @@ from collector.publish import LivePublisher
 from collector.quarantine import Quarantine
 from collector.quarters import QuarterJob
 from collector.settings import CollectorSettings
+from collector.totals import TotalsJob
 from energy.community import Community
 from energy.errors import DataError, StoreError
 from messaging import topics
@@ -99,6 +100,7 @@ class Collector:
             "publish": self._run_publish,
             "control": self._run_control,
             "quarters": quarters.run,
+            "totals": TotalsJob(self._history, self._dirty, self._directory, self._clock).run,
             "upkeep": self._run_upkeep,
         }
         with self.metrics.served(self.settings.metrics_host, self.settings.metrics_port):

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-__all__ = ["QUANTITIES", "Kind", "Quality", "Quantity", "Role", "total", "worst"]
+__all__ = ["GAUGES", "QUANTITIES", "Kind", "Quality", "Quantity", "Role", "rank", "total", "worst"]
 
 
 class Role(StrEnum):
@@ -47,6 +47,11 @@ class Quality(StrEnum):
 
 
 _RANK: Final = {Quality.MEASURED: 0, Quality.ESTIMATED: 1, Quality.MISSING: 2}
+
+
+def rank(quality: Quality) -> int:
+    """0 for the best; the larger, the less a value can be trusted."""
+    return _RANK[quality]
 
 
 def worst(*qualities: Quality) -> Quality:
@@ -118,3 +123,5 @@ QUANTITIES: Final[dict[str, Quantity]] = {
         Quantity("irradiance_wm2", "W/m²", Kind.GAUGE, -20.0, 2_000.0),
     ]
 }
+
+GAUGES: Final = frozenset(name for name, quantity in QUANTITIES.items() if quantity.kind is Kind.GAUGE)

@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
-__all__ = ["QUARTER_MS", "local_day", "quarter_start", "quarter_starts"]
+__all__ = ["QUARTER_MS", "local_day", "local_month", "quarter_start", "quarter_starts"]
 
 QUARTER_MS: Final = 900_000
 
@@ -29,6 +29,14 @@ def local_day(t: int, timezone: str) -> tuple[int, int]:
     zone = ZoneInfo(timezone)
     day = datetime.fromtimestamp(t / 1000, zone).date()
     return _midnight(day, zone), _midnight(day + timedelta(days=1), zone)
+
+
+def local_month(t: int, timezone: str) -> tuple[int, int]:
+    """The local calendar month that `t` lies in, as [start, end) in ms UTC."""
+    zone = ZoneInfo(timezone)
+    first = datetime.fromtimestamp(t / 1000, zone).date().replace(day=1)
+    following = first.replace(year=first.year + first.month // 12, month=first.month % 12 + 1)
+    return _midnight(first, zone), _midnight(following, zone)
 
 
 def _midnight(day: date, zone: ZoneInfo) -> int:

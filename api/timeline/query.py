@@ -10,12 +10,13 @@ from typing import Final
 from api.places import PlacedDevice, PlacedSite
 from api.problems import Problem
 from api.timeline import values
+from api.timeline.long import from_totals, mean_power, whole_energy
 from api.timeline.steps import Grid, Step
-from api.timeline.values import SITE_ENERGIES, SITE_POWERS, Point, Value
+from api.timeline.values import SIGNED_ENERGIES, Point, Value
 from energy.metering import directions
 from energy.quantities import QUANTITIES, Kind, Role
 from energy.quarters import QUARTER_MS, quarter_start
-from storage.history import DeviceQuarter, History
+from storage.history import DEVICE_ENERGIES, SITE_ENERGIES, History, Period, Total
 
 __all__ = ["Answer", "Limits", "Line", "Question", "answer", "check_points"]
 
@@ -23,6 +24,7 @@ _DECIMALS: Final = 4  # finer than any meter; hides the noise of binary fraction
 _RUNNING_MS: Final = 3_600_000  # quarter-hours younger than this may not be computed yet
 _SETTLED_MS: Final = 2 * QUARTER_MS  # ... and older than this they are, unless nothing came
 _ROLES: Final = {"pv_w": (Role.PV,), "grid_w": (Role.GRID,), "battery_w": (Role.BATTERY,)}
+_LONG: Final = frozenset({Step.D1, Step.MONTH})
 _ROLES_OF_CONSUMPTION: Final = (Role.GRID, Role.PV, Role.BATTERY)  # consumption = grid + pv + battery
 
 
@@ -100,7 +102,7 @@ def _check_sense(question: Question) -> None:
     name, step = question.quantity, question.step
     if name in QUANTITIES:
         return
-    known = [*QUANTITIES, *SITE_POWERS, *SITE_ENERGIES]
+    known = [*QUANTITIES, *SIGNED_ENERGIES, *SITE_ENERGIES]
     if name not in known:
         close = difflib.get_close_matches(name[:50], known, n=1)
         hint = f"did you mean {close[0]}?" if close else f"one of {', '.join(known)}"
@@ -116,8 +118,8 @@ def _check_sense(question: Question) -> None:
         raise Problem(422, "step_too_short", f"{name} is computed, not read", field="query.step", hint=hint)
 
 
-def _check_scan(question: Question, devices: Sequence[PlacedDevice], limits: Limits, now_ms: int) -> None:
-    span_s = max(0, min(question.end, now_ms) - question.start) / 1000
+def _check_scan(start: int, end: int, devices: Sequence[PlacedDevice], limits: Limits, now_ms: int) -> None:
+    span_s = max(0, min(end, now_ms) - start) / 1000
     per_s = sum(1 / device.interval_s for device in devices)
     if span_s * per_s <= limits.max_scanned:
         return
@@ -142,20 +144,18 @@ def _of_devices(question: Question, history: History, limits: Limits, now_ms: in
         _check_count(series, question, limits)
         return Answer(question.quantity, unit, question.start, question.end, series)
     grid = Grid.over(question.start, question.end, question.step, question.site.timezone)
-    if not _has_short_cut(question):
-        _check_scan(question, devices, limits, now_ms)
-    series = [Line(device.id, _paired(grid, _stepped(device, question, grid, history, now_ms))) for device in devices]
+    if question.step in _LONG:
+        found = [_long(device, question, grid, history, limits, now_ms) for device in devices]
+    else:
+        kept = history.kept_since(now_ms) if question.step.quarterly else 0
+        _check_scan(max(question.start, kept), question.end, devices, limits, now_ms)
+        found = [_held(device, question.quantity, grid, question.step, history, now_ms) for device in devices]
+    series = [Line(device.id, _paired(grid, points)) for device, points in zip(devices, found, strict=True)]
     return Answer(question.quantity, unit, grid.start, grid.end, series)
 
 
 def _having(question: Question, history: History) -> list[PlacedDevice]:
     return [device for device in question.site.devices if question.quantity in history.quantities(device.id)]
-
-
-def _has_short_cut(question: Question) -> bool:
-    """Whether long steps can be had without reading every reading."""
-    kind = QUANTITIES[question.quantity].kind
-    return question.step in {Step.D1, Step.MONTH} and (kind is not Kind.GAUGE or question.quantity == "power_w")
 
 
 def _raw(device: PlacedDevice, question: Question, history: History) -> list[Point]:
@@ -177,47 +177,109 @@ def _check_count(series: Sequence[Line], question: Question, limits: Limits) -> 
         )
 
 
-def _stepped(device: PlacedDevice, question: Question, grid: Grid, history: History, now_ms: int) -> Sequence[Value]:
-    if question.step not in {Step.D1, Step.MONTH}:
-        return _held(device, question.quantity, grid, question.step, history, now_ms)
-    if QUANTITIES[question.quantity].kind is not Kind.GAUGE:
-        return [_last_in(device, question.quantity, start, end, history) for start, end in grid.spans()]
-    if question.quantity == "power_w" and device.role is not None:
-        quarters = history.device_quarters(device.id, grid.start, grid.end)
-        powers = [_device_power(quarter, device.role) for quarter in quarters]
-        return values.grouped_mean([quarter.start for quarter in quarters], powers, grid)
-    found = history.series(device.id, question.quantity, grid.start, grid.end, QUARTER_MS)
-    return values.grouped_mean(found.t, found.values, grid)
+def _long(
+    device: PlacedDevice, question: Question, grid: Grid, history: History, limits: Limits, now_ms: int
+) -> list[Value]:
+    """Days or months of a device."""
+    totals = history.device_totals(Period(question.step), device.id, grid.start, grid.end)
+    quantity = question.quantity
+
+    def powers(run: Grid) -> Sequence[Value]:
+        quarters = history.device_quarters(device.id, run.start, run.end)
+        return values.grouped_mean([q.start for q in quarters], [values.power_of(q, signs) for q in quarters], run)
+
+    def means(run: Grid) -> Sequence[Value]:
+        _check_scan(max(run.start, history.kept_since(now_ms)), run.end, [device], limits, now_ms)
+        found = _quarter_values(device, quantity, run.start, run.end, history, now_ms)
+        return values.grouped_mean(list(found), list(found.values()), run)
+
+    def last(run: Grid) -> Sequence[Value]:
+        return [_last_in(device, quantity, start, end, history, now_ms) for start, end in run.spans()]
+
+    if QUANTITIES[quantity].kind is not Kind.GAUGE:
+        return from_totals(totals, grid, now_ms, value=lambda total: total.last.get(quantity), rest=last)
+    if quantity == "power_w" and device.role is not None:
+        signs = _signs(device.role)
+        return from_totals(totals, grid, now_ms, value=lambda total: mean_power(total, signs), names=signs, rest=powers)
+    return from_totals(totals, grid, now_ms, value=lambda total: _mean(total, quantity), rest=means)
+
+
+def _mean(total: Total, quantity: str) -> float | None:
+    known = total.known.get(quantity)
+    return known.value if known else None
 
 
 def _held(device: PlacedDevice, quantity: str, grid: Grid, step: Step, history: History, now_ms: int) -> list[Value]:
     """Values on a fixed grid, each kept until the device has been silent for three intervals."""
     ahead = values.hold_steps(device.interval_s, step.ms)
-    found = history.series(device.id, quantity, grid.start - ahead * step.ms, grid.end, step.ms)
+    start = grid.start - ahead * step.ms
+    kept = min(_kept_since(history, now_ms, step), grid.end) if step.quarterly else start
+    found: list[Value] = []
+    if start < kept:
+        older = Grid(tuple(range(start, kept, step.ms)), kept)
+        quarters = _quarter_values(device, quantity, start, kept, history, now_ms)
+        group = values.grouped_mean if QUANTITIES[quantity].kind is Kind.GAUGE else values.grouped_last
+        found += group(list(quarters), list(quarters.values()), older)
+    found += history.series(device.id, quantity, max(start, kept), grid.end, step.ms).values
     past = grid.index(now_ms) + 1
-    return values.hold(found.values, ahead, ahead + past)[ahead:]
+    return values.hold(found, ahead, ahead + past)[ahead:]
 
 
-def _last_in(device: PlacedDevice, quantity: str, start: int, end: int, history: History) -> Value:
+def _quarter_values(
+    device: PlacedDevice, quantity: str, start: int, end: int, history: History, now_ms: int
+) -> dict[int, Value]:
+    """Means or last values of quarter-hours: of the readings, or what was kept of them where they may be gone."""
+    kept = min(max(start, _kept_since(history, now_ms, Step.M15)), end)
+    found: dict[int, Value] = {}
+    if start < kept:
+        found = {q.start: q.values.get(quantity) for q in history.device_quarters(device.id, start, kept)}
+    if kept < end:
+        read = history.series(device.id, quantity, kept, end, QUARTER_MS)
+        found |= zip(read.t, read.values, strict=True)
+    return found
+
+
+def _kept_since(history: History, now_ms: int, step: Step) -> int:
+    """Start of the first step of which all readings are there."""
+    return -(-history.kept_since(now_ms) // step.ms) * step.ms
+
+
+def _last_in(device: PlacedDevice, quantity: str, start: int, end: int, history: History, now_ms: int) -> Value:
     row = history.before(device.id, end)
-    return row.values.get(quantity) if row is not None and row.t >= start else None
+    if row is not None and row.t >= start:
+        return row.values.get(quantity)
+    if start >= history.kept_since(now_ms):
+        return None
+    quarters = history.device_quarters(device.id, start, end)
+    return next((q.values[quantity] for q in reversed(quarters) if quantity in q.values), None)
 
 
-def _device_power(quarter: DeviceQuarter, role: Role) -> float | None:
-    """Mean power of a quarter-hour by the one sign rule: each direction counts as its power's sign says."""
-    total = 0.0
-    for direction, energy in zip(directions(role), (quarter.import_wh, quarter.export_wh), strict=True):
-        if direction is None:
-            continue
-        if energy is None:
-            return None
-        total += direction.sign * energy * values.QUARTERS_PER_HOUR
-    return total
+def _signs(role: Role) -> dict[str, float]:
+    """The energies that make up the power of a role, each with the sign it counts with."""
+    names = zip(DEVICE_ENERGIES, directions(role), strict=True)
+    return {name: direction.sign for name, direction in names if direction is not None}
 
 
 def _site_power(question: Question, grid: Grid, history: History, limits: Limits, now_ms: int) -> Sequence[Value]:
     if not question.step.quarterly:
         return _summed(question, grid, question.step, history, limits, now_ms)
+    if question.step in _LONG:
+        totals = history.site_totals(Period(question.step), [question.site.id], grid.start, grid.end)
+        signs = SIGNED_ENERGIES[question.quantity]
+        return from_totals(
+            totals,
+            grid,
+            now_ms,
+            value=lambda total: mean_power(total, signs),
+            names=signs,
+            rest=lambda run: _power_of_quarters(question, run, history, limits, now_ms),
+        )
+    return _power_of_quarters(question, grid, history, limits, now_ms)
+
+
+def _power_of_quarters(
+    question: Question, grid: Grid, history: History, limits: Limits, now_ms: int
+) -> Sequence[Value]:
     quarters = history.site_quarters([question.site.id], grid.start, grid.end)
     power: dict[int, Value] = {**values.quarter_power(quarters, question.quantity)}
     power |= _running(question, grid, power, history, limits, now_ms)
@@ -229,7 +291,7 @@ def _summed(question: Question, grid: Grid, step: Step, history: History, limits
     devices = [device for device in question.site.devices if device.role in roles]
     if Role.GRID in roles and not any(device.role is Role.GRID for device in devices):
         return [None] * len(grid.starts)
-    _check_scan(question, devices, limits, now_ms)
+    _check_scan(grid.start, grid.end, devices, limits, now_ms)
     rows = [_held(device, "power_w", grid, step, history, now_ms) for device in devices]
     return values.sum_known(rows, len(grid.starts), until=grid.index(now_ms) + 1)
 
@@ -249,6 +311,20 @@ def _running(
 
 
 def _site_energy(question: Question, grid: Grid, history: History, now_ms: int) -> Sequence[Value]:
+    name = question.quantity
+    if question.step in _LONG:
+        totals = history.site_totals(Period(question.step), [question.site.id], grid.start, grid.end)
+        return from_totals(
+            totals,
+            grid,
+            now_ms,
+            value=lambda total: whole_energy(total, name),
+            rest=lambda run: _energy_of_quarters(question, run, history, now_ms),
+        )
+    return _energy_of_quarters(question, grid, history, now_ms)
+
+
+def _energy_of_quarters(question: Question, grid: Grid, history: History, now_ms: int) -> Sequence[Value]:
     quarters = history.site_quarters([question.site.id], grid.start, grid.end)
     energy = values.quarter_energy(quarters, question.quantity)
     newest = max(energy, default=0) + QUARTER_MS

@@ -7,29 +7,32 @@
     power of a site            sum of its devices' means  mean of its quarter-hours  mean of its known quarter-hours
     energy of a site           -                          sum of its quarter-hours, unknown as soon as one is
 
+Where the readings may be gone (`History.kept_since`) their quarter-hours stand for them from 15 min on. Days and months
+that are over come from the store's totals (long.py).
 A device that speaks seldom keeps its value on a finer grid until it has been silent for three of its intervals, as on
 the live screen. Quarter-hours not computed yet (the last minutes) are filled in from the devices' means.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from api.timeline.steps import Grid
 from energy.balance import STALE_INTERVALS
 from energy.quarters import QUARTER_MS
-from storage.history import SiteQuarter
+from storage.history import DeviceQuarter, SiteQuarter
 
 __all__ = [
     "QUARTERS_PER_HOUR",
-    "SITE_ENERGIES",
-    "SITE_POWERS",
+    "SIGNED_ENERGIES",
     "Point",
     "Value",
+    "grouped_last",
     "grouped_mean",
     "hold",
     "hold_steps",
+    "power_of",
     "quarter_energy",
     "quarter_power",
     "sum_known",
@@ -42,13 +45,12 @@ Point = tuple[int, Value]
 
 QUARTERS_PER_HOUR: Final = 4
 
-SITE_ENERGIES: Final = ("pv_wh", "import_wh", "export_wh", "charge_wh", "discharge_wh", "consumption_wh")
-SITE_POWERS: Final[dict[str, Callable[[SiteQuarter], float | None]]] = {
-    # the site's power as Wh of a quarter-hour; signs: energy/quantities.py
-    "pv_w": lambda q: q.pv_wh,
-    "grid_w": lambda q: _minus(q.import_wh, q.export_wh),
-    "battery_w": lambda q: _minus(q.discharge_wh, q.charge_wh),
-    "consumption_w": lambda q: q.consumption_wh,
+SIGNED_ENERGIES: Final[dict[str, dict[str, float]]] = {
+    # the site's power by its energies; signs: energy/quantities.py
+    "pv_w": {"pv_wh": 1.0},
+    "grid_w": {"import_wh": 1.0, "export_wh": -1.0},
+    "battery_w": {"discharge_wh": 1.0, "charge_wh": -1.0},
+    "consumption_w": {"consumption_wh": 1.0},
 }
 
 
@@ -90,10 +92,25 @@ def grouped_mean(starts: Sequence[int], values: Sequence[Value], grid: Grid) -> 
     return [sum(group) / len(group) if group else None for group in _groups(starts, values, grid)]
 
 
+def grouped_last(starts: Sequence[int], values: Sequence[Value], grid: Grid) -> list[Value]:
+    """The last known value that starts within each step of the grid."""
+    last: list[Value] = [None] * len(grid.starts)
+    for t, value in zip(starts, values, strict=True):
+        if value is not None and grid.start <= t < grid.end:
+            last[grid.index(t)] = value
+    return last
+
+
 def quarter_power(quarters: Iterable[SiteQuarter], quantity: str) -> dict[int, float | None]:
     """Mean power of each quarter-hour, W."""
-    energy = SITE_POWERS[quantity]
-    return {q.start: None if (wh := energy(q)) is None else wh * QUARTERS_PER_HOUR for q in quarters}
+    signs = SIGNED_ENERGIES[quantity]
+    return {q.start: power_of(q, signs) for q in quarters}
+
+
+def power_of(quarter: SiteQuarter | DeviceQuarter, signs: Mapping[str, float]) -> float | None:
+    """Mean power of a quarter-hour by its energies and their signs, W; None as soon as one is unknown."""
+    total = _sum(None if (wh := getattr(quarter, name)) is None else sign * wh for name, sign in signs.items())
+    return None if total is None else total * QUARTERS_PER_HOUR
 
 
 def quarter_energy(quarters: Iterable[SiteQuarter], quantity: str) -> dict[int, float | None]:
@@ -128,7 +145,3 @@ def _sum(values: Iterable[Value]) -> float | None:
             return None
         total += value
     return total
-
-
-def _minus(plus: float | None, minus: float | None) -> float | None:
-    return None if plus is None or minus is None else plus - minus

@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from energy.errors import DataError
 from energy.quantities import Quality, Role
 
 __all__ = [
+    "DEVICE_ENERGIES",
+    "SITE_ENERGIES",
     "DeviceQuarter",
     "DeviceTags",
     "History",
@@ -29,6 +31,8 @@ __all__ = [
 ]
 
 QUARTER_MS = 900_000
+DEVICE_ENERGIES: Final = ("import_wh", "export_wh")
+SITE_ENERGIES: Final = ("pv_wh", "import_wh", "export_wh", "charge_wh", "discharge_wh", "consumption_wh")
 
 
 @dataclass(frozen=True, slots=True)

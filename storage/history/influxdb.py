@@ -18,7 +18,9 @@ from typing import Any, Final
 from energy.errors import DataError
 from energy.quantities import QUANTITIES, Kind, Quality, Role
 from storage.history import (
+    DEVICE_ENERGIES,
     QUARTER_MS,
+    SITE_ENERGIES,
     DeviceQuarter,
     DeviceTags,
     Known,
@@ -33,8 +35,6 @@ from storage.history import (
 from storage.history.influx_client import InfluxClient, RejectedError, ResultSet
 from storage.history.influx_setup import Shelf
 from storage.history.line_protocol import (
-    DEVICE_ENERGIES,
-    SITE_ENERGIES,
     device_quarter_line,
     reading_line,
     site_quarter_line,

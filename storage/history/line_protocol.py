@@ -27,20 +27,25 @@ import msgspec
 
 from energy.errors import DataError
 from energy.quantities import QUANTITIES
-from storage.history import QUARTER_MS, DeviceQuarter, DeviceTags, Period, Row, SiteQuarter, Total
+from storage.history import (
+    DEVICE_ENERGIES,
+    QUARTER_MS,
+    SITE_ENERGIES,
+    DeviceQuarter,
+    DeviceTags,
+    Period,
+    Row,
+    SiteQuarter,
+    Total,
+)
 
 __all__ = [
-    "DEVICE_ENERGIES",
-    "SITE_ENERGIES",
     "device_quarter_line",
     "reading_line",
     "site_quarter_line",
     "total_line",
     "total_measurement",
 ]
-
-DEVICE_ENERGIES: Final = ("import_wh", "export_wh")
-SITE_ENERGIES: Final = ("pv_wh", "import_wh", "export_wh", "charge_wh", "discharge_wh", "consumption_wh")
 
 _MEASUREMENT: Final = {Period.DAY: "day", Period.MONTH: "month"}
 # The protocol escapes comma, equals sign and space in tags, but has no way to write a line break or a backslash that

@@ -15,7 +15,7 @@ from cli.main import app
 from cli.moving import Progress, move
 from energy.errors import DataError, RefusedError, StoreError
 from energy.quantities import Quality, Role
-from storage.history import QUARTER_MS, DeviceQuarter, DeviceTags, Row, SiteQuarter
+from storage.history import QUARTER_MS, DeviceQuarter, DeviceTags, Known, Period, Row, SiteQuarter, Total
 from storage.history.influxdb import InfluxHistory
 from storage.history.settings import EmbeddedSettings
 from storage.history.sqlite import SqliteHistory
@@ -130,9 +130,13 @@ def test_move_copies_everything_and_only_what_is_new_the_next_time(history, conf
     quarters = [DeviceQuarter(PV, T + n * QUARTER_MS, 1.0, None, Quality.ESTIMATED) for n in range(3)]
     of_site = SiteQuarter("ixelles", "hall", T, 1.0, 2.0, 3.0, None, 0.0, 0.0, Quality.MEASURED)
     history.write_quarters(quarters, [of_site])
+    day = Total("ixelles", "hall", None, T, T + DAY_MS, Quality.MEASURED, {"pv_wh": Known(1.0, 1)})
+    month = Total("ixelles", "hall", PV.device, T, T + 31 * DAY_MS, Quality.MEASURED, {}, {"state": "on"})
+    history.write_totals(Period.DAY, [day])
+    history.write_totals(Period.MONTH, [month])
     to = configured(tmp_path, "new")
     facts = json.loads(run("move", "--config", config, "--to", to, "--json"))
-    assert facts == {"devices": 3, "readings": 4, "quarters": 4}
+    assert facts == {"devices": 3, "readings": 4, "refused": 0, "quarters": 4, "totals": 2}
     history.write([Row(PV, T + 3 * DAY_MS + 1, {"power_w": 5.0})])
     assert json.loads(run("move", "--config", config, "--to", to, "--json"))["readings"] == 1
     new = SqliteHistory(tmp_path / "new" / "history.db")
@@ -140,6 +144,8 @@ def test_move_copies_everything_and_only_what_is_new_the_next_time(history, conf
         assert new.readings(tags.device, 0, T + 9 * DAY_MS) == history.readings(tags.device, 0, T + 9 * DAY_MS)
     assert new.device_quarters(PV.device, 0, T + DAY_MS) == quarters
     assert new.site_quarters(["hall"], 0, T + DAY_MS) == [of_site]
+    assert new.site_totals(Period.DAY, ["hall"], 0, T + DAY_MS) == [day]
+    assert new.device_totals(Period.MONTH, PV.device, 0, T + DAY_MS) == [month]
     new.close()
     with pytest.raises(RefusedError, match="same store"):
         run("move", "--config", config, "--to", config)
@@ -177,6 +183,11 @@ def test_moving_into_influxdb_keeps_everything(history, tmp_path):
         move(history, new, Progress(tmp_path / "move.json", EmbeddedSettings(), settings), lambda _: None)
         for tags in (PV, GRID, SCHOOL):
             assert new.readings(tags.device, 0, T + 9 * DAY_MS) == history.readings(tags.device, 0, T + 9 * DAY_MS)
+        new.close()
+        short = server.fresh(raw_days=36)
+        new = InfluxHistory(short)
+        facts = move(history, new, Progress(tmp_path / "move.json", EmbeddedSettings(), short), lambda _: None)
+        assert (facts["readings"], facts["refused"]) == (0, 4)
         new.close()
     finally:
         server.kill()

@@ -13,10 +13,10 @@ from collector.marks import Marker
 from collector.metrics import Metrics
 from collector.quarters import QuarterJob, Rows, energy_of
 from energy.quantities import Quality, Role
-from energy.quarters import QUARTER_MS
+from energy.quarters import QUARTER_MS, local_day
 from runtime.clock import ManualClock
 from storage.dirty import DirtyQuarters
-from storage.history import DeviceTags, Row
+from storage.history import DeviceQuarter, DeviceTags, Row, SiteQuarter
 from storage.history.sqlite import SqliteHistory
 
 from .conftest import make_community
@@ -286,3 +286,45 @@ def test_marks_of_a_site_that_is_not_ours_any_more_are_left_alone(pipe):
     pipe.compute()
     assert [mark.site for mark in pipe.dirty.pending()] == ["elsewhere"]
     assert pipe.history.site_quarters(["elsewhere"], START, START + QUARTER_MS) == []
+
+
+def test_a_quarter_hour_keeps_what_its_readings_told(pipe):
+    weather = [Row(PV, START + n * 60_000, {"temperature_c": 10.0 + n, "state": f"s{n}"}) for n in range(15)]
+    pipe.store(weather)
+    pipe.store([pv(START + n * 60_000, exported=100.0 + n) for n in range(15)])
+    pipe.store([Row(PV, START + QUARTER_MS, {"temperature_c": 99.0})])
+    pipe.compute()
+    first, second = pipe.history.device_quarters(PV.device, START, START + 2 * QUARTER_MS)
+    assert first.values == {"temperature_c": 17.0, "state": "s14", "energy_export_wh": 114.0}
+    assert second.values == {"temperature_c": 99.0}
+
+
+def test_a_late_reading_of_no_energy_restates_what_its_quarter_hour_keeps(pipe):
+    pipe.store([Row(PV, START, {"power_w": 1.0, "soc_pct": 10.0}), Row(PV, START + QUARTER_MS, {"power_w": 1.0})])
+    pipe.compute()
+    pipe.store([Row(PV, START + 1, {"soc_pct": 30.0})])
+    pipe.compute()
+    assert pipe.history.device_quarters(PV.device, START, START + 1)[0].values["soc_pct"] == 20.0
+
+
+def test_a_written_quarter_hour_marks_its_local_day(pipe):
+    pipe.store([pv(START + n * QUARTER_MS, exported=100.0) for n in range(3)])
+    pipe.compute()
+    day, _ = local_day(START, "Europe/Brussels")
+    assert [(mark.site, mark.start) for mark in pipe.dirty.days.pending()] == [(SITE, day)]
+
+
+def test_a_late_reading_does_not_undo_a_quarter_hour_whose_readings_are_gone(tmp_path):
+    """The readings of a year ago are retired; one that comes now must not turn their energy into unknown."""
+    pipe = Pipeline(tmp_path, now_ms=START + 366 * 86_400_000)
+    known = SiteQuarter("ixelles", SITE, START, 5.0, 0.0, 5.0, 0.0, 0.0, 0.0, Quality.ESTIMATED)
+    of_device = DeviceQuarter(PV, START, 0.0, 5.0, Quality.MEASURED, {"temperature_c": 20.0})
+    pipe.history.write_quarters([of_device], [known])
+    pipe.store([Row(PV, START + 1000, {"power_w": 7.0, "temperature_c": -5.0})])
+    pipe.store([Row(PV, START + 5 * QUARTER_MS, {"power_w": 7.0})])
+    pipe.compute()
+    assert pipe.history.device_quarters(PV.device, START, START + 1) == [of_device]
+    assert pipe.history.site_quarters([SITE], START, START + 1) == [known]
+    [later] = pipe.history.site_quarters([SITE], START + 5 * QUARTER_MS, START + 6 * QUARTER_MS)
+    assert later.quality is Quality.MISSING  # nothing stood there
+    pipe.close()

@@ -57,14 +57,18 @@ def new_server(version: int, directory, **options) -> InfluxServer:
 @pytest.fixture(params=STORES)
 def history(request, tmp_path) -> Iterator[History]:
     """An empty store of each kind in turn."""
-    if request.param == "log":
-        store = SqliteHistory(tmp_path / "history.db")
-    elif request.param == "sealed":
-        store = SealedHistory(tmp_path / "history.db", limits=AT_ONCE)
-    else:
-        store = InfluxHistory(request.getfixturevalue("running_influx")(request.param).fresh())
+    store = open_store(request, tmp_path)
     yield store
     store.close()
+
+
+def open_store(request: pytest.FixtureRequest, directory) -> History:
+    """An empty store of the kind that a fixture with `params=STORES` asks for."""
+    if request.param == "log":
+        return SqliteHistory(directory / "history.db")
+    if request.param == "sealed":
+        return SealedHistory(directory / "history.db", limits=AT_ONCE)
+    return InfluxHistory(request.getfixturevalue("running_influx")(request.param).fresh())
 
 
 @pytest.fixture(params=INFLUX_VERSIONS)

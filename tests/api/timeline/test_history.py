@@ -6,11 +6,14 @@ import csv
 import io
 from datetime import UTC, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pyarrow.parquet as pq
 import pytest
 
-from tests.api.conftest import NOW, Api
+from energy.quantities import Quality, Role
+from storage.history import DeviceQuarter, Known, Period, Total
+from tests.api.conftest import NOW, Api, tags
 
 MINUTE = 60_000
 START = NOW - 10 * MINUTE
@@ -144,13 +147,90 @@ async def test_month_of_a_counter_is_its_last_reading_and_of_power_the_mean_of_q
     assert await series(api, quantity="temperature_c", **span) == {"ixl-hall/pv": [25.0, None]}
 
 
+def local(*day: int) -> int:
+    return int(datetime(*day, tzinfo=ZoneInfo("Europe/Brussels")).timestamp() * 1000)
+
+
+async def test_days_come_from_the_stores_totals_and_are_unknown_when_one_quarter_hour_is(api: Api):
+    """The days around the clock change of 30 March 2025: 96, 92 and 96 quarter-hours."""
+    days = [local(2025, 3, day) for day in (29, 30, 31)] + [local(2025, 4, 1)]
+    sums = [{"pv_wh": Known(960.0, 96)}, {"pv_wh": Known(920.0, 92)}, {"pv_wh": Known(950.0, 95)}]
+    api.history.write_totals(
+        Period.DAY,
+        [
+            Total("ixelles", "ixl-hall", None, days[n], days[n + 1], Quality.MEASURED, known)
+            for n, known in enumerate(sums)
+        ],
+    )
+    api.write_quarters("ixl-hall", days[3], 96)  # this day has no total yet
+    span = {"from": days[0], "to": days[3] + 1, "step": "1d"}
+    assert await series(api, quantity="pv_wh", **span) == {None: [960.0, 920.0, None, 96_000.0]}
+    assert await series(api, quantity="pv_w", **span) == {None: [40.0, 40.0, 40.0, 4000.0]}
+
+
+async def test_a_power_of_energies_known_at_different_times_is_computed_from_the_quarter_hours(api: Api):
+    day, following = local(2025, 5, 1), local(2025, 5, 2)
+    known = {"import_wh": Known(9e9, 96), "export_wh": Known(1.0, 1)}
+    api.history.write_totals(Period.DAY, [Total("ixelles", "ixl-hall", None, day, following, Quality.MEASURED, known)])
+    api.write_quarters("ixl-hall", day, 2)
+    span = {"from": day, "to": following, "step": "1d"}
+    assert await series(api, quantity="grid_w", **span) == {None: [400.0]}
+
+
+async def test_months_of_a_device_come_from_the_stores_totals(api: Api):
+    months = [local(2024, 1 + n, 1) for n in range(3)]
+    known = {"import_wh": Known(0.0, 2976), "export_wh": Known(2976.0, 2976), "temperature_c": Known(21.5, 7)}
+    total = Total("ixelles", "ixl-hall", "ixl-hall/pv", *months[:2], Quality.MEASURED, known, {"state": "on"})
+    api.write("ixl-hall/pv", NOW, power_w=1.0, temperature_c=1.0, state="off")
+    api.history.write_totals(Period.MONTH, [total])
+    span = {"from": months[0], "to": months[2], "step": "1M", "device": "pv"}
+    assert await series(api, quantity="power_w", **span) == {"ixl-hall/pv": [4.0, None]}
+    assert await series(api, quantity="temperature_c", **span) == {"ixl-hall/pv": [21.5, None]}
+    assert await series(api, quantity="state", **span) == {"ixl-hall/pv": ["on", None]}
+
+
+@pytest.mark.parametrize("step", ["15m", "1h", "1d"])
+async def test_where_the_readings_are_gone_the_quarter_hours_tell(api: Api, step: str):
+    day = local(2024, 11, 5)
+    told = [{"temperature_c": 20.0 + n, "energy_export_wh": 100.0 * n, "state": f"s{n}"} for n in range(4)]
+    known = tags("ixelles", "ixl-hall/pv", Role.PV)
+    api.history.write_quarters(
+        [DeviceQuarter(known, day + n * QUARTER, 0.0, 1.0, Quality.MEASURED, each) for n, each in enumerate(told)], []
+    )
+    ask = {"from": day, "to": day + (4 * QUARTER if step != "1d" else 86_400_000), "step": step, "device": "pv"}
+    quarterly = step == "15m"
+    temperature = [20.0, 21.0, 22.0, 23.0] if quarterly else [21.5]
+    counter = [0.0, 100.0, 200.0, 300.0] if quarterly else [300.0]
+    state = ["s0", "s1", "s2", "s3"] if quarterly else ["s3"]
+    assert await series(api, quantity="temperature_c", **ask) == {"ixl-hall/pv": temperature}
+    assert await series(api, quantity="energy_export_wh", **ask) == {"ixl-hall/pv": counter}
+    assert await series(api, quantity="state", **ask) == {"ixl-hall/pv": state}
+
+
+async def test_a_period_that_reaches_from_gone_readings_to_kept_ones_is_one_series(api: Api):
+    kept = api.history.kept_since(NOW)
+    assert (
+        kept % (4 * QUARTER) == QUARTER
+    )  # in the middle of an hour: its first quarter-hour is kept, of the others the readings are
+    known = tags("ixelles", "ixl-hall/pv", Role.PV)
+    told = {kept - QUARTER: 20.0, kept: 30.0}
+    api.history.write_quarters(
+        [DeviceQuarter(known, t, 0.0, 1.0, Quality.MEASURED, {"temperature_c": value}) for t, value in told.items()], []
+    )
+    api.write("ixl-hall/pv", kept + 1, temperature_c=31.0)
+    api.write("ixl-hall/pv", kept + 4 * QUARTER, temperature_c=40.0)
+    ask = {"from": kept - QUARTER, "to": kept + 4 * QUARTER, "quantity": "temperature_c", "device": "pv"}
+    assert await series(api, step="15m", **ask) == {"ixl-hall/pv": [20.0, 31.0, None, None, None]}
+    assert await series(api, step="1h", **ask) == {"ixl-hall/pv": [25.5, 40.0]}
+
+
 @pytest.mark.parametrize(
     ("parameters", "code", "hint"),
     [
         ({"from": "2024-01-01T00:00Z", "to": "2025-01-01T00:00Z", "step": "1m"}, "too_many_points", "step=15m"),
         ({"from": "2000-01-01T00:00Z", "to": "2099-01-01T00:00Z", "step": "10s"}, "too_many_points", "step=1d"),
         ({"from": "2024-01-01T00:00Z", "to": "2025-01-01T00:00Z", "step": "raw", "quantity": "power_w"}, "too_many_points", "step=1h"),
-        ({"from": "2023-01-01T00:00Z", "to": "2025-01-01T00:00Z", "step": "1h", "quantity": "voltage_l1_v", "device": "pv"}, "too_long", "days"),
+        ({"from": "2025-01-01T00:00Z", "to": "2025-06-15T00:00Z", "step": "5m"}, "too_long", "days"),
         ({"step": "1m", "quantity": "pv_wh"}, "step_too_short", "step=15m"),
         ({"step": "raw", "quantity": "pv_w"}, "step_too_short", "step=10s"),
         ({"quantity": "pv_w", "device": "ixl-hall/pv"}, "invalid", "power_w"),
