@@ -19,6 +19,7 @@ from enum import StrEnum
 from http import HTTPStatus
 from typing import Any, Final
 
+from influxdb_client.client.exceptions import InfluxDBError
 from influxdb_client.domain.bucket_retention_rules import BucketRetentionRules
 from influxdb_client.domain.dbrp_create import DBRPCreate
 from influxdb_client.rest import ApiException
@@ -115,8 +116,8 @@ def _bucket(client: Any, settings: InfluxSettings, name: str, every_s: int, shar
     rule = BucketRetentionRules(type="expire", every_seconds=every_s, shard_group_duration_seconds=shard_s)
     try:
         made = client.buckets_api().create_bucket(bucket_name=name, org=settings.org, retention_rules=[rule])
-    except ApiException as error:
-        if error.status not in _FORBIDDEN:
+    except (ApiException, InfluxDBError) as error:  # the latter: this token may not even see the organisation
+        if isinstance(error, ApiException) and error.status not in _FORBIDDEN:
             raise
         kept = f" --retention {every_s}s" if every_s else ""
         raise StoreError(

@@ -135,6 +135,7 @@ def test_centre_example_fits_the_influxdb_that_compose_sets_up(compose: dict[str
     assert centre.store.org == environment["DOCKER_INFLUXDB_INIT_ORG"]
     assert centre.store.bucket == environment["DOCKER_INFLUXDB_INIT_BUCKET"]
     assert centre.store.url == "http://influxdb:8086"
+    assert f"{centre.store.raw_days}d" == environment["DOCKER_INFLUXDB_INIT_RETENTION"]
 
 
 def test_examples_of_centre_and_gateway_belong_together():
