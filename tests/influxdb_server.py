@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 from storage.history.settings import InfluxSettings
 
-__all__ = ["InfluxServer", "influxd"]
+__all__ = ["InfluxServer", "free_port", "influxd"]
 
 _TOKEN = "token-for-tests"
 _CONFIG = """
@@ -66,12 +66,12 @@ class InfluxServer:
         self.directory = directory
         self.environment = {**os.environ, **(environment or {})}
         self.process: subprocess.Popen[bytes] | None = None
-        self.port = _free_port()
+        self.port = free_port()
         self._fresh = 0
         directory.mkdir(parents=True, exist_ok=True)
         if version == 1:
             self._config = directory / "influxdb.conf"
-            self._config.write_text(_CONFIG.format(directory=directory, port=self.port, rpc_port=_free_port()))
+            self._config.write_text(_CONFIG.format(directory=directory, port=self.port, rpc_port=free_port()))
         else:
             self._token_file = directory / "token"
             self._token_file.write_text(f"{_TOKEN}\n")
@@ -167,7 +167,8 @@ class InfluxServer:
                     raise
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port nobody listens on just now."""
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         return int(sock.getsockname()[1])

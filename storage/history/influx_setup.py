@@ -28,7 +28,7 @@ from influxdb_client.service.dbr_ps_service import DBRPsService
 from energy.errors import StoreError
 from storage.history.settings import InfluxSettings
 
-__all__ = ["Shelf", "Source", "ready_buckets", "ready_database"]
+__all__ = ["Shelf", "Source", "ready_buckets", "ready_database", "taken_as_it_is"]
 
 log = logging.getLogger(__name__)
 
@@ -70,6 +70,11 @@ def ready_database(ask: Callable[[str], list[_Record]], settings: InfluxSettings
             raise
         _allowed(ask, create, settings)
         policies = ask(show)
+    if any("duration" not in policy for policy in policies):
+        raise StoreError(
+            f"{settings.url} does not know retention policies: it is no InfluxDB 1.x",
+            hint="VictoriaMetrics and others that take InfluxDB's lines cannot be the store, see docs/store-layout.md",
+        )
     default = next((policy for policy in policies if policy["default"]), None)
     if default is None or default["name"] == Shelf.QUARTERS:
         raise StoreError(
@@ -89,6 +94,11 @@ def ready_database(ask: Callable[[str], list[_Record]], settings: InfluxSettings
         forever = f"ALTER RETENTION POLICY {Shelf.QUARTERS} ON {_identifier(name)} DURATION INF"
         raise _not_for_ever(f"policy {Shelf.QUARTERS!r} of database {name!r} at {settings.url}", seconds, forever)
     return {Shelf.RAW: Source(name, default["name"]), Shelf.QUARTERS: Source(name, Shelf.QUARTERS)}
+
+
+def taken_as_it_is(settings: InfluxSettings) -> dict[Shelf, Source]:
+    """The shelves of a server that takes lines as version 1 does and knows neither databases nor policies."""
+    return {shelf: Source(settings.database, shelf) for shelf in Shelf}
 
 
 def ready_buckets(client: Any, settings: InfluxSettings) -> dict[Shelf, Source]:

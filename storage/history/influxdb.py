@@ -1,18 +1,11 @@
-"""The time-series store on an InfluxDB server, 1.x or 2.x; the layout of points is told in `line_protocol`.
-
-Writing the same point again overwrites it with itself, and a fuller one adds its fields: idempotence is the server's.
-Where an identity meets a different value the last one written stands.
-"""
+"""The time-series store on an InfluxDB server, 1.x or 2.x; the layout of points is told in `line_protocol`."""
 
 # ruff: noqa: S608 - every text from outside goes through _quoted
 
 from __future__ import annotations
 
-import logging
-import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import partial
 from typing import Any, Final
 
 from energy.errors import DataError
@@ -29,67 +22,29 @@ from storage.history import (
     Series,
     SiteQuarter,
     Total,
-    Unstorable,
-    UnstorableError,
 )
-from storage.history.influx_client import InfluxClient, RejectedError, ResultSet
+from storage.history.influx_client import InfluxClient, ResultSet
 from storage.history.influx_setup import Shelf
-from storage.history.line_protocol import (
-    device_quarter_line,
-    reading_line,
-    site_quarter_line,
-    total_line,
-    total_measurement,
-)
+from storage.history.influx_writer import InfluxWriter
+from storage.history.line_protocol import total_measurement
 from storage.history.settings import InfluxSettings
 
 __all__ = ["InfluxHistory"]
 
-log = logging.getLogger(__name__)
-
 _DAY_MS: Final = 86_400_000
-_LINES_PER_REQUEST: Final = 5000
 _NAMED_DEVICES: Final = 100  # more than that are asked for all together and picked here
 # A role of a later version reads as unknown.
 _ROLES: Final[dict[str | None, Role]] = {role.value: role for role in Role}
-# A partial write: the server says how many it left out, not which. The others are stored.
-_DROPPED: Final = re.compile(r"\bdropped=(\d+)")
 
 _Record = dict[str, Any]
-_Line = tuple[Any, str]  # what was encoded, and its line
-_Refusal = tuple[Any, str]  # what was encoded, and why the server will never take it
 
 
-class InfluxHistory:
-    """`History` on a server. Made without contact: every call raises StoreError while the server is away.
-
-    A point the server refuses for ever (another program gave a field a different type, a name it cannot hold, older than
-    the retention) is taken out and counted in `refused_total`; the rest of its batch is stored.
-    """
+class InfluxHistory(InfluxWriter):
+    """`History` on a server. Made without contact: every call raises StoreError while the server is away."""
 
     def __init__(self, settings: InfluxSettings, *, monotonic: Callable[[], float] = time.monotonic) -> None:
-        self.refused_total = 0
+        super().__init__(InfluxClient(settings, monotonic=monotonic))
         self._raw_days = settings.raw_days
-        self._client = InfluxClient(settings, monotonic=monotonic)
-
-    def write(self, rows: Sequence[Row]) -> None:
-        refusals: list[_Refusal] = []
-        self._send(Shelf.RAW, _lines(reading_line, rows, refusals), refusals)
-        if refusals:
-            raise UnstorableError([Unstorable(row, reason) for row, reason in refusals])
-
-    def write_quarters(self, devices: Sequence[DeviceQuarter], sites: Sequence[SiteQuarter]) -> None:
-        refusals: list[_Refusal] = []
-        lines = _lines(device_quarter_line, devices, refusals) + _lines(site_quarter_line, sites, refusals)
-        self._send(Shelf.QUARTERS, lines, refusals)
-        if refusals:
-            log.error("%d quarter-hours cannot be stored; the first: %r: %s", len(refusals), *refusals[0])
-
-    def write_totals(self, period: Period, totals: Sequence[Total]) -> None:
-        refusals: list[_Refusal] = []
-        self._send(Shelf.QUARTERS, _lines(partial(total_line, period), totals, refusals), refusals)
-        if refusals:
-            log.error("%d totals cannot be stored; the first: %r: %s", len(refusals), *refusals[0])
 
     def readings(self, device: str, start: int, end: int) -> list[Row]:
         return self._rows(f"WHERE device = {_quoted(device)} AND {_between(start, end)}")
@@ -207,27 +162,6 @@ class InfluxHistory:
     def check(self) -> None:
         self._client.query(Shelf.RAW, "SHOW MEASUREMENTS LIMIT 1")
 
-    def close(self) -> None:
-        self._client.close()
-
-    def _send(self, shelf: Shelf, lines: list[_Line], refusals: list[_Refusal]) -> None:
-        for start in range(0, len(lines), _LINES_PER_REQUEST):
-            self._send_or_split(shelf, lines[start : start + _LINES_PER_REQUEST], refusals)
-        self.refused_total += len(refusals)
-
-    def _send_or_split(self, shelf: Shelf, lines: list[_Line], refusals: list[_Refusal]) -> None:
-        """Halves what the server rejects until only culprits stand together; sending good points twice is harmless."""
-        try:
-            self._client.write(shelf, [line for _, line in lines])
-        except RejectedError as error:
-            dropped = _DROPPED.search(error.reason)
-            if len(lines) == 1 or (dropped and int(dropped[1]) == len(lines)):
-                refusals += [(item, error.reason) for item, _ in lines]
-                return
-            middle = len(lines) // 2
-            self._send_or_split(shelf, lines[:middle], refusals)
-            self._send_or_split(shelf, lines[middle:], refusals)
-
     def _rows(self, rest: str) -> list[Row]:
         """Readings in the order asked for. A device whose role changed has two series: one instant is one reading."""
         rows: dict[tuple[str, int], Row] = {}
@@ -239,19 +173,6 @@ class InfluxHistory:
 
     def _records(self, shelf: Shelf, query: str) -> list[_Record]:
         return [record for result in self._client.query(shelf, query) for record in _records(result)]
-
-
-def _lines(encode: Callable[[Any], str | None], items: Iterable[Any], refusals: list[_Refusal]) -> list[_Line]:
-    lines = []
-    for item in items:
-        try:
-            line = encode(item)
-        except DataError as error:
-            refusals.append((item, str(error)))
-        else:
-            if line is not None:
-                lines.append((item, line))
-    return lines
 
 
 def _records(result: ResultSet) -> Iterator[_Record]:

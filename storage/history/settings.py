@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -45,6 +46,14 @@ class InfluxSettings(_Settings):
     )
     ca_file: Path | None = Field(default=None, description="certificate authority of an https server of one's own")
     timeout_s: float = Field(default=10.0, gt=0, le=300)
+    gzip: bool | None = Field(default=None, description="compress what is sent; null: unless to this machine")
+
+    @property
+    def compressed(self) -> bool:
+        """Whether requests are sent compressed."""
+        if self.gzip is not None:
+            return self.gzip
+        return urlsplit(self.url).hostname not in {"localhost", "127.0.0.1", "::1"}
 
     @model_validator(mode="after")
     def _credentials(self) -> Self:

@@ -1,0 +1,95 @@
+"""Writes readings, quarter-hours and totals as line protocol, to InfluxDB or what takes its lines; isolates what is refused.
+
+Writing the same point again overwrites it with itself, and a fuller one adds its fields: idempotence is the server's.
+Where an identity meets a different value the last one written stands.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import Any, Final
+
+from energy.errors import DataError
+from storage.history import DeviceQuarter, Period, Row, SiteQuarter, Total, Unstorable, UnstorableError
+from storage.history.influx_client import InfluxClient, RejectedError
+from storage.history.influx_setup import Shelf
+from storage.history.line_protocol import device_quarter_line, reading_line, site_quarter_line, total_line
+
+__all__ = ["InfluxWriter"]
+
+log = logging.getLogger(__name__)
+
+_LINES_PER_REQUEST: Final = 5000
+# A partial write: the server says how many it left out, not which. The others are stored.
+_DROPPED: Final = re.compile(r"\bdropped=(\d+)")
+
+_Line = tuple[Any, str]  # what was encoded, and its line
+_Refusal = tuple[Any, str]  # what was encoded, and why the server will never take it
+
+
+class InfluxWriter:
+    """The writing half of `History`. Every call raises StoreError while the server is away.
+
+    A point the server refuses for ever (another program gave a field a different type, a name it cannot hold, older than
+    the retention) is taken out and counted in `refused_total`; the rest of its batch is stored.
+    """
+
+    def __init__(self, client: InfluxClient) -> None:
+        self.refused_total = 0
+        self._client = client
+
+    def write(self, rows: Sequence[Row]) -> None:
+        refusals: list[_Refusal] = []
+        self._send(Shelf.RAW, _lines(reading_line, rows, refusals), refusals)
+        if refusals:
+            raise UnstorableError([Unstorable(row, reason) for row, reason in refusals])
+
+    def write_quarters(self, devices: Sequence[DeviceQuarter], sites: Sequence[SiteQuarter]) -> None:
+        refusals: list[_Refusal] = []
+        lines = _lines(device_quarter_line, devices, refusals) + _lines(site_quarter_line, sites, refusals)
+        self._send(Shelf.QUARTERS, lines, refusals)
+        if refusals:
+            log.error("%d quarter-hours cannot be stored; the first: %r: %s", len(refusals), *refusals[0])
+
+    def write_totals(self, period: Period, totals: Sequence[Total]) -> None:
+        refusals: list[_Refusal] = []
+        self._send(Shelf.QUARTERS, _lines(partial(total_line, period), totals, refusals), refusals)
+        if refusals:
+            log.error("%d totals cannot be stored; the first: %r: %s", len(refusals), *refusals[0])
+
+    def close(self) -> None:
+        self._client.close()
+
+    def _send(self, shelf: Shelf, lines: list[_Line], refusals: list[_Refusal]) -> None:
+        for start in range(0, len(lines), _LINES_PER_REQUEST):
+            self._send_or_split(shelf, lines[start : start + _LINES_PER_REQUEST], refusals)
+        self.refused_total += len(refusals)
+
+    def _send_or_split(self, shelf: Shelf, lines: list[_Line], refusals: list[_Refusal]) -> None:
+        """Halves what the server rejects until only culprits stand together; sending good points twice is harmless."""
+        try:
+            self._client.write(shelf, [line for _, line in lines])
+        except RejectedError as error:
+            dropped = _DROPPED.search(error.reason)
+            if len(lines) == 1 or (dropped and int(dropped[1]) == len(lines)):
+                refusals += [(item, error.reason) for item, _ in lines]
+                return
+            middle = len(lines) // 2
+            self._send_or_split(shelf, lines[:middle], refusals)
+            self._send_or_split(shelf, lines[middle:], refusals)
+
+
+def _lines(encode: Callable[[Any], str | None], items: Iterable[Any], refusals: list[_Refusal]) -> list[_Line]:
+    lines = []
+    for item in items:
+        try:
+            line = encode(item)
+        except DataError as error:
+            refusals.append((item, str(error)))
+        else:
+            if line is not None:
+                lines.append((item, line))
+    return lines
