@@ -19,7 +19,7 @@ from typing import Final
 
 from energy.errors import StoreError
 
-__all__ = ["Database", "Schema", "explain"]
+__all__ = ["Database", "Schema", "explain", "locked"]
 
 _BUSY_S: Final = 5.0
 _WAL_PAGES: Final = 8000  # the same leaf pages are written again and again: check-pointing rarely writes them once
@@ -42,13 +42,11 @@ class Schema:
     """What a file must hold. `migrations[n]` are the statements that take it from version n to n + 1.
 
     `complete` adds, in the same transaction, what is derived from the program and carries no version.
-    `missing` tells a reader what the file lacks that this program reads; None when it lacks nothing.
     """
 
     name: str
     migrations: tuple[tuple[str, ...], ...]
     complete: Callable[[sqlite3.Connection], None] = lambda _: None
-    missing: Callable[[sqlite3.Connection], str | None] = lambda _: None
 
     @property
     def version(self) -> int:
@@ -101,15 +99,6 @@ class Database:
             except sqlite3.Error as error:
                 raise self._explained(error) from error
 
-    def vacuum(self) -> None:
-        """Gives free pages back to the disk; writers and readers wait meanwhile."""
-        with self._write_lock:
-            if self._writer is not None:
-                try:
-                    self._writer.execute("VACUUM")
-                except sqlite3.Error as error:
-                    raise self._explained(error) from error
-
     def close(self) -> None:
         """Closes every connection and lets another writer in. May be called again."""
         with self._idle_lock:
@@ -126,7 +115,7 @@ class Database:
     def _open_writer(self, exclusive: bool) -> None:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._lock(wait=not exclusive)
+            self._lock_file = _lock(self.path, self._schema.name, wait=not exclusive)
         except OSError as error:
             raise StoreError(
                 f"{self._schema.name} {self.path} cannot be opened: {error.strerror}", hint=_HINTS["SQLITE_CANTOPEN"]
@@ -197,11 +186,9 @@ class Database:
     def _check_readable(self, connection: sqlite3.Connection) -> None:
         version = _version(connection)
         self._refuse_newer(version)
-        older = version < self._schema.version
-        missing = f"schema version {self._schema.version}" if older else self._schema.missing(connection)
-        if missing and self._writer is None:
+        if version < self._schema.version and self._writer is None:
             raise StoreError(
-                f"{self._schema.name} {self.path} has no {missing} yet",
+                f"{self._schema.name} {self.path} has no schema version {self._schema.version} yet",
                 hint="start the collector of this version: it brings the file up to date",
             )
 
@@ -212,17 +199,6 @@ class Database:
                 return
         connection.close()
 
-    def _lock(self, *, wait: bool) -> None:
-        self._lock_file = os.open(f"{self.path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        try:
-            fcntl.flock(self._lock_file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            self._unlock()
-            raise StoreError(
-                f"{self._schema.name} {self.path} is being written by another process",
-                hint="one collector per file: stop the other one, or give this one a path of its own",
-            ) from error
-
     def _unlock(self) -> None:
         if self._lock_file is not None:
             os.close(self._lock_file)
@@ -230,6 +206,30 @@ class Database:
 
     def _explained(self, error: sqlite3.Error) -> StoreError:
         return explain(f"{self._schema.name} {self.path}", error)
+
+
+@contextmanager
+def locked(path: Path, name: str) -> Iterator[None]:
+    """Keeps every other writer of the file away. Raises StoreError when there is one."""
+    handle = _lock(path, name, wait=False)
+    try:
+        yield
+    finally:
+        os.close(handle)
+
+
+def _lock(path: Path, name: str, *, wait: bool) -> int:
+    """A handle that holds the lock as long as it is open."""
+    handle = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(handle)
+        raise StoreError(
+            f"{name} {path} is being written by another process",
+            hint="one collector per file: stop the other one, or give this one a path of its own",
+        ) from error
+    return handle
 
 
 def explain(subject: str, error: sqlite3.Error) -> StoreError:

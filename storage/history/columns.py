@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache, lru_cache
-from typing import Any, Final, NamedTuple
+from itertools import chain
+from operator import itemgetter
+from typing import Any, Final, NamedTuple, TypeVar
 from zlib import crc32
 
 import numpy as np
@@ -23,10 +25,15 @@ from storage.history import DeviceTags, Row
 
 __all__ = [
     "Packed",
+    "Shape",
+    "batch_of",
     "empty",
+    "joined",
     "merged",
     "names_of",
+    "numbers",
     "pack",
+    "rows_at",
     "rows_of",
     "schema_of",
     "sliced",
@@ -38,6 +45,9 @@ __all__ = [
 _BASE: Final = (("device", pa.int32()), ("t", pa.int64()), ("bad", pa.string()))
 # A role of a later version reads as unknown.
 _ROLES: Final[dict[str | None, Role]] = {role.value: role for role in Role}
+Shape = tuple[str, ...]
+"""The names of a reading's values, in their order."""
+_Rows = TypeVar("_Rows", pa.Table, pa.RecordBatch)
 _CODEC: Final = pa.Codec("zstd", compression_level=1)
 
 
@@ -71,66 +81,111 @@ def empty(names: Iterable[str] = ()) -> pa.Table:
     return schema_of(tuple(names)).empty_table()
 
 
-def pack(devices: Sequence[int], rows: Sequence[Row], shapes: Collection[tuple[str, ...]]) -> Packed:
-    """`rows` of the devices numbered `devices`; `shapes`: all orders of names that their values have.
+def batch_of(devices: Sequence[int], rows: Sequence[Row], shapes: Sequence[Shape]) -> pa.RecordBatch:
+    """`rows` of the devices numbered `devices` as columns; `shapes`: the names of each row's values, in their order.
 
     Raises DataError for a value of the wrong type.
     """
     names = names_of(frozenset(shapes))
     schema = schema_of(names)
-    times = [row.t for row in rows]
     try:
-        arrays = [
-            pa.array(devices, pa.int32()),
-            pa.array(times, pa.int64()),
-            pa.array([",".join(row.bad) if row.bad else None for row in rows], pa.string()),
-            *map(_packed, _columns(rows, names, shapes), schema.types[3:]),
+        columns = [
+            _numbers_of(array("i", devices), pa.int32()),
+            _numbers_of(array("q", [row.t for row in rows]), pa.int64()),
+            _bad([row.bad for row in rows]),
+            *_values(rows, shapes, names),
         ]
-    except (pa.ArrowInvalid, TypeError, OverflowError, UnicodeEncodeError) as error:
+    except (pa.ArrowInvalid, ValueError, TypeError, OverflowError, UnicodeEncodeError) as error:
         raise DataError(f"a reading has a value that cannot be stored: {error}") from error
-    message = pa.RecordBatch.from_arrays(arrays, schema=schema).serialize()
+    return pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
+def pack(batch: pa.RecordBatch) -> Packed:
+    """A commit of these readings, of which there is one at least."""
+    times = np.from_dlpack(batch.column(1))
+    message = batch.serialize()
     blob: bytes = _CODEC.compress(message, asbytes=True)
-    return Packed(min(times), max(times), len(rows), message.size, crc32(blob), blob)
+    return Packed(int(times.min()), int(times.max()), batch.num_rows, message.size, crc32(blob), blob)
 
 
 @lru_cache(maxsize=256)
-def names_of(shapes: frozenset[tuple[str, ...]]) -> tuple[str, ...]:
+def names_of(shapes: frozenset[Shape]) -> tuple[str, ...]:
     """The known quantities of all shapes, in their usual order."""
     told = {name for shape in shapes for name in shape}
     return tuple(name for name in QUANTITIES if name in told)
 
 
-def _columns(rows: Sequence[Row], names: Sequence[str], shapes: Collection[tuple[str, ...]]) -> list[Sequence[Any]]:
-    """The values of each of `names`; where a row has none, NaN, of a text None."""
-    if len(shapes) == 1:  # the usual case, at a third of the time
-        (shape,) = shapes
-        columns = dict(zip(shape, zip(*[row.values.values() for row in rows], strict=True), strict=True))
-        return [columns[name] for name in names]
-    values = [row.values for row in rows]
-    absent = {name: None if type_of(name) == pa.string() else math.nan for name in names}
-    return [[told.get(name, absent[name]) for told in values] for name in names]
+def _values(rows: Sequence[Row], shapes: Sequence[Shape], names: Sequence[str]) -> list[pa.Array]:
+    """The columns `names`; where a row has no value, NaN, of a text None."""
+    numeric = [name for name in names if type_of(name) != pa.string()]
+    matrix = np.full((len(numeric), len(rows)), math.nan)
+    for shape, at in _by_shape(shapes):
+        told = [rows[n].values for n in at]
+        held = [name for name in shape if name in numeric]
+        if held:
+            # In one pass: a reading's values are far apart in memory, and fetching them is most of what this costs.
+            found = _numbers_in(told, held, whole=len(held) == len(shape))
+            matrix[np.ix_([numeric.index(name) for name in held], at)] = found.reshape(-1, len(held)).T
+    columns = dict(zip(numeric, matrix, strict=True))
+    return [
+        pa.Array.from_buffers(pa.float64(), len(rows), [None, pa.py_buffer(columns[name])])
+        if name in columns
+        else pa.array([row.values.get(name) for row in rows], pa.string())
+        for name in names
+    ]
 
 
-def _packed(column: Sequence[Any], kind: pa.DataType) -> pa.Array:
-    if kind == pa.string():
-        return pa.array(column, kind)
-    numbers = array("d", column)  # half the time of pa.array
-    return pa.Array.from_buffers(kind, len(numbers), [None, pa.py_buffer(numbers)])
+def _by_shape(shapes: Sequence[Shape]) -> Iterable[tuple[Shape, Sequence[int]]]:
+    """The positions of each shape."""
+    if len(set(shapes)) == 1:
+        return [(shapes[0], range(len(shapes)))]
+    found: dict[Shape, list[int]] = {}
+    for n, shape in enumerate(shapes):
+        found.setdefault(shape, []).append(n)
+    return found.items()
 
 
-def unpack(schema: pa.Schema, size: int, crc: int, blob: bytes) -> pa.Table:
-    """The readings of one commit as they were written. NaN reads as null. Raises DataError."""
+def _numbers_in(told: Sequence[Mapping[str, Any]], names: Sequence[str], *, whole: bool) -> np.ndarray[Any, Any]:
+    """The values `names` of each, one after the other; `whole`: these are all it has, in this order."""
+    parts: Iterable[Iterable[Any]]
+    if whole:
+        parts = [values.values() for values in told]
+    elif len(names) == 1:
+        parts = [(values[names[0]],) for values in told]
+    else:
+        parts = map(itemgetter(*names), told)
+    return np.array(array("d", chain.from_iterable(parts)))
+
+
+def _bad(unknown: Sequence[tuple[str, ...]]) -> pa.Array:
+    if not any(unknown):
+        return pa.nulls(len(unknown), pa.string())
+    return pa.array([",".join(names) or None for names in unknown], pa.string())
+
+
+def _numbers_of(values: array[int], kind: pa.DataType) -> pa.Array:
+    return pa.Array.from_buffers(kind, len(values), [None, pa.py_buffer(values)])
+
+
+def unpack(schema: pa.Schema, size: int, crc: int, blob: bytes) -> pa.RecordBatch:
+    """The readings of one commit as they were written: what is not there is NaN (`joined` makes it null). Raises DataError."""
     if crc32(blob) != crc:
         raise DataError("a commit is not as it was written")
-    batch = pa.ipc.read_record_batch(_CODEC.decompress(blob, decompressed_size=size), schema)
-    table = pa.Table.from_batches([batch])
-    for index, field in enumerate(schema):
+    return pa.ipc.read_record_batch(_CODEC.decompress(blob, decompressed_size=size), schema)
+
+
+def joined(batches: Sequence[pa.RecordBatch]) -> pa.Table:
+    """Commits below each other. Numbers that are not finite become null."""
+    tables = [pa.Table.from_batches([batch]) for batch in batches]
+    if not tables:
+        return empty()
+    table = pa.concat_tables(tables, promote_options="default").combine_chunks()
+    for index, field in enumerate(table.schema):
         if pa.types.is_floating(field.type):
-            finite = pc.is_finite(table.column(index))
+            column = table.column(index)
+            finite = pc.is_finite(column)
             if not pc.all(finite, skip_nulls=True, min_count=0).as_py():
-                table = table.set_column(
-                    index, field, pc.if_else(finite, table.column(index), pa.scalar(None, field.type))
-                )
+                table = table.set_column(index, field, pc.if_else(finite, column, pa.scalar(None, field.type)))
     return table
 
 
@@ -140,12 +195,12 @@ def merged(parts: Sequence[pa.Table]) -> pa.Table:
     if not parts:
         return empty()
     table = pa.concat_tables(parts, promote_options="default").combine_chunks() if len(parts) > 1 else parts[0]
-    device, t = _numbers(table, "device"), _numbers(table, "t")
+    device, t = numbers(table, "device"), numbers(table, "t")
     follows = (device[1:] > device[:-1]) | ((device[1:] == device[:-1]) & (t[1:] > t[:-1]))
     if follows.all():
         return table
     order = np.lexsort((t, device))  # stable: what was written later comes later
-    table = table.take(pa.array(order))
+    table = rows_at(table, order)
     device, t = device[order], t[order]
     fresh = np.append(True, (device[1:] != device[:-1]) | (t[1:] != t[:-1]))
     return table if fresh.all() else _newest_values(table, np.cumsum(fresh) - 1)
@@ -164,8 +219,8 @@ def _newest_values(table: pa.Table, group: np.ndarray[Any, Any]) -> pa.Table:
 
 def sliced(table: pa.Table, device: int, start: int, end: int) -> pa.Table:
     """The readings of one device in [start, end), of a table by (device, t)."""
-    numbers, t = _numbers(table, "device"), _numbers(table, "t")
-    low, high = np.searchsorted(numbers, [device, device + 1])
+    devices, t = numbers(table, "device"), numbers(table, "t")
+    low, high = np.searchsorted(devices, [device, device + 1])
     first, last = np.searchsorted(t[low:high], [start, end])
     return table.slice(int(low + first), int(last - first))
 
@@ -192,6 +247,17 @@ def _still_bad(unknown: str | None, told: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(name for name in unknown.split(",") if name not in told) if unknown else ()
 
 
-def _numbers(table: pa.Table, name: str) -> np.ndarray[Any, np.dtype[np.int64]]:
-    numbers: np.ndarray[Any, np.dtype[np.int64]] = table.column(name).to_numpy()
-    return numbers
+def numbers(table: pa.Table, name: str) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """A column without nulls. Not by pyarrow's `to_numpy`, which imports pandas where there is one: half a second."""
+    column = table.column(name)
+    if column.num_chunks == 0:
+        return np.empty(0, np.int64)
+    array = column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+    return np.from_dlpack(array)  # type: ignore[return-value]
+
+
+def rows_at(table: _Rows, positions: np.ndarray[Any, np.dtype[np.int64]]) -> _Rows:
+    """The rows at these positions."""
+    buffer = pa.py_buffer(np.ascontiguousarray(positions))  # not pa.array: see `numbers`
+    found: _Rows = table.take(pa.Array.from_buffers(pa.int64(), len(positions), [None, buffer]))
+    return found

@@ -21,7 +21,8 @@ import pyarrow as pa
 from energy.errors import StoreError
 from storage.history import DeviceTags
 from storage.history.columns import merged
-from storage.history.last import device_tags, keep_last, newest
+from storage.history.devices import device_tags
+from storage.history.last import LastWriter
 from storage.history.segments import DAY_MS, Segment, SegmentFiles
 from storage.history.tail import Snapshot, Tail, segments_of
 from storage.sqlite import Database
@@ -50,10 +51,11 @@ class Limits:
 class Sealer:
     """The steps. `step` is called by one thread at a time."""
 
-    def __init__(self, database: Database, files: SegmentFiles, tail: Tail, limits: Limits) -> None:
+    def __init__(self, database: Database, files: SegmentFiles, tail: Tail, last: LastWriter, limits: Limits) -> None:
         self._database = database
         self._files = files
         self._tail = tail
+        self._last = last
         self._limits = limits
         self._sealed_ms: int | None = None
 
@@ -149,7 +151,7 @@ class Sealer:
         ]
         with self._database.write() as connection:
             connection.executemany(ADD_SEGMENT, map(astuple, written))
-            keep_last(connection, newest([table]), tags)
+            self._last.note(connection)  # it may lean on commits that will be deleted
             connection.executemany(
                 "INSERT INTO unreadable SELECT * FROM log WHERE id = ?", [(n,) for n in snapshot.unreadable]
             )

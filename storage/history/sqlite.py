@@ -12,7 +12,6 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -21,87 +20,21 @@ import pyarrow as pa
 from energy.errors import DataError
 from energy.quantities import QUANTITIES, Quality
 from storage.history import DeviceQuarter, DeviceTags, Known, Period, Row, Series, SiteQuarter, Total
-from storage.history.columns import empty, merged, names_of, pack, rows_of, schema_of, sliced, tags_of
-from storage.history.last import LastReadings
-from storage.history.moving import has_old_readings, move_old_readings
+from storage.history.columns import batch_of, empty, merged, names_of, pack, rows_of, schema_of, sliced, tags_of
+from storage.history.devices import KnownDevices
+from storage.history.last import LastReadings, LastWriter
+from storage.history.moving import move_version_1
 from storage.history.reading import nearest, raw_series, stepped_series
+from storage.history.schema import SCHEMA
 from storage.history.sealer import Limits, Sealer
 from storage.history.segments import SegmentFiles, segments_folder
 from storage.history.tail import Snapshot, Tail
-from storage.sqlite import Database, Schema
+from storage.sqlite import Database
 
 __all__ = ["SqliteHistory"]
 
 _Found = TypeVar("_Found")
 
-_MIGRATIONS: Final = (
-    (
-        (
-            "CREATE TABLE device (id INTEGER PRIMARY KEY, community TEXT NOT NULL, site TEXT NOT NULL,"
-            " device TEXT NOT NULL UNIQUE, role TEXT)"
-        ),
-        (
-            "CREATE TABLE device_quantity (device INTEGER NOT NULL, quantity TEXT NOT NULL,"
-            " PRIMARY KEY (device, quantity)) WITHOUT ROWID"
-        ),
-        (
-            "CREATE TABLE reading (device INTEGER NOT NULL, t INTEGER NOT NULL, bad TEXT,"
-            " PRIMARY KEY (device, t)) WITHOUT ROWID"
-        ),
-        (
-            "CREATE TABLE device_quarter (device INTEGER NOT NULL, start INTEGER NOT NULL, import_wh REAL, export_wh REAL,"
-            " quality TEXT NOT NULL, PRIMARY KEY (device, start)) WITHOUT ROWID"
-        ),
-        (
-            "CREATE TABLE site_quarter (site TEXT NOT NULL, start INTEGER NOT NULL, community TEXT NOT NULL, pv_wh REAL,"
-            " import_wh REAL, export_wh REAL, charge_wh REAL, discharge_wh REAL, consumption_wh REAL,"
-            " quality TEXT NOT NULL, PRIMARY KEY (site, start)) WITHOUT ROWID"
-        ),
-    ),
-    (
-        "CREATE TABLE layout (id INTEGER PRIMARY KEY, schema BLOB NOT NULL)",
-        # AUTOINCREMENT: the number of a commit that was sealed and deleted never comes again.
-        (
-            "CREATE TABLE log (id INTEGER PRIMARY KEY AUTOINCREMENT, layout INTEGER NOT NULL, t_min INTEGER NOT NULL,"
-            " t_max INTEGER NOT NULL, rows INTEGER NOT NULL, size INTEGER NOT NULL, crc INTEGER NOT NULL,"
-            " blob BLOB NOT NULL)"
-        ),
-        (
-            "CREATE TABLE unreadable (id INTEGER PRIMARY KEY, layout INTEGER NOT NULL, t_min INTEGER NOT NULL,"
-            " t_max INTEGER NOT NULL, rows INTEGER NOT NULL, size INTEGER NOT NULL, crc INTEGER NOT NULL,"
-            " blob BLOB NOT NULL)"
-        ),
-        "CREATE TABLE sealed (upto INTEGER NOT NULL)",
-        "INSERT INTO sealed VALUES (0)",
-        (
-            "CREATE TABLE segment (file TEXT PRIMARY KEY, position INTEGER NOT NULL, day INTEGER NOT NULL,"
-            " t_min INTEGER NOT NULL, t_max INTEGER NOT NULL, rows INTEGER NOT NULL, bytes INTEGER NOT NULL,"
-            " damaged INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID"
-        ),
-        "CREATE TABLE doomed (file TEXT PRIMARY KEY) WITHOUT ROWID",
-        "CREATE TABLE last (device INTEGER PRIMARY KEY, t INTEGER NOT NULL, bad TEXT NOT NULL, told TEXT NOT NULL)",
-    ),
-    (
-        "ALTER TABLE device_quarter ADD COLUMN told TEXT NOT NULL DEFAULT '{}'",
-        (
-            "CREATE TABLE total (period TEXT NOT NULL, site TEXT NOT NULL, device TEXT NOT NULL, start INTEGER NOT NULL,"
-            " end INTEGER NOT NULL, community TEXT NOT NULL, quality TEXT NOT NULL, known TEXT NOT NULL,"
-            " last TEXT NOT NULL, PRIMARY KEY (period, site, device, start)) WITHOUT ROWID"
-        ),
-    ),
-)
-
-
-def _not_moved(connection: sqlite3.Connection) -> str | None:
-    return "readings in files of days (they are being moved)" if has_old_readings(connection) else None
-
-
-_SCHEMA: Final = Schema("history", _MIGRATIONS, missing=_not_moved)
-
-_UPSERT_DEVICE: Final = (
-    "INSERT INTO device (community, site, device, role) VALUES (?, ?, ?, ?) ON CONFLICT (device) DO UPDATE SET"
-    " community = excluded.community, site = excluded.site, role = coalesce(excluded.role, role) RETURNING id"
-)
 _OF_DEVICE: Final = "device = (SELECT id FROM device WHERE device = ?)"
 _TOTALS: Final = (
     "SELECT community, site, device, start, end, quality, known, last FROM total"
@@ -111,13 +44,6 @@ _QUALITIES: Final = {str(quality): quality for quality in Quality}
 _SURE: Final = 3  # a file may be merged away between naming and opening it; then the next look names its successor
 
 
-@dataclass(slots=True)
-class _KnownDevice:
-    id: int
-    tags: DeviceTags
-    shapes: set[tuple[str, ...]] = field(default_factory=set)
-
-
 class SqliteHistory:
     """`History` in the file `path` and a folder beside it. One writer; `read_only` gives a reader.
 
@@ -125,17 +51,19 @@ class SqliteHistory:
     """
 
     def __init__(self, path: Path, *, read_only: bool = False, limits: Limits | None = None) -> None:
-        self._database = Database(path, _SCHEMA, read_only=read_only, exclusive=True)
         self._files = SegmentFiles(segments_folder(path))
+        if not read_only:
+            move_version_1(path, SCHEMA, self._files)
+        self._database = Database(path, SCHEMA, read_only=read_only, exclusive=True)
         self._tail = Tail()
-        self._sealer = Sealer(self._database, self._files, self._tail, limits or Limits())
+        self._last_note = LastWriter()
+        self._sealer = Sealer(self._database, self._files, self._tail, self._last_note, limits or Limits())
         self._last = LastReadings()
-        self._known: dict[str, _KnownDevice] = {}
+        self._devices = KnownDevices()
         self._layouts: dict[tuple[str, ...], int] = {}
         self._known_lock = threading.Lock()
         if not read_only:
             try:
-                move_old_readings(self._database, self._files)
                 self._sealer.tidy()
             except BaseException:
                 self._database.close()
@@ -145,26 +73,24 @@ class SqliteHistory:
         rows = [row for row in rows if row.values or row.bad]
         if not rows:
             return
+        shapes = [tuple(row.values) for row in rows]
         with self._writing() as connection:
-            numbers, shapes = self._identify(connection, rows)
-            packed = pack(numbers, rows, shapes)
-            connection.execute(
+            numbers = self._devices.numbered(connection, [row.tags for row in rows])
+            self._devices.learn(connection, numbers, shapes)
+            batch = batch_of(numbers, rows, shapes)
+            cursor = connection.execute(
                 "INSERT INTO log (layout, t_min, t_max, rows, size, crc, blob) VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (self._layout(connection, names_of(frozenset(shapes))), *packed),
+                (self._layout(connection, names_of(frozenset(shapes))), *pack(batch)),
             )
+            assert cursor.lastrowid is not None
+            self._last_note.add(connection, cursor.lastrowid, batch)
 
     def write_quarters(self, devices: Sequence[DeviceQuarter], sites: Sequence[SiteQuarter]) -> None:
         with self._writing() as connection:
+            numbers = self._devices.numbered(connection, [q.tags for q in devices])
             of_devices = [
-                (
-                    self._device(connection, q.tags).id,
-                    q.start,
-                    q.import_wh,
-                    q.export_wh,
-                    q.quality,
-                    json.dumps(q.values),
-                )
-                for q in devices
+                (number, q.start, q.import_wh, q.export_wh, q.quality, json.dumps(q.values))
+                for number, q in zip(numbers, devices, strict=True)
             ]
             connection.executemany("INSERT OR REPLACE INTO device_quarter VALUES (?, ?, ?, ?, ?, ?)", of_devices)
             connection.executemany(
@@ -217,8 +143,7 @@ class SqliteHistory:
 
     def last(self, devices: Iterable[str] | None = None) -> dict[str, Row]:
         with self._database.read() as connection:
-            snapshot = self._tail.snapshot(connection)
-            rows = self._last.rows(connection, snapshot)
+            rows = self._last.rows(connection)
         if devices is None:
             return dict(rows)
         return {device: rows[device] for device in devices if device in rows}
@@ -283,7 +208,8 @@ class SqliteHistory:
                 with self._database.write() as connection:
                     yield connection
             except BaseException:
-                self._known.clear()
+                self._devices.forget()
+                self._last_note.forget()
                 self._layouts.clear()
                 raise
 
@@ -340,22 +266,6 @@ class SqliteHistory:
         self._files.missing(Path(gone.filename).name)
         return look(self._snapshot())
 
-    def _identify(self, connection: sqlite3.Connection, rows: Sequence[Row]) -> tuple[list[int], set[tuple[str, ...]]]:
-        """The number of each row's device, and the orders of names that values come in."""
-        numbers = []
-        shapes = set()
-        known_devices = self._known
-        for row in rows:
-            known = known_devices.get(row.tags.device)
-            if known is None or (known.tags is not row.tags and known.tags != row.tags):
-                known = self._device(connection, row.tags)
-            shape = tuple(row.values)
-            if shape not in known.shapes:
-                self._learn(connection, known, shape)
-            shapes.add(shape)
-            numbers.append(known.id)
-        return numbers, shapes
-
     def _layout(self, connection: sqlite3.Connection, names: tuple[str, ...]) -> int:
         """The number of the columns `names`."""
         if names not in self._layouts:
@@ -366,25 +276,6 @@ class SqliteHistory:
             )
             self._layouts[names] = found[0]
         return self._layouts[names]
-
-    def _device(self, connection: sqlite3.Connection, tags: DeviceTags) -> _KnownDevice:
-        known = self._known.get(tags.device)
-        if known is not None and (known.tags is tags or known.tags == tags):
-            return known
-        device_id: int = connection.execute(
-            _UPSERT_DEVICE, (tags.community, tags.site, tags.device, tags.role)
-        ).fetchall()[0][0]
-        known = _KnownDevice(device_id, tags)
-        self._known[tags.device] = known
-        return known
-
-    @staticmethod
-    def _learn(connection: sqlite3.Connection, known: _KnownDevice, shape: tuple[str, ...]) -> None:
-        connection.executemany(
-            "INSERT OR IGNORE INTO device_quantity VALUES (?, ?)",
-            [(known.id, name) for name in shape if name in QUANTITIES],
-        )
-        known.shapes.add(shape)
 
 
 def _site_record(quarter: SiteQuarter) -> tuple[Any, ...]:

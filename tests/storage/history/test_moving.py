@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,9 +13,11 @@ import pytest
 from energy.errors import StoreError
 from energy.quantities import Quality, Role
 from storage.history import DeviceQuarter, DeviceTags, Row, moving
-from storage.history.segments import DAY_MS
+from storage.history.segments import DAY_MS, SegmentFiles
 from storage.history.sqlite import SqliteHistory
+from storage.sqlite import locked
 
+ROOT = Path(__file__).parents[3]
 T = 1_750_000_000_000 // DAY_MS * DAY_MS
 PV = DeviceTags("ixelles", "hall", "hall/pv", Role.PV)
 GRID = DeviceTags("ixelles", "hall", "hall/grid", Role.GRID)
@@ -38,6 +43,15 @@ INSERT INTO device VALUES (1, 'ixelles', 'hall', 'hall/pv', 'pv'), (2, 'ixelles'
 INSERT INTO device_quantity VALUES (1, 'power_w'), (1, 'state'), (2, 'energy_import_wh');
 INSERT INTO device_quarter VALUES (1, 0, 1.5, NULL, 'estimated');
 PRAGMA user_version = 1;
+"""
+
+# What version 3 had instead of today's tables, with a reading of each device that is sealed.
+VERSION_3 = """
+DROP TABLE last_note;
+CREATE TABLE last (device INTEGER PRIMARY KEY, t INTEGER NOT NULL, bad TEXT NOT NULL, told TEXT NOT NULL);
+INSERT INTO device VALUES (2, 'ixelles', 'hall', 'hall/grid', 'grid');
+INSERT INTO last VALUES (1, 1, '[]', '{}'), (2, 1749945600009, '["soc_pct"]', '{"power_w": -1.5, "state": "on"}');
+PRAGMA user_version = 3;
 """
 
 
@@ -76,30 +90,37 @@ def test_a_file_of_version_1_is_moved_at_the_start_of_the_writer(path):
 
 def test_a_reader_waits_until_everything_is_moved(path):
     reader = SqliteHistory(path, read_only=True)
-    with pytest.raises(StoreError, match="has no schema version 3 yet"):
+    with pytest.raises(StoreError, match="has no schema version"):
         reader.check()
     SqliteHistory(path).close()
     assert_all_is_there(reader)
     reader.close()
 
 
-@pytest.mark.parametrize("days", [0, 1, 2])
-def test_a_move_that_was_interrupted_goes_on_at_the_next_start(path, monkeypatch, days):
-    done = 0
-    real = moving.keep_last
+def content(path: Path) -> list[str]:
+    with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
+        return list(connection.iterdump())
 
-    def interrupted(*args):
+
+@pytest.mark.parametrize("days", [0, 1, 2])
+def test_a_move_that_fails_leaves_the_old_file_as_it_was_and_begins_anew_at_the_next_start(path, monkeypatch, days):
+    old = content(path)
+    done = 0
+    real = moving.newest
+
+    def interrupted(parts):
         nonlocal done
         done += 1
         if done > days:
             raise StoreError("the disk went away")
-        real(*args)
+        return real(parts)
 
-    monkeypatch.setattr(moving, "keep_last", interrupted)
+    monkeypatch.setattr(moving, "newest", interrupted)
     with pytest.raises(StoreError, match="went away"):
         SqliteHistory(path)
+    assert content(path) == old
     reader = SqliteHistory(path, read_only=True)
-    with pytest.raises(StoreError, match="being moved") as caught:
+    with pytest.raises(StoreError, match="has no schema version") as caught:
         reader.check()
     assert "brings the file up to date" in caught.value.hint
     monkeypatch.undo()
@@ -107,4 +128,65 @@ def test_a_move_that_was_interrupted_goes_on_at_the_next_start(path, monkeypatch
     assert_all_is_there(history)
     assert_all_is_there(reader)
     reader.close()
+    history.close()
+    assert sorted(file.name for file in path.parent.glob("history.db*")) == ["history.db", "history.db.lock"]
+
+
+KILLED = """
+import os, sys
+from pathlib import Path
+from storage.history import moving
+from storage.history.sqlite import SqliteHistory
+from storage.sqlite import locked
+
+def die(*_):
+    os._exit(9)
+
+setattr(moving, sys.argv[2], die)
+SqliteHistory(Path(sys.argv[1]))
+"""
+
+
+@pytest.mark.parametrize("point", ["newest", "_put_in_place"])
+def test_a_move_that_is_killed_leaves_the_old_file_as_it_was(path, point):
+    old = content(path)
+    killed = subprocess.run([sys.executable, "-c", KILLED, str(path), point], cwd=ROOT, check=False, timeout=60)
+    assert killed.returncode == 9
+    assert content(path) == old
+    history = SqliteHistory(path)
+    assert_all_is_there(history)
+    history.close()
+
+
+def test_a_day_that_does_not_read_back_as_it_was_written_stops_the_move(path, monkeypatch):
+    old = content(path)
+    real = SegmentFiles.devices
+
+    def spoilt(*args):
+        table = real(*args)
+        return table.slice(0, table.num_rows - 1)
+
+    monkeypatch.setattr(SegmentFiles, "devices", spoilt)
+    with pytest.raises(StoreError, match="does not hold what was written; the old file stays"):
+        SqliteHistory(path)
+    assert content(path) == old
+
+
+def test_nothing_is_moved_while_an_older_collector_writes(path):
+    with locked(path, "history"), pytest.raises(StoreError, match="being written by another process"):
+        SqliteHistory(path)
+
+
+def test_the_last_readings_of_versions_2_and_3_are_kept(tmp_path):
+    path = tmp_path / "history.db"
+    history = SqliteHistory(path)
+    history.write([Row(PV, T + 5, {"power_w": 3.0})])
+    history.close()
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.executescript(VERSION_3)
+    history = SqliteHistory(path)
+    assert history.last() == {
+        PV.device: Row(PV, T + 5, {"power_w": 3.0}),
+        GRID.device: Row(GRID, T + 9, {"power_w": -1.5, "state": "on"}, ("soc_pct",)),
+    }
     history.close()

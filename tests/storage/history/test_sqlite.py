@@ -76,7 +76,7 @@ def test_a_reader_of_an_empty_file_waits_for_the_writer_to_lay_it_out(path):
     path.parent.mkdir()
     path.touch()
     reader = SqliteHistory(path, read_only=True)
-    with pytest.raises(StoreError, match="has no schema version 3 yet"):
+    with pytest.raises(StoreError, match="has no schema version"):
         reader.check()
     writer = SqliteHistory(path)
     reader.check()
@@ -159,7 +159,7 @@ def test_a_file_of_a_newer_version_is_refused(path, read_only):
     with sqlite3.connect(path) as connection:
         connection.execute("PRAGMA user_version = 99")
     connection.close()
-    with pytest.raises(StoreError, match="schema version 99, this program knows up to 3") as caught:
+    with pytest.raises(StoreError, match="schema version 99, this program knows up to") as caught:
         SqliteHistory(path, read_only=read_only).check()
     assert "newer commonwatt" in caught.value.hint
 
