@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, NamedTuple, Protocol
 
+import msgspec
+
 from energy.errors import DataError
 from energy.quantities import Quality, Role
 
@@ -55,8 +57,7 @@ class Row:
     bad: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class DeviceQuarter:
+class DeviceQuarter(msgspec.Struct, frozen=True):
     """Energy of one device in the quarter-hour starting at `start` (ms UTC), seen from the site's AC bus; None: unknown.
 
     `values`: its readings in that quarter-hour, gauges as mean, counters and texts as the last; what nobody told is left out.
@@ -67,11 +68,10 @@ class DeviceQuarter:
     import_wh: float | None
     export_wh: float | None
     quality: Quality
-    values: dict[str, float | str] = field(default_factory=dict)
+    values: dict[str, float | str] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class SiteQuarter:
+class SiteQuarter(msgspec.Struct, frozen=True, gc=False):
     """Energy of one site in the quarter-hour starting at `start` (ms UTC), Wh, all >= 0; None: unknown.
 
     consumption = import - export + pv + discharge - charge

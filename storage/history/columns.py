@@ -26,6 +26,7 @@ from storage.history import DeviceTags, Row
 __all__ = [
     "Packed",
     "Shape",
+    "arrow",
     "batch_of",
     "empty",
     "joined",
@@ -258,6 +259,10 @@ def numbers(table: pa.Table, name: str) -> np.ndarray[Any, np.dtype[np.int64]]:
 
 def rows_at(table: _Rows, positions: np.ndarray[Any, np.dtype[np.int64]]) -> _Rows:
     """The rows at these positions."""
-    buffer = pa.py_buffer(np.ascontiguousarray(positions))  # not pa.array: see `numbers`
-    found: _Rows = table.take(pa.Array.from_buffers(pa.int64(), len(positions), [None, buffer]))
+    found: _Rows = table.take(arrow(positions))
     return found
+
+
+def arrow(values: np.ndarray[Any, np.dtype[np.int64]]) -> pa.Array:
+    """A column of whole numbers. Not by `pa.array`: see `numbers`."""
+    return pa.Array.from_buffers(pa.int64(), len(values), [None, pa.py_buffer(np.ascontiguousarray(values, np.int64))])

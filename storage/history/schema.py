@@ -68,6 +68,15 @@ _MIGRATIONS: Final = (
     (
         # One row at most: Arrow's stream format, compressed; see last.py.
         "CREATE TABLE last_note (upto INTEGER NOT NULL, crc INTEGER NOT NULL, blob BLOB NOT NULL)",
+        # Months in UTC, `month` their start; see quarters.py.
+        (
+            "CREATE TABLE site_month (site TEXT NOT NULL, month INTEGER NOT NULL, crc INTEGER NOT NULL,"
+            " blob BLOB NOT NULL, PRIMARY KEY (site, month))"
+        ),
+        (
+            "CREATE TABLE device_month (device INTEGER NOT NULL, month INTEGER NOT NULL, crc INTEGER NOT NULL,"
+            " blob BLOB NOT NULL, PRIMARY KEY (device, month))"
+        ),
     ),
 )
 

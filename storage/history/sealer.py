@@ -23,6 +23,7 @@ from storage.history import DeviceTags
 from storage.history.columns import merged
 from storage.history.devices import device_tags
 from storage.history.last import LastWriter
+from storage.history.quarters import pack_a_month
 from storage.history.segments import DAY_MS, Segment, SegmentFiles
 from storage.history.tail import Snapshot, Tail, segments_of
 from storage.sqlite import Database
@@ -46,6 +47,7 @@ class Limits:
     files_a_day: int = 8
     quiet_ms: int = 6 * 3_600_000  # a day that ended this long ago gets one file
     raw_days: int | None = 90
+    quarters_ms: int = 86_400_000  # quarter-hours older than this are packed by month, once a day
 
 
 class Sealer:
@@ -58,6 +60,7 @@ class Sealer:
         self._last = last
         self._limits = limits
         self._sealed_ms: int | None = None
+        self._packed_before: int | None = None
 
     def kept_since(self, now_ms: int) -> int:
         """Readings before this instant may be retired."""
@@ -86,6 +89,7 @@ class Sealer:
                 or self._seal(now_ms)
                 or self._merge_a_day(now_ms)
                 or self._retire(now_ms)
+                or self._pack_quarters(now_ms)
             )
         except FileNotFoundError as error:  # nobody but this thread takes files away
             self._files.missing(Path(error.filename).name)
@@ -223,6 +227,16 @@ class Sealer:
             with self._database.write() as connection:
                 _doom(connection, due)
         return bool(due)
+
+    def _pack_quarters(self, now_ms: int) -> bool:
+        before = (now_ms - self._limits.quarters_ms) // DAY_MS * DAY_MS
+        if before == self._packed_before:
+            return False
+        with self._database.write() as connection:
+            if pack_a_month(connection, before):
+                return True
+        self._packed_before = before
+        return False
 
 
 def _doom(connection: sqlite3.Connection, segments: Sequence[Segment]) -> None:

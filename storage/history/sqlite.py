@@ -24,6 +24,7 @@ from storage.history.columns import batch_of, empty, merged, names_of, pack, row
 from storage.history.devices import KnownDevices
 from storage.history.last import LastReadings, LastWriter
 from storage.history.moving import move_version_1
+from storage.history.quarters import read_device_quarters, read_site_quarters, write_quarters
 from storage.history.reading import nearest, raw_series, stepped_series
 from storage.history.schema import SCHEMA
 from storage.history.sealer import Limits, Sealer
@@ -35,6 +36,7 @@ __all__ = ["SqliteHistory"]
 
 _Found = TypeVar("_Found")
 
+_ONE_DEVICE: Final = "SELECT id, community, site, device, role FROM device WHERE device = ?"
 _OF_DEVICE: Final = "device = (SELECT id FROM device WHERE device = ?)"
 _TOTALS: Final = (
     "SELECT community, site, device, start, end, quality, known, last FROM total"
@@ -88,14 +90,7 @@ class SqliteHistory:
     def write_quarters(self, devices: Sequence[DeviceQuarter], sites: Sequence[SiteQuarter]) -> None:
         with self._writing() as connection:
             numbers = self._devices.numbered(connection, [q.tags for q in devices])
-            of_devices = [
-                (number, q.start, q.import_wh, q.export_wh, q.quality, json.dumps(q.values))
-                for number, q in zip(numbers, devices, strict=True)
-            ]
-            connection.executemany("INSERT OR REPLACE INTO device_quarter VALUES (?, ?, ?, ?, ?, ?)", of_devices)
-            connection.executemany(
-                "INSERT OR REPLACE INTO site_quarter VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", map(_site_record, sites)
-            )
+            write_quarters(connection, zip(numbers, devices, strict=True), sites)
 
     def write_totals(self, period: Period, totals: Sequence[Total]) -> None:
         records = [
@@ -154,25 +149,16 @@ class SqliteHistory:
         ]
 
     def device_quarters(self, device: str, start: int, end: int) -> list[DeviceQuarter]:
-        found = self._select(
-            "SELECT d.community, d.site, d.device, d.role, q.start, q.import_wh, q.export_wh, q.quality,"
-            " q.told FROM device d JOIN device_quarter q ON q.device = d.id"
-            " WHERE d.device = ? AND q.start >= ? AND q.start < ? ORDER BY q.start",
-            (device, start, end),
-        )
-        return [
-            DeviceQuarter(tags_of(*tags), start, import_wh, export_wh, _QUALITIES[quality], json.loads(told))
-            for *tags, start, import_wh, export_wh, quality, told in found
-        ]
+        with self._database.read() as connection, _one_instant(connection):
+            found = connection.execute(_ONE_DEVICE, (device,)).fetchone()
+            if found is None:
+                return []
+            number, *tags = found
+            return read_device_quarters(connection, number, tags_of(*tags), start, end)
 
     def site_quarters(self, sites: Sequence[str], start: int, end: int) -> list[SiteQuarter]:
-        found = self._select(
-            "SELECT community, site, start, pv_wh, import_wh, export_wh, charge_wh, discharge_wh, consumption_wh,"
-            " quality FROM site_quarter WHERE site IN (SELECT value FROM json_each(?)) AND start >= ? AND start < ?"
-            " ORDER BY start, site",
-            (json.dumps(list(sites)), start, end),
-        )
-        return [SiteQuarter(*(*energies, _QUALITIES[quality])) for *energies, quality in found]
+        with self._database.read() as connection, _one_instant(connection):
+            return read_site_quarters(connection, sites, start, end)
 
     def device_totals(self, period: Period, device: str, start: int, end: int) -> list[Total]:
         found = self._select(
@@ -223,7 +209,7 @@ class SqliteHistory:
 
     def _tags_of(self, device: str) -> dict[int, DeviceTags]:
         """The device under its number; empty when it never wrote."""
-        found = self._select("SELECT id, community, site, device, role FROM device WHERE device = ?", (device,))
+        found = self._select(_ONE_DEVICE, (device,))
         return {number: tags_of(*rest) for number, *rest in found}
 
     def _table(
@@ -278,19 +264,14 @@ class SqliteHistory:
         return self._layouts[names]
 
 
-def _site_record(quarter: SiteQuarter) -> tuple[Any, ...]:
-    return (
-        quarter.site,
-        quarter.start,
-        quarter.community,
-        quarter.pv_wh,
-        quarter.import_wh,
-        quarter.export_wh,
-        quarter.charge_wh,
-        quarter.discharge_wh,
-        quarter.consumption_wh,
-        quarter.quality,
-    )
+@contextmanager
+def _one_instant(connection: sqlite3.Connection) -> Iterator[None]:
+    """All that is read meanwhile is of one instant."""
+    connection.execute("BEGIN")
+    try:
+        yield
+    finally:
+        connection.execute("COMMIT")
 
 
 def _total(community: str, site: str, device: str, start: int, end: int, quality: str, known: str, last: str) -> Total:

@@ -17,16 +17,25 @@ INFLUX_VERSIONS = [
     pytest.param(2, marks=pytest.mark.influxdb, id="influxdb2"),
 ]
 STORES = [pytest.param("log", id="embedded"), pytest.param("sealed", id="embedded-sealed"), *INFLUX_VERSIONS]
-AT_ONCE = Limits(seal_rows=1, files_a_day=4, raw_days=None)
+AT_ONCE = Limits(seal_rows=1, files_a_day=4, raw_days=None, quarters_ms=0)
+DAY_MS = 86_400_000
 
 
 class SealedHistory(SqliteHistory):
-    """Everything is sealed as soon as it is written; days are merged again and again."""
+    """Everything is sealed or packed as soon as it is written; days are merged again and again."""
+
+    now_ms = 2**42
 
     def write(self, rows) -> None:
         super().write(rows)
         now_ms = max((row.t for row in rows), default=0)
         while self.maintain(now_ms):
+            pass
+
+    def write_quarters(self, devices, sites) -> None:
+        super().write_quarters(devices, sites)
+        self.now_ms += DAY_MS
+        while self.maintain(self.now_ms):
             pass
 
 

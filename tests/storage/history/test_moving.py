@@ -47,7 +47,7 @@ PRAGMA user_version = 1;
 
 # What version 3 had instead of today's tables, with a reading of each device that is sealed.
 VERSION_3 = """
-DROP TABLE last_note;
+DROP TABLE last_note; DROP TABLE site_month; DROP TABLE device_month;
 CREATE TABLE last (device INTEGER PRIMARY KEY, t INTEGER NOT NULL, bad TEXT NOT NULL, told TEXT NOT NULL);
 INSERT INTO device VALUES (2, 'ixelles', 'hall', 'hall/grid', 'grid');
 INSERT INTO last VALUES (1, 1, '[]', '{}'), (2, 1749945600009, '["soc_pct"]', '{"power_w": -1.5, "state": "on"}');

@@ -1,0 +1,239 @@
+"""Quarter-hours of the embedded store: as they are written a table row each, later a month of one owner in one blob.
+
+A blob is Arrow's stream format with zstd: `gap` (ms since the row before, of the first since the month's start), the
+columns of the table, and for a device the quantities told. A year of one site is twelve blobs instead of 35,040 rows.
+"""
+
+# ruff: noqa: S608 - only names from tables of this program stand in statements; values are bound
+
+from __future__ import annotations
+
+import json
+import logging
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import repeat
+from operator import attrgetter
+from typing import Any, Final
+from zlib import crc32
+
+import numpy as np
+import pyarrow as pa
+
+from energy.errors import StoreError
+from energy.quantities import QUANTITIES, Quality
+from storage.history import DeviceQuarter, DeviceTags, SiteQuarter
+from storage.history.columns import arrow, numbers, rows_at, type_of
+
+__all__ = ["pack_a_month", "read_device_quarters", "read_site_quarters", "write_quarters"]
+
+log = logging.getLogger(__name__)
+
+_LONGEST_MONTH_MS: Final = 31 * 86_400_000
+_TEXT: Final = pa.dictionary(pa.int8(), pa.string())
+_QUALITIES: Final = {str(quality): quality for quality in Quality}
+_WH: Final = ("pv_wh", "import_wh", "export_wh", "charge_wh", "discharge_wh", "consumption_wh")
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """Quarter-hours of sites or of devices. `told`: column with the quantities told, as JSON."""
+
+    rows: str
+    months: str
+    owner: str
+    columns: pa.Schema
+    told: bool
+
+    @property
+    def names(self) -> str:
+        """The table's columns after owner and start."""
+        return ", ".join([*self.columns.names, *(["told"] if self.told else [])])
+
+
+_SITES: Final = _Kind(
+    "site_quarter",
+    "site_month",
+    "site",
+    pa.schema([("community", _TEXT), *((name, pa.float64()) for name in _WH), ("quality", _TEXT)]),
+    told=False,
+)
+_DEVICES: Final = _Kind(
+    "device_quarter",
+    "device_month",
+    "device",
+    pa.schema([("import_wh", pa.float64()), ("export_wh", pa.float64()), ("quality", _TEXT)]),
+    told=True,
+)
+
+
+def write_quarters(
+    connection: sqlite3.Connection, devices: Iterable[tuple[int, DeviceQuarter]], sites: Iterable[SiteQuarter]
+) -> None:
+    """Adds table rows; `devices` by their numbers."""
+    connection.executemany(
+        f"INSERT OR REPLACE INTO device_quarter (device, start, {_DEVICES.names}) VALUES (?, ?, ?, ?, ?, ?)",
+        [(number, q.start, q.import_wh, q.export_wh, q.quality, json.dumps(q.values)) for number, q in devices],
+    )
+    records = map(attrgetter("site", "start", *_SITES.columns.names), sites)
+    connection.executemany(
+        f"INSERT OR REPLACE INTO site_quarter (site, start, {_SITES.names}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        records,
+    )
+
+
+def read_site_quarters(connection: sqlite3.Connection, sites: Sequence[str], start: int, end: int) -> list[SiteQuarter]:
+    """Of these sites with start <= q < end, by (start, site). Raises StoreError."""
+    found: list[SiteQuarter] = []
+    for site in dict.fromkeys(sites):
+        table = _read(connection, _SITES, site, start, end)
+        energies = [_values(table, name) for name in _WH]
+        qualities = map(_QUALITIES.__getitem__, _values(table, "quality"))
+        starts = table.column("start").to_pylist()
+        found += map(SiteQuarter, _values(table, "community"), repeat(site), starts, *energies, qualities)
+    return found if len(sites) == 1 else sorted(found, key=attrgetter("start", "site"))
+
+
+def read_device_quarters(
+    connection: sqlite3.Connection, number: int, tags: DeviceTags, start: int, end: int
+) -> list[DeviceQuarter]:
+    """Of a device with start <= q < end, by start. Raises StoreError."""
+    table = _read(connection, _DEVICES, number, start, end)
+    starts, imported, exported = (_values(table, name) for name in ("start", "import_wh", "export_wh"))
+    qualities = map(_QUALITIES.__getitem__, _values(table, "quality"))
+    return list(map(DeviceQuarter, repeat(tags), starts, imported, exported, qualities, _told(table)))
+
+
+def pack_a_month(connection: sqlite3.Connection, before: int) -> bool:
+    """Puts rows older than `before` of one owner and month into its blob; False when there are none. Raises StoreError."""
+    for kind in (_SITES, _DEVICES):
+        for owner, first in connection.execute(_due(kind), (before,)).fetchall():
+            try:
+                _pack(connection, kind, owner, _month(first), before)
+            except StoreError as error:
+                log.error("%s; they are left as they are", error)  # noqa: TRY400 - for operators
+            else:
+                return True
+    return False
+
+
+def _due(kind: _Kind) -> str:
+    """Owners with rows before an instant, and their first: one look into the table's index an owner."""
+    return (
+        f"WITH RECURSIVE known(owner) AS (SELECT min({kind.owner}) FROM {kind.rows} UNION ALL"
+        f" SELECT (SELECT min({kind.owner}) FROM {kind.rows} WHERE {kind.owner} > owner) FROM known"
+        " WHERE owner IS NOT NULL)"
+        f" SELECT owner, (SELECT min(start) FROM {kind.rows} WHERE {kind.owner} = owner) AS first FROM known"
+        " WHERE first < ?"
+    )
+
+
+def _pack(connection: sqlite3.Connection, kind: _Kind, owner: int | str, month: tuple[int, int], before: int) -> None:
+    start, end = month
+    before = min(before, end)
+    blob = _blob(_read(connection, kind, owner, start, end, rows_before=before), start)
+    connection.execute(
+        f"INSERT OR REPLACE INTO {kind.months} ({kind.owner}, month, crc, blob) VALUES (?, ?, ?, ?)",
+        (owner, start, crc32(blob), blob),
+    )
+    connection.execute(
+        f"DELETE FROM {kind.rows} WHERE {kind.owner} = ? AND start >= ? AND start < ?", (owner, start, before)
+    )
+
+
+def _read(
+    connection: sqlite3.Connection, kind: _Kind, owner: int | str, start: int, end: int, rows_before: int | None = None
+) -> pa.Table:
+    """Quarter-hours of one owner in [start, end) by start; a table row stands before what a blob says of the same."""
+    packed = list(_blobs(connection, kind, owner, start, end))
+    rows = connection.execute(
+        f"SELECT start, {kind.names} FROM {kind.rows} WHERE {kind.owner} = ? AND start >= ? AND start < ? ORDER BY start",
+        (owner, start, end if rows_before is None else rows_before),
+    ).fetchall()
+    if not packed:
+        return _table(kind, rows)
+    old = _one_piece(packed)
+    if not rows:
+        return old
+    fresh = _table(kind, rows)
+    replaced = np.isin(numbers(old, "start"), numbers(fresh, "start"))
+    table = _one_piece([rows_at(old, np.flatnonzero(~replaced)), fresh])
+    return rows_at(table, np.argsort(numbers(table, "start"), kind="stable"))
+
+
+def _one_piece(parts: Sequence[pa.Table]) -> pa.Table:
+    return pa.concat_tables(parts, promote_options="default").unify_dictionaries().combine_chunks()
+
+
+def _blobs(connection: sqlite3.Connection, kind: _Kind, owner: int | str, start: int, end: int) -> Iterator[pa.Table]:
+    found = connection.execute(
+        f"SELECT month, crc, blob FROM {kind.months} WHERE {kind.owner} = ? AND month > ? AND month < ? ORDER BY month",
+        (owner, start - _LONGEST_MONTH_MS, end),
+    )
+    for month, crc, blob in found.fetchall():
+        if _month(month)[1] <= start:
+            continue
+        if crc32(blob) != crc:
+            raise StoreError(
+                f"quarter-hours of {kind.owner} {owner} in {datetime.fromtimestamp(month / 1000, UTC):%Y-%m} are damaged",
+                hint="restore a backup",
+            )
+        table = pa.ipc.open_stream(blob).read_all()
+        starts = month + np.cumsum(numbers(table, "gap"))
+        low, high = np.searchsorted(starts, [start, end])
+        table = table.set_column(0, "start", arrow(starts))
+        yield table.slice(int(low), int(high - low))
+
+
+def _table(kind: _Kind, rows: Sequence[Sequence[Any]]) -> pa.Table:
+    """Table rows as columns."""
+    schema = pa.schema([("start", pa.int64()), *kind.columns])
+    columns = list(zip(*rows, strict=True)) if rows else [()] * (len(schema) + kind.told)
+    told = [json.loads(text) for text in columns.pop()] if kind.told else []
+    names = [name for name in QUANTITIES if any(name in each for each in told)]
+    arrays = [pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)]
+    arrays += [pa.array([each.get(name) for each in told], type_of(name)) for name in names]
+    return pa.table(arrays, names=[*schema.names, *names])
+
+
+def _blob(table: pa.Table, month: int) -> bytes:
+    table = table.set_column(0, "gap", arrow(np.diff(numbers(table, "start"), prepend=month)))
+    sink = pa.BufferOutputStream()
+    options = pa.ipc.IpcWriteOptions(compression=pa.Codec("zstd", compression_level=3))
+    with pa.ipc.new_stream(sink, table.schema, options=options) as stream:
+        stream.write_table(table)
+    blob: bytes = sink.getvalue().to_pybytes()
+    return blob
+
+
+def _values(table: pa.Table, name: str) -> list[Any]:
+    column = table.column(name).combine_chunks()
+    if pa.types.is_dictionary(column.type):
+        texts = np.array(column.dictionary.to_pylist(), object)
+        found: list[Any] = texts[np.from_dlpack(column.indices)].tolist()
+    elif column.null_count == 0 and not pa.types.is_string(column.type):
+        found = np.from_dlpack(column).tolist()
+    else:
+        found = column.to_pylist()
+    return found
+
+
+def _told(table: pa.Table) -> Iterable[dict[str, float | str]]:
+    names = table.column_names[1 + len(_DEVICES.columns) :]
+    if not names:
+        return [{} for _ in range(table.num_rows)]
+    columns = [_values(table, name) for name in names]
+    return (
+        {name: value for name, value in zip(names, values, strict=True) if value is not None}
+        for values in zip(*columns, strict=True)
+    )
+
+
+def _month(t: int) -> tuple[int, int]:
+    """The calendar month in UTC that `t` lies in, as [start, end)."""
+    at = datetime.fromtimestamp(t / 1000, UTC)
+    start = datetime(at.year, at.month, 1, tzinfo=UTC)
+    end = datetime(at.year + at.month // 12, at.month % 12 + 1, 1, tzinfo=UTC)
+    return round(start.timestamp() * 1000), round(end.timestamp() * 1000)
