@@ -24,6 +24,8 @@ __all__ = ["Database", "Schema", "explain", "locked"]
 _BUSY_S: Final = 5.0
 _WAL_PAGES: Final = 8000  # the same leaf pages are written again and again: check-pointing rarely writes them once
 _WAL_LIMIT_BYTES: Final = 64 * 1024 * 1024
+_INCREMENTAL: Final = 2  # SQLite's number of that way of vacuuming
+_PAGES_AT_ONCE: Final = 500  # given back in one transaction; a writer waits no longer than that takes
 _WRITER_CACHE_KIB: Final = 32 * 1024
 
 _HINTS: Final = {
@@ -99,6 +101,30 @@ class Database:
             except sqlite3.Error as error:
                 raise self._explained(error) from error
 
+    def checkpoint(self) -> None:
+        """Copies what is committed from the write-ahead log into the file; nobody waits for it."""
+        try:
+            with contextlib.closing(_connect(self.path, read_only=False)) as connection:
+                connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        except sqlite3.Error as error:
+            raise self._explained(error) from error
+
+    def give_back(self, spare_bytes: int) -> bool:
+        """Gives some free pages back to the disk when more than `spare_bytes` and half of the file are free.
+
+        True when there may be more. Of a file older than version 4 no page is given back, all are used again.
+        """
+        with self.read() as connection:
+            free, pages, page_bytes, mode = (
+                connection.execute(f"PRAGMA {name}").fetchone()[0]
+                for name in ("freelist_count", "page_count", "page_size", "auto_vacuum")
+            )
+        if mode != _INCREMENTAL or free * page_bytes <= spare_bytes or free * 2 <= pages:
+            return False
+        with self.write() as connection:
+            connection.execute(f"PRAGMA incremental_vacuum({_PAGES_AT_ONCE})").fetchall()
+        return True
+
     def close(self) -> None:
         """Closes every connection and lets another writer in. May be called again."""
         with self._idle_lock:
@@ -132,6 +158,7 @@ class Database:
         connection: sqlite3.Connection | None = None
         try:
             connection = _connect(self.path, read_only=False)
+            connection.execute("PRAGMA auto_vacuum=INCREMENTAL")  # of a file that is made now, see `give_back`
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=FULL")
             connection.execute(f"PRAGMA wal_autocheckpoint={_WAL_PAGES}")

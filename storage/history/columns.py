@@ -49,6 +49,7 @@ _ROLES: Final[dict[str | None, Role]] = {role.value: role for role in Role}
 Shape = tuple[str, ...]
 """The names of a reading's values, in their order."""
 _Rows = TypeVar("_Rows", pa.Table, pa.RecordBatch)
+_UNKNOWN: Final = pa.nulls(1, pa.float64())[0]
 _CODEC: Final = pa.Codec("zstd", compression_level=1)
 
 
@@ -79,7 +80,7 @@ def schema_of(names: tuple[str, ...]) -> pa.Schema:
 
 def empty(names: Iterable[str] = ()) -> pa.Table:
     """No readings."""
-    return schema_of(tuple(names)).empty_table()
+    return pa.Table.from_batches([], schema_of(tuple(names)))
 
 
 def batch_of(devices: Sequence[int], rows: Sequence[Row], shapes: Sequence[Shape]) -> pa.RecordBatch:
@@ -186,7 +187,7 @@ def joined(batches: Sequence[pa.RecordBatch]) -> pa.Table:
             column = table.column(index)
             finite = pc.is_finite(column)
             if not pc.all(finite, skip_nulls=True, min_count=0).as_py():
-                table = table.set_column(index, field, pc.if_else(finite, column, pa.scalar(None, field.type)))
+                table = table.set_column(index, field, pc.if_else(finite, column, _UNKNOWN))
     return table
 
 

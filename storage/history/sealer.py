@@ -34,6 +34,7 @@ log = logging.getLogger(__name__)
 
 _DELETED_AT_ONCE: Final = 200  # commits of the log; a writer waits no longer than that takes
 _MERGED_AT_ONCE: Final = 200_000  # rows in memory while files are merged
+_CHECKPOINT_BYTES: Final = 16 * 2**20  # before compression: a quarter of what SQLite would wait for
 _WORTH: Final = 8
 ADD_SEGMENT: Final = "INSERT INTO segment (file, position, day, t_min, t_max, rows, bytes) VALUES (?, ?, ?, ?, ?, ?, ?)"
 
@@ -48,6 +49,7 @@ class Limits:
     quiet_ms: int = 6 * 3_600_000  # a day that ended this long ago gets one file
     raw_days: int | None = 90
     quarters_ms: int = 86_400_000  # quarter-hours older than this are packed by month, once a day
+    spare_bytes: int = 64 * 2**20  # of the SQLite file; what more is free goes back to the disk
 
 
 class Sealer:
@@ -61,6 +63,7 @@ class Sealer:
         self._limits = limits
         self._sealed_ms: int | None = None
         self._packed_before: int | None = None
+        self._checkpointed = 0
 
     def kept_since(self, now_ms: int) -> int:
         """Readings before this instant may be retired."""
@@ -81,6 +84,7 @@ class Sealer:
 
     def step(self, now_ms: int) -> bool:
         """Does what is most due; True when there may be more."""
+        self._checkpoint()
         try:
             return (
                 self._forget_doomed()
@@ -90,6 +94,7 @@ class Sealer:
                 or self._merge_a_day(now_ms)
                 or self._retire(now_ms)
                 or self._pack_quarters(now_ms)
+                or self._database.give_back(self._limits.spare_bytes)
             )
         except FileNotFoundError as error:  # nobody but this thread takes files away
             self._files.missing(Path(error.filename).name)
@@ -98,6 +103,16 @@ class Sealer:
             raise StoreError(
                 f"history {self._files.folder}: {error}", hint="check that disk (dmesg) and its free space"
             ) from error
+
+    def _checkpoint(self) -> None:
+        """Now and then, so that no commit has to: a commit that does waits for the whole file to be on the disk."""
+        with self._database.read() as connection:
+            newest, size = connection.execute(
+                "SELECT max(id), coalesce(sum(size), 0) FROM log WHERE id > ?", (self._checkpointed,)
+            ).fetchone()
+        if size > _CHECKPOINT_BYTES:
+            self._database.checkpoint()
+            self._checkpointed = newest
 
     def _forget_doomed(self) -> bool:
         with self._database.read() as connection:
