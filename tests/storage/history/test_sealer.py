@@ -14,8 +14,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from energy.quantities import Role
-from storage.history import DeviceTags, Row
+from energy.quantities import Quality, Role
+from storage.history import DeviceQuarter, DeviceTags, Known, Period, Row, SiteQuarter, Total, sealer
 from storage.history.sealer import Limits
 from storage.history.segments import DAY_MS
 from storage.history.sqlite import SqliteHistory
@@ -226,6 +226,63 @@ def test_any_tool_reads_a_sealed_file(path):
     }
     query = f"SELECT device, epoch_ms(t), power_w, voltage_l1_v FROM '{file}'"
     assert duckdb.sql(query).fetchall() == [("hall/load-0", T + 250, 5, 230.1)]
+
+
+def test_space_that_an_outage_took_goes_back_to_the_disk_in_small_steps_while_others_read_and_write(path):
+    history = SqliteHistory(path, limits=Limits(seal_rows=1, raw_days=None, spare_bytes=0))
+    noise = random.Random(1)
+    rows = [Row(PV, T + n, {name: noise.random() for name in ("power_w", "soc_pct")}) for n in range(60_000)]
+    for n in range(0, len(rows), 5000):
+        history.write(rows[n : n + 5000])
+    full = pages(history)
+    reader = SqliteHistory(path, read_only=True)
+    steps = 0
+    while history.maintain(T):
+        steps += 1
+        history.write([row(99)])
+        assert reader.before(PV.device, T + 60_000) == rows[-1]
+        if steps == 40:
+            break
+    settle(history)
+    assert pages(history) < full / 2
+    assert history.readings(PV.device, T, T + 60_000) == rows
+    reader.close()
+    history.close()
+
+
+def pages(history: SqliteHistory) -> int:
+    with history._database.read() as connection:
+        return connection.execute("PRAGMA page_count").fetchone()[0]
+
+
+def test_raw_readings_go_after_their_time_and_quarter_hours_stay(path):
+    history = SqliteHistory(path, limits=Limits(seal_rows=1, raw_days=36))
+    quarter = DeviceQuarter(PV, T, 1.0, None, Quality.MEASURED, {"state": "on"})
+    site = SiteQuarter("ixelles", "hall", T, 1.0, 2.0, 3.0, None, 0.0, 0.0, Quality.MEASURED)
+    day = Total("ixelles", "hall", None, T, T + DAY_MS, Quality.MEASURED, {"pv_wh": Known(5.0, 96)})
+    history.write([row(0)])
+    history.write_quarters([quarter], [site])
+    history.write_totals(Period.DAY, [day])
+    history.write([Row(PV, T + 40 * DAY_MS, {"power_w": 1.0})])
+    settle(history, T + 40 * DAY_MS)
+    assert history.readings(PV.device, T, T + DAY_MS) == []
+    assert len(sealed_files(path)) == 1
+    assert history.device_quarters(PV.device, T, T + 1) == [quarter]
+    assert history.site_quarters(["hall"], T, T + 1) == [site]
+    assert history.site_totals(Period.DAY, ["hall"], T, T + 1) == [day]
+    history.close()
+
+
+def test_committed_pages_are_copied_into_the_file_beside_the_writer(path, monkeypatch):
+    monkeypatch.setattr(sealer, "_CHECKPOINT_BYTES", 100_000)
+    history = SqliteHistory(path)
+    noise = random.Random(1)
+    for _ in range(3):
+        history.write([Row(PV, T + n, {"power_w": noise.random()}) for n in range(5000)])
+    before = path.stat().st_size
+    assert not history.maintain(T)
+    assert path.stat().st_size > before + 100_000
+    history.close()
 
 
 _values = st.dictionaries(
