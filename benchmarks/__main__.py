@@ -28,6 +28,7 @@ from benchmarks.measure import machine, others_cpu_seconds, version_of
 from benchmarks.peers import lacking
 from benchmarks.processes import broker_binary
 from benchmarks.results import AnyTable, Found, keep, kept
+from benchmarks.settle import settle
 from benchmarks.store import store
 from tests.influxdb_server import influxd
 
@@ -41,6 +42,7 @@ PARTS: Final[dict[str, Callable[[int], Sequence[AnyTable]]]] = {
     "influxdb": influxdb,
     "api": api,
     "demo": demo,
+    "settle": settle,
 }
 _LIBRARIES: Final = ("pymodbus", "aiomqtt", "paho-mqtt", "uvloop", "msgspec", "fastapi", "uvicorn", "influxdb-client")
 

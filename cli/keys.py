@@ -10,7 +10,6 @@ from typing import Annotated
 import typer
 
 from api.keys import EVERY_COMMUNITY, KeyRole, KeyStore
-from api.settings import ApiSettings
 from energy.errors import RefusedError
 from runtime.clock import SystemClock
 
@@ -30,7 +29,10 @@ def _store(config: Path | None, keys_file: Path | None) -> KeyStore:
         from cli.configs import load_centre
 
         keys_file = load_centre(config).api.keys_file
-    keys_file = keys_file or ApiSettings().keys_file
+    if keys_file is None:
+        from api.settings import ApiSettings
+
+        keys_file = ApiSettings().keys_file
     return KeyStore(keys_file, SystemClock())
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 from enum import StrEnum
-from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
@@ -47,6 +46,8 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print facts as JSON.")
 
 def _print_version(wanted: bool) -> None:
     if wanted:
+        from importlib.metadata import version  # most commands need neither it nor what it imports
+
         print(version("commonwatt"))
         raise typer.Exit
 

@@ -39,7 +39,8 @@ def backtest(case: Path, out: Path, *, quiet: bool = True) -> dict[str, Any]:
     facts = facts_of(rules, runs)
     out.mkdir(parents=True, exist_ok=True)
     write_series(out / "series.parquet", runs)
-    write_all({out / "result.json": iter([_json(facts), "\n"]), out / "report.html": iter([report_html(facts, runs)])})
+    contents = {"result.json": _json(facts) + "\n", "report.html": report_html(facts, runs)}
+    write_all({out / name: [text.encode()] for name, text in contents.items()})
     return facts
 
 

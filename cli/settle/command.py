@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -54,7 +54,8 @@ def settle(readings: Path, key: Path, out: Path, summary: Path | None = None) ->
     Raises ConfigError or DataError, which name file, line and field; then neither file is changed.
     """
     # Here and not above: the command line also serves gateways, which have no numpy.
-    from cli.settle.output import json_lines, settled_lines, summarise, write_all
+    from cli.settle.csv_out import settled_blocks
+    from cli.settle.output import json_text, summarise, write_all
     from cli.settle.readings import read_readings
     from energy.sharing.settlement import settle_quarters
 
@@ -64,9 +65,9 @@ def settle(readings: Path, key: Path, out: Path, summary: Path | None = None) ->
     _check_points(rules, file.readings.points, key)
     settlement = settle_quarters(rules, file.readings)
     facts = summarise(rules, file, settlement)
-    contents = {out: settled_lines(file, settlement)}
+    contents: dict[Path, Iterable[bytes]] = {out: settled_blocks(file, settlement)}
     if summary is not None:
-        contents[summary] = json_lines(facts)
+        contents[summary] = [json_text(facts).encode()]
     write_all(contents)
     return SettleReport(out, summary, facts)
 
@@ -112,9 +113,9 @@ def settle_command(
     """Shares quarter-hours among participants by a key."""
     report = settle(readings, key, out, summary)
     if as_json:
-        from cli.settle.output import json_lines
+        from cli.settle.output import json_text
 
-        print("".join(json_lines(report.summary)), end="")
+        print(json_text(report.summary), end="")
     else:
         print(report.text())
 

@@ -1,4 +1,4 @@
-"""What `settle` writes: the settled quarter-hours as CSV and their summary as JSON, whole or not at all."""
+"""The summary of `settle`, and how its files are written: whole or not at all."""
 
 from __future__ import annotations
 
@@ -6,114 +6,17 @@ import contextlib
 import json
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Final
-
-import numpy as np
+from typing import Any
 
 from cli.settle.readings import ReadingsFile
 from energy.errors import ConfigError
 from energy.sharing.fairness import Exact, PointTotals, fairness, point_totals, ratio
 from energy.sharing.key import Method, SharingKey
-from energy.sharing.settlement import QUALITIES, Direction, Missing, Settlement
-from energy.sharing.whole import IntArray, Mask
+from energy.sharing.settlement import Missing, Settlement
 
-__all__ = ["OUT_COLUMNS", "json_lines", "settled_lines", "summarise", "write_all"]
-
-OUT_COLUMNS: Final = (
-    "ean",
-    "start",
-    "withdrawal_kwh",
-    "injection_kwh",
-    "received_kwh",
-    "residual_kwh",
-    "given_kwh",
-    "surplus_kwh",
-    "quality",
-)
-_BLOCK_CELLS: Final = 1 << 18  # rows written at a time: bounds the memory, however long the file
-_FINE: Final = 10**9  # parts of a Wh that are printed at resolution 0: 12 decimals of a kWh
-
-
-def settled_lines(file: ReadingsFile, settlement: Settlement) -> Iterator[str]:
-    """The lines of the out CSV, by start and EAN, without the quarter-hours that are held back."""
-    told = tuple(_told(settlement, direction) for direction in Direction)
-    concerned = np.array(settlement.roster.receives) | told[1].any(axis=0)
-    tellable = tuple(known | ~known.any(axis=0) for known in told)
-    quarters, points = settlement.held.size, len(settlement.readings.points)
-    yield ",".join(OUT_COLUMNS) + "\n"
-    step = max(1, _BLOCK_CELLS // max(1, points))
-    for first in range(0, quarters, step):
-        block = slice(first, first + step)
-        present = concerned | (file.lines[block] > 0)
-        shown = settlement.takes_part[block] & ~settlement.held[block, None] & present
-        told_block = _Told(*(known[block][shown] for known in (*told, *tellable)))
-        yield from _block_lines(file, settlement, block, shown, told_block)
-
-
-@dataclass(frozen=True, slots=True)
-class _Told:
-    """Which cells of the shown rows can be told; residual and surplus also where the point never has that direction."""
-
-    withdrawal: Mask
-    injection: Mask
-    residual: Mask
-    surplus: Mask
-
-
-def _block_lines(file: ReadingsFile, settlement: Settlement, block: slice, shown: Mask, told: _Told) -> Iterator[str]:
-    readings = settlement.readings
-    rows, columns = (places.tolist() for places in shown.nonzero())
-    exact = readings.withdrawal.dtype == object
-    withdrawal, injection, received, given = (
-        _printed(values[block][shown], exact)
-        for values in (readings.withdrawal, readings.injection, settlement.received, settlement.given)
-    )
-    decimals = 12 if exact else 3
-    qualities = [quality.value for quality in QUALITIES]
-    cells = (
-        [readings.points[column] for column in columns],
-        [file.starts[block.start + row] for row in rows],
-        _texts(withdrawal, decimals, told.withdrawal),
-        _texts(injection, decimals, told.injection),
-        _texts(received, decimals),
-        _texts(withdrawal - received, decimals, told.residual),
-        _texts(given, decimals),
-        _texts(injection - given, decimals, told.surplus),
-        [qualities[code] for code in settlement.quality[block][shown].tolist()],
-    )
-    for line in zip(*cells, strict=True):
-        yield ",".join(line) + "\n"
-
-
-def _told(settlement: Settlement, direction: Direction) -> Mask:
-    """Where the direction was read or filled by the key."""
-    readings = settlement.readings
-    told: Mask = (readings.withdrawal_known if direction is Direction.WITHDRAWAL else readings.injection_known).copy()
-    for missing in settlement.filled:
-        if missing.direction is direction:
-            told[missing.row, missing.column] = True
-    return told
-
-
-def _printed(values: IntArray, exact: bool) -> IntArray:
-    """The values as integers of the last printed decimal, so that differences of printed numbers stay exact."""
-    return np.array([round(value * _FINE) for value in values.tolist()], dtype=object) if exact else values
-
-
-def _texts(values: IntArray, decimals: int, told: Mask | None = None) -> list[str]:
-    """Decimal kWh of integers of the last decimal; empty where not told."""
-    if not values.size:
-        return []
-    distinct, places = np.unique(values, return_inverse=True)
-    unit = 10**decimals
-    texts = np.array([f"{value // unit}.{value % unit:0{decimals}d}" for value in distinct.tolist()], dtype=object)
-    cells = texts[places]
-    if told is not None:
-        cells[~told] = ""
-    return list(cells)
+__all__ = ["json_text", "summarise", "write_all"]
 
 
 def summarise(key: SharingKey, file: ReadingsFile, settlement: Settlement) -> dict[str, Any]:
@@ -206,20 +109,20 @@ def _kwh(energy_wh: Exact) -> float:
     return float(energy_wh / 1000)
 
 
-def write_all(contents: Mapping[Path, Iterator[str]]) -> None:
+def write_all(contents: Mapping[Path, Iterable[bytes]]) -> None:
     """Writes every file beside its target and puts them in place only when all are complete.
 
     Raises ConfigError when a target cannot be written; then none is changed.
     """
     finished: list[tuple[Path, Path]] = []
     try:
-        for path, lines in contents.items():
+        for path, blocks in contents.items():
             target = path.resolve()
             if path.exists() and not path.is_file():
                 raise ConfigError("is no regular file", file=str(path), hint="give the path of a file")
             draft = target.with_name(f".{target.name}.{os.getpid()}.part")
             finished.append((draft, target))
-            _write(draft, lines, path)
+            _write(draft, blocks, path)
         for draft, target in finished:
             _put_in_place(draft, target)
     finally:
@@ -228,10 +131,10 @@ def write_all(contents: Mapping[Path, Iterator[str]]) -> None:
                 draft.unlink(missing_ok=True)
 
 
-def _write(draft: Path, lines: Iterator[str], path: Path) -> None:
+def _write(draft: Path, blocks: Iterable[bytes], path: Path) -> None:
     try:
-        with draft.open("w", encoding="utf-8", newline="") as file:
-            file.writelines(lines)
+        with draft.open("wb") as file:
+            file.writelines(blocks)
             file.flush()
             os.fsync(file.fileno())
     except OSError as error:
@@ -251,6 +154,6 @@ def _put_in_place(draft: Path, target: Path) -> None:
         ) from error
 
 
-def json_lines(summary: Mapping[str, Any]) -> Iterator[str]:
+def json_text(summary: Mapping[str, Any]) -> str:
     """The summary as indented JSON."""
-    yield json.dumps(summary, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    return json.dumps(summary, indent=2, ensure_ascii=False, allow_nan=False) + "\n"

@@ -6,10 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-import numpy as np
-
 from energy.sharing.settlement import Settlement
-from energy.sharing.whole import IntArray
+from energy.sharing.whole import IntArray, Mask
 
 __all__ = ["Fairness", "PointTotals", "fairness", "gini", "jain", "point_totals", "ratio"]
 
@@ -46,24 +44,22 @@ class Fairness:
 
 def point_totals(settlement: Settlement) -> tuple[PointTotals, ...]:
     """Totals of every point; unknown values count for nothing."""
-    rows = ~settlement.held
     readings, roster = settlement.readings, settlement.roster
-
-    def total(values: IntArray, column: int) -> Exact:
-        selected = values[rows, column]
-        return sum(selected.tolist(), Fraction(0)) if selected.dtype == object else int(np.sum(selected))
-
+    everything = (readings.withdrawal, readings.injection, settlement.received, settlement.given)
+    sums = [_sums(values, ~settlement.held) for values in everything]
     return tuple(
-        PointTotals(
-            point=point,
-            receives=roster.receives[n],
-            withdrawal_wh=total(readings.withdrawal, n),
-            injection_wh=total(readings.injection, n),
-            received_wh=total(settlement.received, n),
-            given_wh=total(settlement.given, n),
-        )
-        for n, point in enumerate(readings.points)
+        PointTotals(point, receives, *energies)
+        for point, receives, *energies in zip(readings.points, roster.receives, *sums, strict=True)
     )
+
+
+def _sums(values: IntArray, rows: Mask) -> list[Exact]:
+    """Of each column over these rows; a day at a time, which needs no copy of a year."""
+    total = values[:0].sum(axis=0)
+    for first in range(0, rows.size, 96):
+        total = total + values[first : first + 96][rows[first : first + 96]].sum(axis=0)
+    exact: list[Exact] = total.tolist()
+    return exact
 
 
 def fairness(totals: Sequence[PointTotals]) -> Fairness:

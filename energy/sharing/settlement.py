@@ -202,12 +202,7 @@ def _estimate(readings: QuarterReadings, gaps: dict[Direction, Mask]) -> tuple[Q
 
 def _share(key: SharingKey, roster: Roster, readings: QuarterReadings, rows: Mask) -> tuple[IntArray, IntArray]:
     if key.resolution_wh:
-        received = np.zeros(readings.withdrawal.shape, dtype=np.int64)
-        given = received.copy()
-        received[rows], given[rows] = share_whole(
-            key, roster, readings.withdrawal[rows], readings.injection[rows], readings.withdrawal_known[rows]
-        )
-        return received, given
+        return share_whole(key, roster, readings.withdrawal, readings.injection, readings.withdrawal_known, rows)
     received = np.full(readings.withdrawal.shape, Fraction(0), dtype=object)
     given = received.copy()
     for row in rows.nonzero()[0]:

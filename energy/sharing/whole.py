@@ -27,18 +27,27 @@ _BLOCK_CELLS: Final = 1 << 16  # a block stays in the processor's cache
 
 
 def share_whole(
-    key: SharingKey, roster: Roster, withdrawal: IntArray, injection: IntArray, has_withdrawal: Mask
+    key: SharingKey,
+    roster: Roster,
+    withdrawal: IntArray,
+    injection: IntArray,
+    has_withdrawal: Mask,
+    rows: Mask | None = None,
 ) -> tuple[IntArray, IntArray]:
     """(received, given) in Wh, shaped (quarter-hours, points) as the readings are.
 
-    `withdrawal` and `injection` are int64 Wh >= 0; `has_withdrawal` says where a receiver counts for `equal`.
+    `withdrawal` and `injection` are int64 Wh >= 0; `has_withdrawal` says where a receiver counts for `equal`; `rows`
+    which quarter-hours are shared, None: all. Of the others nobody receives or gives anything.
     """
     received = np.zeros(withdrawal.shape, dtype=np.int64)
     given = np.zeros(withdrawal.shape, dtype=np.int64)
-    rows = max(1, _BLOCK_CELLS // max(1, withdrawal.shape[1]))
-    for start in range(0, withdrawal.shape[0], rows):
-        block = slice(start, start + rows)
-        present = has_withdrawal[block] & np.array(roster.receives, dtype=bool)
+    receives = np.array(roster.receives, dtype=bool)
+    step = max(1, _BLOCK_CELLS // max(1, withdrawal.shape[1]))
+    for start in range(0, withdrawal.shape[0], step):
+        block: slice | IntArray = slice(start, start + step)
+        if rows is not None and not rows[block].all():
+            block = start + np.flatnonzero(rows[block])
+        present = has_withdrawal[block] & receives
         received[block] = _receive(key, roster, np.where(present, withdrawal[block], 0), injection[block], present)
         given[block] = _give(key, roster, injection[block], received[block])
     return received, given
@@ -111,6 +120,19 @@ def _integers(weights: tuple[Fraction, ...]) -> tuple[IntArray, int]:
     return np.array(numerators, dtype=dtype), denominator
 
 
+def _largest(values: IntArray, numbers: IntArray) -> Mask:
+    """Where each row's `numbers` largest values are, the first of equals before the others."""
+    count = values.shape[1]
+    if values.dtype != object and int(values.max(initial=0)) < _SAFE // count:
+        ranks = values * count + np.arange(count - 1, -1, -1)  # no two are equal, and sorting values is vectorised
+        threshold = np.take_along_axis(np.sort(ranks, axis=1), np.minimum(count - numbers, count - 1), axis=1)
+        return np.asarray((ranks >= threshold) & (numbers > 0))
+    order = np.argsort(-values, axis=1, kind="stable")
+    largest = np.zeros(values.shape, dtype=bool)
+    np.put_along_axis(largest, order, np.arange(count) < numbers, axis=1)
+    return largest
+
+
 class _Division:
     """An amount per row being divided among columns. `parts` and `left` are in units of 1/scale Wh."""
 
@@ -126,7 +148,7 @@ class _Division:
     def open(self, share: Fraction) -> None:
         """Adds this part of the amount to what is left."""
         if share:
-            self._rescale(np.full_like(self.scale, share.denominator), share.denominator)
+            self._rescale(np.full_like(self.scale, share.denominator))
             self.left = self.left + self.amount * (self.scale // share.denominator) * share.numerator
 
     def has_room(self) -> Mask:
@@ -135,20 +157,19 @@ class _Division:
 
     def once(self, weight: IntArray, total: IntArray) -> bool:
         """Everybody takes min(room, left * weight / total); whether anything moved."""
-        self._reserve(int(total.max(initial=1)))
+        self._reserve(total)
         parts = np.minimum(self._room() * total, self.left * weight)
         self._take(parts, total)
         return bool(np.any(parts > 0) and np.any(self.left > 0))
 
     def fill_demand(self, who: Mask) -> None:
         """Fills by what is still wanted, among `who`."""
-        self._reserve(self._largest * int(self.scale.max(initial=1)))
         self.fill(np.where(who, self.wanted * self.scale - self.parts, 0))
 
     def fill(self, weight: IntArray) -> None:
         """Everybody takes min(room, level * weight), the level such that nothing is left or every room is full."""
-        total = weight.sum(axis=1, keepdims=True)
-        self._reserve(int(total.max(initial=1)))
+        weight = np.where(self.left > 0, weight, 0)
+        self._reserve(weight.sum(axis=1, keepdims=True))
         room, rest = self._room(), self.left
         rising = np.asarray((weight > 0) & (room > 0), dtype=bool)
         total = np.where(rising, weight, 0).sum(axis=1, keepdims=True)
@@ -161,7 +182,7 @@ class _Division:
             total = total - np.where(filled, weight, 0).sum(axis=1, keepdims=True)
             rising &= ~filled
             full |= filled
-        factor = np.where(total > 0, total, 1)
+        factor = np.where((total > 0) & (rest > 0), total, 1)  # a scale grows only where something is divided
         self._take(np.where(full, room * factor, np.where(rising, rest * weight, 0)), factor)
 
     def whole(self) -> IntArray:
@@ -171,10 +192,7 @@ class _Division:
         floors = parts // self.scale
         remainders = parts - floors * self.scale
         units = (remainders.sum(axis=1, keepdims=True) // self.scale).astype(np.int64)
-        order = np.argsort(-remainders, axis=1, kind="stable")
-        gains = np.zeros(parts.shape, dtype=np.int64)
-        np.put_along_axis(gains, order, (np.arange(parts.shape[1]) < units).astype(np.int64), axis=1)
-        return (floors.astype(np.int64) + gains)[:, :-1]
+        return (floors.astype(np.int64) + _largest(remainders, units))[:, :-1]
 
     def _room(self) -> IntArray:
         room: IntArray = self.limit * self.scale - self.parts
@@ -182,19 +200,22 @@ class _Division:
 
     def _take(self, parts: IntArray, factor: IntArray) -> None:
         """Hands out `parts`, given in units of 1/(scale * factor) Wh."""
-        self._rescale(factor, int(factor.max(initial=1)))
+        self._rescale(factor)
         self.parts = self.parts + parts
         self.left = self.left - parts.sum(axis=1, keepdims=True)
 
-    def _rescale(self, factor: IntArray, largest: int) -> None:
-        self._reserve(largest)
+    def _rescale(self, factor: IntArray) -> None:
+        self._reserve(factor)
         self.scale = self.scale * factor
         self.parts = self.parts * factor
         self.left = self.left * factor
 
-    def _reserve(self, factor: int) -> None:
-        """Goes over to unbounded integers where multiplying by `factor` might not fit into 64 bits."""
-        if self.scale.dtype == object or self._largest * int(self.scale.max(initial=1)) * factor < _SAFE:
+    def _reserve(self, factor: IntArray) -> None:
+        """Goes over to unbounded integers where multiplying a row by its `factor` might not fit into 64 bits."""
+        if self.scale.dtype == object:
+            return
+        grown = self.scale.astype(np.float64) * np.maximum(factor, 1).astype(np.float64)
+        if self._largest * float(grown.max(initial=1)) < _SAFE:
             return
         for name in ("amount", "limit", "wanted", "scale", "parts", "left"):
             setattr(self, name, getattr(self, name).astype(object))

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from fractions import Fraction
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -67,12 +68,32 @@ def test_energy_of_any_column_type_is_read_exactly(read, column):
 
 
 @pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        (pa.timestamp("ns", "UTC"), "2026-06-01T10:00:00+00:00"),
+        (pa.timestamp("s", "+02:00"), "2026-06-01T12:00:00+02:00"),
+        (pa.timestamp("us", "Europe/Brussels"), "2026-06-01T12:00:00+02:00"),
+    ],
+)
+def test_start_of_any_unit_and_zone_is_the_same_instant(read, kind, text):
+    file = read(start=pa.array([START, START, START + QUARTER, START + QUARTER], kind))
+    assert file.readings.starts.tolist() == [1780308000000, 1780308900000]
+    assert file.starts[0] == text
+
+
+@pytest.mark.parametrize(
     ("columns", "told"),
     [
         ({"ean": [A, B, A, A[:-1] + "9"]}, r"parquet:4 ean"),
         ({"withdrawal_kwh": [0.1, -1.0, None, 0.0]}, r"parquet:2 withdrawal_kwh.*negative"),
         ({"withdrawal_kwh": [0.1, float("nan"), None, 0.0]}, r"parquet:2 withdrawal_kwh.*no number"),
         ({"start": pa.array([START.replace(tzinfo=None)] * 4, pa.timestamp("ms"))}, r"parquet:1 start.*no offset"),
+        ({"start": pa.array([START, START, START + QUARTER, None])}, r"parquet:4 start.*no ISO 8601"),
+        (
+            {"start": pa.array([1, 1, 2, 3], pa.timestamp("ns", "UTC"))},
+            r"no readable Parquet.*finer than a microsecond",
+        ),
+        ({"start": pa.array([2**50] * 4, pa.timestamp("s", "UTC"))}, r"no readable Parquet.*out of range"),
         ({"start": pa.array([START, START, START, START + QUARTER])}, r"parquet:3 ean, start.*repeats line 1"),
         ({"injection_kwh": None}, r"injection_kwh.*missing"),
         ({"weather": [1, 2, 3, 4]}, r"weather.*unknown column"),
@@ -89,3 +110,11 @@ def test_broken_parquet_is_refused(tmp_path):
     path.write_bytes(b"PAR1 and nothing more")
     with pytest.raises(DataError, match="no readable Parquet"):
         read_readings(path, 1)
+
+
+def test_float_that_is_no_whole_wh_is_cut_and_counted_exactly(read):
+    file = read(withdrawal_kwh=[0.1, 0.0019, None, 1.23456789], injection_kwh=[1e9, 0.3, 0.30000000000000004, 0.0])
+    assert file.readings.withdrawal.tolist() == [[100, 1], [0, 1234]]
+    assert file.readings.injection.tolist() == [[10**12, 300], [300, 0]]
+    assert file.cut == 3
+    assert file.cut_wh == Fraction("0.9") + Fraction("0.56789") + Fraction("0.00000000000004")

@@ -1,10 +1,16 @@
 """The readings CSV: what is accepted, and what every wrong cell is told."""
 
+from dataclasses import astuple
 from fractions import Fraction
 
+import numpy as np
+import pyarrow as pa
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from cli.settle.readings import read_readings
+from cli.settle.readings import _Reading, read_readings
+from cli.settle.tables import careful_csv, plain_csv
 from energy.errors import DataError
 
 A, B = "541448910000123453", "541448911000000003"
@@ -101,6 +107,7 @@ def test_quarters_nobody_has_rows_for_are_there_and_get_their_utc_start(read):
         (row(start="2026-10-25T02:30:00"), ":3 start", "exists twice in Brussels"),
         (row(start="2026-06-31T10:15:00Z"), ":3 start", "no ISO 8601 instant"),
         (row(start=""), ":3 start", "no ISO 8601 instant"),
+        (row(start='"2026-06-01,10:15:00Z"'), ":3 start", "no ISO 8601 instant"),
         (row(start="2026-06-01T10:05:00Z"), ":3 start", "no start of a quarter-hour"),
         (row(start="2026-06-01T10:15:00.001Z"), ":3 start", "no start of a quarter-hour"),
         (row(start="2062-06-01T10:15:00Z"), ": start", "spans 13149 days"),
@@ -139,3 +146,38 @@ def test_line_numbers_hold_after_a_quoted_line_break_and_empty_lines(read):
     with pytest.raises(DataError) as caught:
         read(f'{HEADER}\n\n"{A}\n",2026-06-01T10:00:00Z,1,0\n\n{B},bad,1,0\n')
     assert ":6 start" in caught.value.field
+
+
+CELLS = st.sampled_from(
+    [A, B, "2026-06-01T10:00:00Z", "2026-06-01T12:15:00+02:00", "1", "0.25", ".5", " 2 ", "0.00019", "", "x", '"3"']
+)
+GOOD_ROWS = st.tuples(
+    st.sampled_from([A, B]),
+    st.sampled_from([f"2026-06-01T{hour}:{minute}:00Z" for hour in (10, 11) for minute in ("00", "15", "30")]),
+    st.sampled_from(["", "0", "1.5", "0.0019", "1e-1"]),
+    st.sampled_from(["", "0", "7.25"]),
+)
+ROWS = st.one_of(GOOD_ROWS, GOOD_ROWS, st.tuples(CELLS, CELLS, CELLS, CELLS), st.just(()))
+
+
+def contents(batches, path):
+    file = _Reading(path, 1).of(batches(path))
+    return [file.starts, file.lines.tolist(), file.cut, file.cut_wh, *map(_plain, astuple(file.readings))]
+
+
+def _plain(value):
+    return value.tolist() if isinstance(value, np.ndarray) else value
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(ROWS, max_size=8), st.sampled_from(["\n", "\r\n"]), st.booleans())
+def test_arrow_reads_what_it_takes_as_the_careful_reader_does(tmp_path, rows, end, last_end):
+    """Arrow may leave a file to the careful reader; what it reads it must read alike."""
+    path = tmp_path / "readings.csv"
+    text = end.join([HEADER, *(",".join(row) for row in rows)]) + (end if last_end else "")
+    path.write_bytes(text.encode())
+    try:
+        fast = contents(plain_csv, path)
+    except (pa.ArrowException, DataError):
+        return
+    assert fast == contents(careful_csv, path)
