@@ -18,6 +18,7 @@ from cli.field.command import add_field_commands
 from cli.keys import keys_app
 from cli.register.command import register_app
 from cli.settle.command import settle_command
+from cli.sharing import sharing_app
 from cli.users import users_app
 from energy.errors import CommonwattError, ConfigError
 from runtime.service import configure_logs
@@ -172,6 +173,7 @@ app.command(name="doctor")(doctor)
 app.command(name="settle")(settle_command)
 app.command(name="backtest")(backtest_command)
 app.add_typer(keys_app, name="keys")
+app.add_typer(sharing_app, name="sharing")
 app.add_typer(users_app, name="users")
 app.add_typer(register_app, name="register")
 app.add_typer(dashboards_app, name="dashboards")

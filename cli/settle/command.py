@@ -14,7 +14,7 @@ from energy.errors import ConfigError
 if TYPE_CHECKING:
     from energy.sharing.key import SharingKey
 
-__all__ = ["SettleReport", "settle", "settle_command"]
+__all__ = ["SettleReport", "load_key", "settle", "settle_command"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ def settle(readings: Path, key: Path, out: Path, summary: Path | None = None) ->
     from energy.sharing.settlement import settle_quarters
 
     _refuse_overwriting(readings, key, out, summary)
-    rules = _load_key(key)
+    rules = load_key(key)
     file = read_readings(readings, rules.resolution_wh)
     _check_points(rules, file.readings.points, key)
     settlement = settle_quarters(rules, file.readings)
@@ -72,7 +72,8 @@ def settle(readings: Path, key: Path, out: Path, summary: Path | None = None) ->
     return SettleReport(out, summary, facts)
 
 
-def _load_key(path: Path) -> SharingKey:
+def load_key(path: Path) -> SharingKey:
+    """A key file as the key it is. Raises ConfigError naming file, line and field."""
     from cli.settle.key import KeyFile
     from runtime.config import load_config
 

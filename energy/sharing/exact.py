@@ -51,6 +51,7 @@ class Shared:
 
 def share_exact(key: SharingKey, roster: Roster, quarter: QuarterHour) -> Shared:
     """Shares one quarter-hour. At resolution 1 the readings must be whole Wh."""
+    quarter = _offered(key, roster, quarter)
     injections = [value or _ZERO for value in quarter.injections]
     pool = sum(injections, _ZERO)
     receiving = _Receiving(roster, quarter, pool)
@@ -68,6 +69,21 @@ def share_exact(key: SharingKey, roster: Roster, quarter: QuarterHour) -> Shared
     if key.resolution_wh:
         given = _whole(given)
     return Shared(tuple(received), tuple(given), tuple(traces))
+
+
+def _offered(key: SharingKey, roster: Roster, quarter: QuarterHour) -> QuarterHour:
+    """The parts that the points offer to this community: at resolution 1 whole Wh, rounded down."""
+
+    def parts(values: tuple[Fraction | None, ...]) -> tuple[Fraction | None, ...]:
+        offered = (
+            None if value is None else value * percent / 100
+            for value, percent in zip(values, roster.participation_pct, strict=True)
+        )
+        return tuple(part if part is None or not key.resolution_wh else Fraction(part // 1) for part in offered)
+
+    if set(roster.participation_pct) <= {100}:
+        return quarter
+    return QuarterHour(parts(quarter.withdrawals), parts(quarter.injections))
 
 
 class _Receiving:

@@ -59,6 +59,8 @@ def _receiving(roster: Roster, quarter: QuarterHour, shared: Shared, place: int)
         text += ", rounded to whole Wh"
     if received == withdrawal:
         return text + ", which is all it withdrew"
+    if (percent := roster.participation_pct[place]) < 100:
+        text += f"; it takes part with {percent} % of its withdrawal"
     if received == _of_others(quarter, place):
         return text + ", which is all that others injected"
     return text + f"; the other {_kwh(withdrawal - received)} came from its supplier"

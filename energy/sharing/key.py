@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from fractions import Fraction
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -21,6 +21,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    PlainSerializer,
     PlainValidator,
     ValidationInfo,
     WithJsonSchema,
@@ -31,6 +32,7 @@ from energy.errors import ConfigError
 from energy.quarters import QUARTER_MS
 
 __all__ = [
+    "LAST_TIER",
     "SHORT_NAMES",
     "Basis",
     "Method",
@@ -42,6 +44,7 @@ __all__ = [
     "SharingKey",
     "Standing",
     "expand_producers",
+    "expand_rounds",
     "unknown_points",
 ]
 
@@ -88,12 +91,32 @@ def _exact_part(value: object) -> Fraction:
     return part
 
 
+def _exact_stake(value: object) -> Fraction:
+    """An amount of anything, exactly as it is written: euros invested, thousandths of a house."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str | Fraction):
+        raise ValueError(f"must be a number from 0 up, is {value!r}")  # noqa: TRY004 - pydantic
+    if isinstance(value, str) and not _WRITTEN_PART.fullmatch(value):
+        raise ValueError(f"must be a number from 0 up, is {value!r}")
+    try:
+        stake = Fraction(str(value))
+    except (ValueError, ZeroDivisionError):
+        raise ValueError(f"must be a number from 0 up, is {value!r}") from None
+    if not 0 <= stake <= _FINEST or stake.denominator > _FINEST:
+        raise ValueError(f"must lie from 0 to a million millions, is {value}")
+    return stake
+
+
 _FINEST: Final = 10**12
 _MOST_ROUNDS: Final = 20
 _WRITTEN_PART: Final = re.compile(r"\d{1,13}(\.\d{1,13}|/\d{1,13})?")
 Part = Annotated[
-    Fraction, PlainValidator(_exact_part), WithJsonSchema({"type": ["number", "string"], "minimum": 0, "maximum": 1})
+    Fraction,
+    PlainValidator(_exact_part),
+    PlainSerializer(str, when_used="json"),
+    WithJsonSchema({"type": ["number", "string"], "minimum": 0, "maximum": 1}),
 ]
+
+Stake = Annotated[Fraction, PlainValidator(_exact_stake), WithJsonSchema({"type": ["number", "string"], "minimum": 0})]
 
 
 def _quarter_start(moment: datetime) -> datetime:
@@ -113,10 +136,15 @@ class _Model(BaseModel):
 class Standing(_Model):
     """Weight in fixed rounds, tier in priority rounds (1 is served first, who has none last), and time of membership.
 
-    A point takes part in [since, until), None: from the first or to the last quarter-hour of the readings.
+    `stake`: instead of a weight, an amount (investment, millièmes) of which the weight is the part of all stakes.
+    `participation_pct`: part of the withdrawal and injection that is offered to this community, where a point may be in
+    several (Austria's Teilnahmefaktor). A point takes part in [since, until), None: from the first or to the last
+    quarter-hour of the readings.
     """
 
     weight: Part = Fraction(0)
+    stake: Stake | None = None
+    participation_pct: int = Field(default=100, ge=1, le=100)
     tier: int | None = Field(default=None, ge=1, le=1000)
     since: QuarterStart | None = None
     until: QuarterStart | None = None
@@ -147,8 +175,7 @@ class Producers(_Model):
     @field_validator("points")
     @classmethod
     def _weights(cls, points: dict[str, Standing]) -> dict[str, Standing]:
-        _check_weights(points)
-        return points
+        return _weighted(points)
 
 
 SHORT_NAMES: Final[Mapping[str, tuple[dict[str, Any], ...]]] = {
@@ -161,7 +188,8 @@ SHORT_NAMES: Final[Mapping[str, tuple[dict[str, Any], ...]]] = {
 }
 
 
-def _expand_rounds(value: object) -> object:
+def expand_rounds(value: object) -> object:
+    """A short name stands for its rounds."""
     if not isinstance(value, str):
         return value
     if value not in SHORT_NAMES:
@@ -177,17 +205,32 @@ def expand_producers(value: object) -> object:
     return {"method": value} if isinstance(value, str) else value
 
 
-def _check_weights(standings: Mapping[str, Standing]) -> None:
+_S = TypeVar("_S", bound=Standing)
+
+
+def _weighted(standings: Mapping[str, _S]) -> dict[str, _S]:
+    """With weights made of stakes. Raises ValueError for weights that do not add up or stand beside stakes."""
+    stakes = sum((each.stake or Fraction(0) for each in standings.values()), Fraction(0))
+    if any(each.stake is not None for each in standings.values()):
+        if not stakes:
+            raise ValueError("stakes add up to 0")
+        for point, each in standings.items():
+            if each.weight not in {0, (each.stake or 0) / stakes}:
+                raise ValueError(f"{point} has a weight where others have a stake: give all a weight or all a stake")
+        return {
+            point: each.model_copy(update={"weight": (each.stake or 0) / stakes}) for point, each in standings.items()
+        }
     total = sum((standing.weight for standing in standings.values()), Fraction(0))
     if total > 1:
-        raise ValueError(f"weights add up to {float(total):.9g}, they may not exceed 1")
+        raise ValueError(f"weights add up to {float(total):.9g}, they may not exceed 1; a stake may be any amount")
+    return dict(standings)
 
 
 class SharingKey(_Model):
     """A key: who receives, in which rounds, whose injection counts, to which resolution, and what a gap does."""
 
     participants: dict[str, Participant] | None = Field(default=None, min_length=1)
-    rounds: Annotated[tuple[Round, ...], BeforeValidator(_expand_rounds, json_schema_input_type=_Rounds)] = Field()
+    rounds: Annotated[tuple[Round, ...], BeforeValidator(expand_rounds, json_schema_input_type=_Rounds)] = Field()
     producers: Annotated[Producers, BeforeValidator(expand_producers)] = Producers()
     resolution_wh: Literal[0, 1] = 1
     on_missing: Literal["hold", "zero", "estimate"] = "hold"
@@ -195,8 +238,7 @@ class SharingKey(_Model):
     @field_validator("participants")
     @classmethod
     def _participant_weights(cls, participants: dict[str, Participant] | None) -> dict[str, Participant] | None:
-        _check_weights(participants or {})
-        return participants
+        return None if participants is None else _weighted(participants)
 
     @field_validator("producers")
     @classmethod
@@ -240,6 +282,7 @@ class Roster:
     tiers: tuple[int, ...]
     producer_weights: tuple[Fraction, ...]
     producer_tiers: tuple[int, ...]
+    participation_pct: tuple[int, ...]
     memberships: tuple[tuple[int | None, int | None], ...]  # [since, until) in ms UTC, None: open
 
     @classmethod
@@ -260,6 +303,9 @@ class Roster:
             tiers=tuple(each.tier or LAST_TIER for each in receivers),
             producer_weights=tuple(each.weight for each in producers),
             producer_tiers=tuple(each.tier or LAST_TIER for each in producers),
+            participation_pct=tuple(
+                _standing(listed, key.producers.points, point).participation_pct for point in points
+            ),
             memberships=tuple(_membership(_standing(listed, key.producers.points, point)) for point in points),
         )
 

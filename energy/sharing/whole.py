@@ -48,8 +48,12 @@ def share_whole(
         if rows is not None and not rows[block].all():
             block = start + np.flatnonzero(rows[block])
         present = has_withdrawal[block] & receives
-        received[block] = _receive(key, roster, np.where(present, withdrawal[block], 0), injection[block], present)
-        given[block] = _give(key, roster, injection[block], received[block])
+        wanted, offered = np.where(present, withdrawal[block], 0), injection[block]
+        if set(roster.participation_pct) != {100}:
+            parts = np.array(roster.participation_pct, dtype=np.int64)
+            wanted, offered = wanted * parts // 100, offered * parts // 100
+        received[block] = _receive(key, roster, wanted, offered, present)
+        given[block] = _give(key, roster, offered, received[block])
     return received, given
 
 

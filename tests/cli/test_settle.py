@@ -351,3 +351,12 @@ def test_every_key_of_the_documentation_is_valid(desk):
     for block in YAML_BLOCKS:
         listed = "" if "541448" in block or "participants" in block else f'participants:\n  "{A}": {{weight: 0.25}}\n'
         desk.settle(FOUR, listed + block)
+
+
+def test_settle_takes_an_operators_key_by_its_name(desk):
+    people = f'participants:\n  "{A}": {{stake: 100}}\n  "{B}": {{stake: 300}}\n'
+    rows = desk.settle(FOUR, people + "preset: sibelga-fixed\n")
+    assert [rows[ean, "2026-06-01T10:00:00Z"]["received_kwh"] for ean in (A, B)] == ["0.500", "1.000"]
+    with pytest.raises(ConfigError, match="there is no preset 'sibelga-fix'; there are sibelga-fixed, ") as caught:
+        desk.settle(FOUR, people + "preset: sibelga-fix\n")
+    assert caught.value.file == str(desk.key)

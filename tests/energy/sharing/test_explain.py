@@ -58,6 +58,12 @@ def test_explain_rounding_is_told(why):
     assert "rounded" not in why("p00", "prorata", resolution_wh=0)
 
 
+def test_explain_participation_is_told(sharing):
+    case = sharing({"participants": {"p00": {"participation_pct": 40}}, "rounds": "prorata"}, [1000, None], [None, 900])
+    assert "received 0.400 kWh" in explain(case.key, case.roster, case.quarter, "p00")
+    assert "takes part with 40 % of its withdrawal" in explain(case.key, case.roster, case.quarter, "p00")
+
+
 def test_explain_own_injection_is_told(why):
     own = why("p00", withdrawals=(500, 0, None, 0, None), injections=(4000, 0, 0, 0, 0))
     assert "received nothing because nobody else injected; it gave 0.000 kWh of the 4.000 kWh" in own

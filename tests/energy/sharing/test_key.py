@@ -78,6 +78,29 @@ def test_shares_below_one_are_allowed_for_the_rest_is_surplus():
     assert key(rounds=[{"method": "prorata", "share": 0.4}]).rounds[0].share == Fraction(2, 5)
 
 
+def test_stakes_of_any_size_become_weights_that_add_up_to_one():
+    stakes = key(participants={"a": {"stake": 12500}, "b": {"stake": "7500.50"}, "c": {}}, rounds="fixed").participants
+    assert [stakes[point].weight for point in "abc"] == [Fraction(25000, 40001), Fraction(15001, 40001), 0]
+    again = key(participants=stakes, rounds="fixed").participants
+    assert again == stakes
+
+
+@pytest.mark.parametrize(
+    ("standings", "words"),
+    [
+        ({"a": {"stake": 3}, "b": {"weight": 0.5}}, "b has a weight where others have a stake"),
+        ({"a": {"stake": 0}}, "stakes add up to 0"),
+        ({"a": {"stake": -1}}, "from 0 "),
+        ({"a": {"stake": "much"}}, "from 0 up"),
+        ({"a": {"participation_pct": 0}}, "greater than or equal to 1"),
+        ({"a": {"participation_pct": 12.5}}, "integer"),
+    ],
+)
+def test_stake_or_participation_that_makes_no_sense_is_refused(standings, words):
+    with pytest.raises(ValidationError, match=words):
+        key(participants=standings)
+
+
 def test_roster_without_list_lets_everybody_with_withdrawals_receive():
     assert Roster.of(key(), ["a", "b"], [True, False]).receives == (True, False)
 

@@ -54,6 +54,9 @@ def participants_of(draw, points, *, everybody=False):
     made = {
         point: {"weight": f"{own}/{whole}", "tier": tier} for point, own, tier in zip(listed, raw, tiers, strict=True)
     }
+    if not everybody and draw(st.integers(0, 3)) == 0:
+        for standing in made.values():
+            standing["participation_pct"] = draw(st.sampled_from([1, 33, 50, 99, 100]))
     if not any(raw):
         made[listed[0]]["weight"] = 0.37
     return made
@@ -133,9 +136,10 @@ def test_caps_and_sums_hold_and_nobody_receives_its_own(case, resolution):
         total = sum(shared.received)
         assert total == sum(shared.given) <= sum(injection)
         listed = [point in key.participants for point in points]
-        for x, s, c, g, may in zip(shared.received, shared.given, row, injection, listed, strict=True):
-            assert 0 <= x <= (c or 0) * may
-            assert 0 <= s <= g
+        offered = Roster.of(key, points, [True] * len(points)).participation_pct
+        for x, s, c, g, may, part in zip(shared.received, shared.given, row, injection, listed, offered, strict=True):
+            assert 0 <= x * 100 <= (c or 0) * may * part
+            assert 0 <= s * 100 <= g * part
             assert x + s <= total, "or some of it would have to be its own"
 
 

@@ -217,3 +217,23 @@ def test_alone_with_its_own_injection_nobody_receives(sharing):
     case = sharing({"rounds": "equal"}, [3000], [2000])
     assert case.fast() == ([0], [0])
     assert case.exactly() == ([0], [0])
+
+
+def test_participation_factor_caps_what_is_offered_on_both_sides(sharing):
+    """Austria: with 50 % of 6 kWh the large consumer counts 3 against 1, and with 80 % of 10 kWh only 8 are offered."""
+    key = {
+        "participants": {"large": {"participation_pct": 50}, "small": {}},
+        "rounds": "prorata",
+        "producers": {"points": {"sun": {"participation_pct": 80}}},
+    }
+    few = sharing(key, [6000, 1000, None], [None, None, 2500], ["large", "small", "sun"])
+    assert few.fast() == ([1500, 500, 0], [0, 0, 2000])
+    assert few.exactly() == ([1500, 500, 0], [0, 0, 2000])
+    plenty = sharing(key, [6000, 1000, None], [None, None, 10_000], ["large", "small", "sun"])
+    assert plenty.fast() == ([3000, 1000, 0], [0, 0, 4000])
+
+
+def test_co_ownership_in_thousandths_is_a_fixed_key(receive):
+    """Sibelga names millièmes as weights: 500, 300 and 200 of 4 kWh."""
+    parts = [{"stake": 500}, {"stake": 300}, {"stake": 200}]
+    assert receive("fixed", (3, 3, 3), 4, parts) == exactly(2, 1.2, 0.8)

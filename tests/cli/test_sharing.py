@@ -1,0 +1,98 @@
+"""`commonwatt sharing`: presets, what if, and the recommended key, from files to figures."""
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from cli.main import app
+from energy.errors import ConfigError
+
+SCHOOL, HALL, SUN, BAKER = "541448910000123453", "541448911000000003", "541448900000000007", "541449020000123458"
+HEADER = "ean,start,withdrawal_kwh,injection_kwh\n"
+TIMES = [f"2026-06-01T10:{minute}:00Z" for minute in ("00", "15", "30", "45")]
+KEY = f'participants:\n  "{SCHOOL}": {{weight: 0.5, tier: 1}}\n  "{HALL}": {{weight: 0.5}}\nrounds: fixed\n'
+
+
+@pytest.fixture
+def run(tmp_path):
+    """run(command, ...): its JSON; readings.csv, key.yaml, more.csv, other.yaml stand in the folder."""
+    rows = [
+        f"{SCHOOL},{t},1,\n{HALL},{t},3,\n{SUN},{t},,{injected}\n" for t, injected in zip(TIMES, "2900", strict=True)
+    ]
+    files = {
+        "readings.csv": HEADER + "".join(rows),
+        "key.yaml": KEY,
+        "more.csv": HEADER + "".join(f"{BAKER},{t},2,\n" for t in TIMES),
+        "other.yaml": KEY.replace("rounds: fixed", "preset: sibelga-hybrid"),
+    }
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+
+    def invoke(*words, plain=False):
+        arguments = [str(tmp_path / word) if word in files else word for word in words]
+        result = CliRunner().invoke(
+            app, ["sharing", *arguments, *([] if plain else ["--json"])], catch_exceptions=False
+        )
+        return result.stdout if plain else json.loads(result.stdout)
+
+    return invoke
+
+
+BOTH = ("--readings", "readings.csv", "--key", "key.yaml")
+
+
+def test_presets_name_operator_source_and_what_is_not_verified(run):
+    found = {preset["name"]: preset for preset in run("presets", "--on", "2026-11-28")["presets"]}
+    assert found["sibelga-hybrid"]["unverified"]
+    assert found["sibelga-fixed"]["source"].startswith("https://sibelga.be/")
+    assert "wallonia-dynamique\t" in run("presets", plain=True)
+
+
+def test_what_if_of_another_key_tells_who_gains(run):
+    """A fixed half of 2 is 1 each; in the second quarter 4.5 each are too much for both."""
+    found = run("what-if", *BOTH, "--other-key", "other.yaml")
+    assert found["shared_more_kwh"] == 0.0, "2 and 4 kWh are all that can be shared"
+
+
+def test_what_if_of_one_member_more_puts_it_on_the_list(run):
+    found = run("what-if", *BOTH, "--more", "more.csv", "--other-key", "other.yaml")
+    gained = {point["ean"]: point["received_kwh"] for point in found["points"]}
+    assert gained[BAKER] == [0.0, 2.0]
+    assert found["shared_more_kwh"] == 2.0
+
+
+def test_what_if_of_a_battery_moves_the_surplus_into_the_next_quarter_hours(run):
+    """5 kWh kept of the second, 4.5 given later; halves of less leave 1 kWh of the second unused by the hall."""
+    found = run("what-if", *BOTH, "--battery", f"{SUN},10,40")
+    assert found["shared_more_kwh"] == -1.0 + 3.0 + 0.5
+    assert "shared in all: +" in run("what-if", *BOTH, "--battery", f"{SUN},10,40", plain=True)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ((), "nothing would change"),
+        (("--battery", "much"), "is no battery"),
+        (("--battery", f"{SUN},nan,5"), "is no battery"),
+        (("--battery", f"{BAKER},10,5"), "is not in the readings"),
+        (("--more", "readings.csv"), "is there already"),
+    ],
+)
+def test_what_if_that_makes_no_sense_is_refused(run, words, told):
+    with pytest.raises(ConfigError, match=told) as caught:
+        run("what-if", *BOTH, *words)
+    assert caught.value.hint
+
+
+def test_recommended_key_comes_first_with_its_figures(run):
+    found = run("recommend", *BOTH, "--aim", "vulnerable-first")
+    best = found["keys"][0]
+    assert best["vulnerable_coverage"] == max(key["vulnerable_coverage"] for key in found["keys"])
+    assert {"name", "rounds", "weights", "shared_kwh", "jain", "gini", "min_coverage"} <= best.keys()
+    assert run("recommend", *BOTH, "--aim", "most-shared", plain=True).startswith("for most-shared: ")
+
+
+def test_an_aim_that_is_none_is_refused(run):
+    with pytest.raises(ConfigError, match="is no aim"):
+        run("recommend", *BOTH, "--aim", "cheapest")

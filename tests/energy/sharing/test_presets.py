@@ -1,0 +1,91 @@
+from datetime import date
+
+import pytest
+from pydantic import ValidationError
+
+from energy.sharing.key import SHORT_NAMES, Method, SharingKey
+from energy.sharing.presets import Presets, with_preset
+from runtime.presets import shipped_presets
+
+PRESET = {
+    "name": "town-fixed",
+    "operator": "Town grid",
+    "called": {"en": "fixed"},
+    "rounds": "fixed",
+    "evidence": "published",
+    "source": "its page",
+    "as_of": "2026-11-27",
+}
+ALL = shipped_presets().presets
+
+
+@pytest.mark.parametrize(
+    ("name", "like"),
+    [
+        ("sibelga-fixed", "fixed"),
+        ("sibelga-fixed-multi", "fixed-multi"),
+        ("sibelga-prorata", "prorata"),
+        ("sibelga-hybrid", "hybrid"),
+        ("fluvius-vaste", "fixed"),
+        ("wallonia-egalitaire", "equal"),
+        ("wallonia-specifique", "fixed"),
+        ("wallonia-dynamique", "prorata"),
+        ("enedis-statique", "fixed"),
+        ("enedis-dynamique", "prorata"),
+        ("austria-statisch", "fixed"),
+        ("austria-dynamisch", "prorata"),
+        ("luxembourg-priority", "priority"),
+        ("spain-beta", "fixed"),
+    ],
+)
+def test_shipped_preset_is_the_key_that_the_operator_publishes(name, like):
+    people = {"a": {"weight": 0.5, "tier": 1}, "b": {"weight": 0.5}}
+    ours = SharingKey.model_validate(with_preset({"participants": people, "preset": name}, ALL))
+    assert ours.rounds == SharingKey.model_validate({"participants": people, "rounds": like}).rounds
+
+
+def test_every_shipped_preset_says_where_it_is_from_and_what_is_not_verified():
+    for preset in ALL:
+        assert preset.source
+        assert preset.called["en"]
+        assert preset.evidence != "unverified" or preset.unverified
+        assert preset.holds(date(2026, 11, 28))
+
+
+def test_preset_keeps_what_else_the_key_says():
+    key = with_preset({"preset": "luxembourg-priority", "on_missing": "zero", "resolution_wh": 0}, ALL)
+    assert (key["producers"], key["on_missing"], key["resolution_wh"]) == ("priority", "zero", 0)
+    assert [round_["method"] for round_ in key["rounds"]] == [Method.PRIORITY]
+
+
+@pytest.mark.parametrize(
+    ("key", "words"),
+    [
+        ({"preset": "sibelga"}, "there is no preset 'sibelga'"),
+        ({"preset": "sibelga-fixed", "rounds": "fixed"}, "either"),
+    ],
+)
+def test_preset_that_is_not_there_or_not_alone_is_refused(key, words):
+    with pytest.raises(ValueError, match=words):
+        with_preset(key, ALL)
+
+
+def test_a_name_may_stand_twice_only_for_other_days():
+    old, new = PRESET | {"valid_to": "2027-01-01"}, PRESET | {"valid_from": "2027-01-01", "rounds": "prorata"}
+    both = Presets.model_validate({"presets": [old, new]})
+    assert [both.on(date(year, 1, 1))["town-fixed"].rounds[0].method for year in (2026, 2027)] == ["fixed", "prorata"]
+    with pytest.raises(ValidationError, match="town-fixed stands twice"):
+        Presets.model_validate({"presets": [old, PRESET]})
+
+
+def test_short_names_are_all_used_by_some_operator():
+    used = {preset.rounds for preset in ALL}
+    people = {"a": {"weight": 1}}
+    for name in SHORT_NAMES:
+        assert SharingKey.model_validate({"participants": people, "rounds": name}).rounds in {
+            tuple(
+                round_ if round_.share is not None else round_.model_copy(update={"share": int(n == 0)})
+                for n, round_ in enumerate(rounds)
+            )
+            for rounds in used
+        }
