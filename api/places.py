@@ -12,7 +12,8 @@ from starlette.concurrency import run_in_threadpool
 from api.live.stream import Scope
 from api.problems import not_found
 from energy.balance import STALE_INTERVALS
-from energy.community import Community, device_id
+from energy.community import Community
+from energy.names import device_id
 from energy.quantities import Role
 from runtime.clock import Clock
 from storage.history import DeviceTags, History, Row

@@ -17,7 +17,7 @@ import psutil
 from paho.mqtt.enums import CallbackAPIVersion
 
 from benchmarks.field import Field, field
-from benchmarks.measure import Facts, Run, Table, cpu_seconds, measured, memory_mb
+from benchmarks.measure import Facts, Row, Run, Table, cpu_seconds, measured, memory_mb
 from benchmarks.peers import GATEWAY, LEAN, PEERS, Peer, lacking
 from benchmarks.processes import mosquitto, until
 from messaging.codec import Ack, decode_data, encode
@@ -206,18 +206,14 @@ def _many(runs: int) -> Facts:
     for devices in MANY:
         with field(devices) as meters:
             for row in measured(runs, {name: (_paced(PEERS[name], meters), "") for name in (LEAN, GATEWAY)}):
-                facts = row.facts
-                share, memory = f"{facts['core']:.0%}", f"{facts['memory_mb']:.0f}"
-                core = facts["core"] or float("inf")  # one that died used none
-                per_core = devices * facts["complete"] / core
-                rows.append(
-                    (
-                        f"{row.name}, {devices:,} devices",
-                        f"{row.per_s:,.0f}",
-                        share,
-                        memory,
-                        f"{round(per_core, -2):,.0f}",
-                    )
-                )
+                rows.append((f"{row.name}, {devices:,} devices", *_reach(row, devices)))
     columns = ("program", "readings/s arrived", "of a core", "MiB", "devices per core, by calculation")
     return Facts("Edge and its peers: how many devices at 1 Hz", columns, rows)
+
+
+def _reach(row: Row, devices: int) -> tuple[str, str, str, str]:
+    core = row.facts["core"]
+    if not core:
+        return "it ended", "", "", ""
+    per_core = round(devices * row.facts["complete"] / core, -2)
+    return f"{row.per_s:,.0f}", f"{core:.0%}", f"{row.facts['memory_mb']:.0f}", f"{per_core:,.0f}"

@@ -34,9 +34,10 @@ class Device(asyncio.Protocol):
         self.transport = transport
 
     def data_received(self, data: bytes) -> None:
-        values = [round(raw * scale, 4) for raw, scale in zip(ANSWER.unpack(data), SCALES, strict=True)]
-        reading = {"t": time.time_ns() // 1_000_000, "v": dict(zip(NAMES, values, strict=True))}
-        self.client.publish(self.topic, encode(reading), qos=1)
+        for raws in ANSWER.iter_unpack(data):  # two when a second was missed
+            values = [round(raw * scale, 4) for raw, scale in zip(raws, SCALES, strict=True)]
+            reading = {"t": time.time_ns() // 1_000_000, "v": dict(zip(NAMES, values, strict=True))}
+            self.client.publish(self.topic, encode(reading), qos=1)
 
 
 async def main(port: int, count: int, broker: int) -> None:

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from energy.community import Community, Device, Rule, Site, device_id
+from energy.community import Community, Device, Rule, Site
 from energy.errors import ConfigError, DataError
+from energy.names import device_id
 from energy.quantities import Role
 from storage.history import DeviceTags
 

@@ -12,7 +12,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from energy.community import Community, Device, Site, device_id
+from energy.community import Community, Device, Site
+from energy.names import device_id
 from energy.quantities import Quality, Role, total, worst
 
 __all__ = [

@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from energy.names import RESERVED_GATEWAYS, Slug, device_id
 from energy.quantities import QUANTITIES, Role
 from energy.sharing.key import SharingKey, unknown_points
 
-__all__ = ["Action", "Community", "Device", "Rule", "Site", "Slug", "device_id"]
-
-Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
-"""Identifiers stand in topics, URLs and file names: lower case letters, digits, `-` and `_`, at most 63."""
-
-RESERVED_GATEWAYS = frozenset({"live", "alerts"})  # topic levels of the centre
-
-
-def device_id(site: str, device: str) -> str:
-    """The name of a device on the wire and in the store: `site/device`."""
-    return f"{site}/{device}"
+__all__ = ["Action", "Community", "Device", "Rule", "Site"]
 
 
 class _Model(BaseModel):

@@ -17,9 +17,9 @@ from pydantic import (
     model_validator,
 )
 
-from energy.community import RESERVED_GATEWAYS, Slug
 from energy.errors import ConfigError
 from energy.fallback import BLOCKED, Limits
+from energy.names import RESERVED_GATEWAYS, Slug
 from energy.quantities import QUANTITIES, Kind, Role
 from gateway.home_assistant import HomeAssistantConfig
 from gateway.modbus import parse_bus_url

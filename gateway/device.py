@@ -26,6 +26,7 @@ __all__ = [
     "discover",
     "first_located",
     "in_its_order",
+    "is_fixed",
     "locate",
     "physical",
     "read_device",
@@ -62,6 +63,11 @@ class Layout:
     def decoder(self) -> Decoder:
         """Made once, at the first reading."""
         return Decoder(self.requests, self.quantities)
+
+
+def is_fixed(profile: Profile) -> bool:
+    """Whether the layout is the same on every device: none is asked for its chain of models or its word order."""
+    return profile.sunspec is None and profile.word_order_from is None
 
 
 async def discover(transport: Transport, unit: int, profile: Profile) -> Layout:

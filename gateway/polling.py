@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from energy.errors import DeviceError
 from gateway.alarm import Alarm
-from gateway.device import Layout, Transport, discover, read_device, relearn
+from gateway.device import Layout, Transport, discover, is_fixed, read_device, relearn
 from gateway.metrics import Metrics
 from gateway.profile import Profile
 from messaging.codec import DeviceStatus, Reading
@@ -31,7 +31,10 @@ _BACKOFF_MAX_MS = 60_000
 
 @dataclass(slots=True)
 class FieldDevice:
-    """One device on a bus: what it is, and how it has been."""
+    """One device on a bus: what it is, and how it has been.
+
+    `shared`: layouts that are the same on every device of a profile, by its name; devices with one set have them once.
+    """
 
     device: str
     unit: int
@@ -42,6 +45,7 @@ class FieldDevice:
     failures: int = 0
     due_ms: int = 0
     relearned: bool = False
+    shared: dict[str, Layout] = field(default_factory=dict)
     interval_ms: int = field(init=False)
 
     def __post_init__(self) -> None:
@@ -55,7 +59,11 @@ class FieldDevice:
     async def layout_on(self, transport: Transport) -> Layout:
         """Where its points are, asked of the device once per life of the connection. Raises DeviceError."""
         if self.layout is None:
+            self.layout = self.shared.get(self.profile.profile)
+        if self.layout is None:
             self.layout = await discover(transport, self.unit, self.profile)
+            if is_fixed(self.profile):
+                self.shared[self.profile.profile] = self.layout
         return self.layout
 
     def forget_layout(self) -> None:

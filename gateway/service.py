@@ -20,6 +20,7 @@ from gateway.clock_watch import ClockWatch
 from gateway.commands import Commands
 from gateway.config import DeviceConfig, GatewayConfig
 from gateway.control import DeviceControl
+from gateway.device import Layout
 from gateway.disk import on_disk
 from gateway.home_assistant import HomeAssistant
 from gateway.journal import Journal
@@ -87,7 +88,10 @@ class GatewayService:
         self._status_news = asyncio.Event()
         library = Library(config.profiles_dir)
         self._buses = {bus.id: make_bus(bus, library) for bus in config.buses}
-        self._devices = {bus.id: [_make_device(device, library) for device in bus.devices] for bus in config.buses}
+        layouts: dict[str, Layout] = {}
+        self._devices = {
+            bus.id: [_make_device(device, library, layouts) for device in bus.devices] for bus in config.buses
+        }
         self.commands = Commands(list(self._make_controls()), clock, self._tell, self.metrics)
         self.local_rule = LocalRule(config, library, self.commands, clock)
         self._home_assistant = self._make_home_assistant(library)
@@ -351,8 +355,8 @@ class GatewayService:
             await self._clock.sleep(_WATCHDOG_S * self._clock.speed)
 
 
-def _make_device(config: DeviceConfig, library: Library) -> FieldDevice:
-    return FieldDevice(config.device, config.unit, library.get(config.profile), config.interval_s)
+def _make_device(config: DeviceConfig, library: Library, layouts: dict[str, Layout]) -> FieldDevice:
+    return FieldDevice(config.device, config.unit, library.get(config.profile), config.interval_s, shared=layouts)
 
 
 def _permits(config: DeviceConfig) -> dict[str, Permit]:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from energy.community import Slug, device_id
+from energy.names import Slug, device_id
 from energy.quantities import Role
 from simulator.load import Profile
 

@@ -19,8 +19,8 @@ from pymodbus.server import ModbusTcpServer
 from pymodbus.server.requesthandler import ServerRequestHandler
 from pymodbus.simulator import DataType, SimData, SimDevice
 
-from energy.community import device_id
 from energy.errors import ConfigError
+from energy.names import device_id
 from runtime.clock import Clock
 from simulator.config import DeviceConfig
 from simulator.faults import FaultBook

@@ -8,8 +8,8 @@ import math
 from collections import deque
 from typing import Any
 
-from energy.community import device_id
 from energy.errors import ConfigError, DataError
+from energy.names import device_id
 from runtime.clock import Clock
 from simulator.config import SimulatorConfig
 from simulator.control import ControlServer

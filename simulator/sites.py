@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from energy.community import device_id
+from energy.names import device_id
 from energy.quantities import Role
 from simulator.config import DeviceConfig, SiteConfig
 from simulator.load import BuildingLoad

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from energy.community import Slug
+from energy.names import Slug
 from energy.sharing.key import SharingKey
 
 __all__ = ["Band", "BatteryModel", "CapacityModel", "CaseFile", "CommunityModel", "SiteModel", "TariffModel"]

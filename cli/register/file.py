@@ -10,8 +10,9 @@ from typing import Self
 import yaml
 from pydantic import BaseModel, ConfigDict, model_validator
 
-from energy.community import Community, device_id
+from energy.community import Community
 from energy.errors import ConfigError
+from energy.names import device_id
 from runtime.config import load_config, several
 from storage.register.consistency import problems
 from storage.register.facts import ALWAYS, Fact, plain

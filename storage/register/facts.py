@@ -19,7 +19,7 @@ from pydantic import ConfigDict
 from sqlalchemy import BigInteger, ColumnElement, Connection, Integer, or_, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
-from energy.community import Slug
+from energy.names import Slug
 from storage.register.database import insert
 from storage.register.tables import Base, table
 

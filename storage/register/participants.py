@@ -12,7 +12,7 @@ from pydantic import BeforeValidator, Field, StringConstraints, ValidationError
 from sqlalchemy import JSON
 from sqlalchemy.orm import Mapped, mapped_column
 
-from energy.community import Slug
+from energy.names import Slug
 from energy.sharing.ean import Ean, parse_ean
 from energy.sharing.key import SharingKey
 from storage.register.facts import Fact, FactRow, Facts

@@ -9,8 +9,8 @@ from pydantic import StringConstraints
 from sqlalchemy import JSON, Connection, update
 from sqlalchemy.orm import Mapped, mapped_column
 
-from energy.community import Slug
 from energy.errors import RefusedError
+from energy.names import Slug
 from storage.register.audit import record
 from storage.register.consents import forget_evidence
 from storage.register.facts import PERSONAL, Fact, FactRow, Facts

@@ -7,7 +7,7 @@ from typing import Final, Literal
 
 from sqlalchemy.orm import Mapped
 
-from energy.community import Slug
+from energy.names import Slug
 from storage.register.facts import Fact, FactRow, Facts
 
 __all__ = ["COMMUNITIES", "DEVICES", "SITES", "CommunityFact", "DeviceFact", "SiteFact"]

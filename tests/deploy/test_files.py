@@ -14,7 +14,7 @@ import yaml
 
 from cli.configs import load_centre
 from dashboards.datasource import InfluxSource
-from energy.community import device_id
+from energy.names import device_id
 from gateway.config import GatewayConfig
 from runtime.config import load_config
 

@@ -249,3 +249,17 @@ async def test_device_that_refuses_everything_is_told_as_such(devices):
         await clock.advance(25)
     assert collected == []
     assert device.status.error == "illegal address"
+
+
+async def test_devices_of_one_profile_share_a_layout_until_one_of_them_refuses_part_of_it(devices):
+    clock, shared = ManualClock(HALF_PAST), {}
+    whole, partial = Image({1: devices.sdm630()}, clock), Refusing({1: devices.sdm630()}, clock, holes={0x46, 0x47})
+    first = FieldDevice("s/grid", 1, METER, 10.0, shared=shared)
+    second = FieldDevice("t/grid", 1, METER, 10.0, shared=shared)
+    async with polling(whole, [first], clock) as (collected, *_), polling(partial, [second], clock) as (lacking, *_):
+        await clock.advance(5)
+        assert first.layout is shared[METER.profile]
+        assert second.layout is not first.layout
+        await clock.advance(20)
+    assert {tuple(reading.bad) for reading in collected} == {()}
+    assert {tuple(reading.bad) for reading in lacking} == {("frequency_hz",)}
