@@ -10,6 +10,7 @@ import contextlib
 import fcntl
 import os
 import sqlite3
+import struct
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -25,7 +26,7 @@ _BUSY_S: Final = 5.0
 _WAL_PAGES: Final = 8000  # the same leaf pages are written again and again: check-pointing rarely writes them once
 _WAL_LIMIT_BYTES: Final = 64 * 1024 * 1024
 _INCREMENTAL: Final = 2  # SQLite's number of that way of vacuuming
-_PAGES_AT_ONCE: Final = 500  # given back in one transaction; a writer waits no longer than that takes
+_PAGES_AT_ONCE: Final = 250  # given back in one transaction; a writer waits no longer than that takes
 _WRITER_CACHE_KIB: Final = 32 * 1024
 
 _HINTS: Final = {
@@ -101,13 +102,26 @@ class Database:
             except sqlite3.Error as error:
                 raise self._explained(error) from error
 
-    def checkpoint(self) -> None:
-        """Copies what is committed from the write-ahead log into the file; nobody waits for it."""
+    def checkpoint(self, pages: int) -> None:
+        """Copies what is committed from the write-ahead log into the file when more than `pages` wait there.
+
+        Nobody waits for it meanwhile. A commit does the same beyond `_WAL_PAGES`, and waits for the disk.
+        """
+        if self._waiting_pages() > pages:
+            try:
+                with contextlib.closing(_connect(self.path, read_only=False)) as connection:
+                    connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+            except sqlite3.Error as error:
+                raise self._explained(error) from error
+
+    def _waiting_pages(self) -> int:
+        """Of the index beside the log: frames in it (mxFrame), less those copied (nBackfill); sqlite.org/walformat.html."""
         try:
-            with contextlib.closing(_connect(self.path, read_only=False)) as connection:
-                connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-        except sqlite3.Error as error:
-            raise self._explained(error) from error
+            with Path(f"{self.path}-shm").open("rb") as index:
+                head = index.read(100)
+            return int(struct.unpack_from("=I", head, 16)[0]) - int(struct.unpack_from("=I", head, 96)[0])
+        except (OSError, struct.error):
+            return 0
 
     def give_back(self, spare_bytes: int) -> bool:
         """Gives some free pages back to the disk when more than `spare_bytes` and half of the file are free.
@@ -121,8 +135,14 @@ class Database:
             )
         if mode != _INCREMENTAL or free * page_bytes <= spare_bytes or free * 2 <= pages:
             return False
-        with self.write() as connection:
-            connection.execute(f"PRAGMA incremental_vacuum({_PAGES_AT_ONCE})").fetchall()
+        with self._write_lock:
+            if self._writer is None:
+                raise StoreError(f"{self._schema.name} {self.path} is not open for writing")
+            try:
+                # A transaction of its own; `execute` would stop after the first page.
+                self._writer.executescript(f"PRAGMA incremental_vacuum({_PAGES_AT_ONCE})")
+            except sqlite3.Error as error:
+                raise self._explained(error) from error
         return True
 
     def close(self) -> None:

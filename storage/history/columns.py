@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cache, lru_cache
 from itertools import chain
 from operator import itemgetter
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple, Self, TypeVar
 from zlib import crc32
 
 import numpy as np
@@ -26,9 +26,11 @@ from storage.history import DeviceTags, Row
 __all__ = [
     "Packed",
     "Shape",
+    "Shapes",
     "arrow",
     "batch_of",
     "empty",
+    "floats",
     "joined",
     "merged",
     "names_of",
@@ -39,6 +41,7 @@ __all__ = [
     "schema_of",
     "sliced",
     "tags_of",
+    "texts",
     "type_of",
     "unpack",
 ]
@@ -51,6 +54,18 @@ Shape = tuple[str, ...]
 _Rows = TypeVar("_Rows", pa.Table, pa.RecordBatch)
 _UNKNOWN: Final = pa.nulls(1, pa.float64())[0]
 _CODEC: Final = pa.Codec("zstd", compression_level=1)
+
+
+class Shapes(NamedTuple):
+    """The shape of each of some readings, and which there are: hashing them is worth doing once."""
+
+    each: Sequence[Shape]
+    kinds: frozenset[Shape]
+
+    @classmethod
+    def of(cls, rows: Sequence[Row]) -> Self:
+        each = [tuple(row.values) for row in rows]
+        return cls(each, frozenset(each))
 
 
 class Packed(NamedTuple):
@@ -83,12 +98,9 @@ def empty(names: Iterable[str] = ()) -> pa.Table:
     return pa.Table.from_batches([], schema_of(tuple(names)))
 
 
-def batch_of(devices: Sequence[int], rows: Sequence[Row], shapes: Sequence[Shape]) -> pa.RecordBatch:
-    """`rows` of the devices numbered `devices` as columns; `shapes`: the names of each row's values, in their order.
-
-    Raises DataError for a value of the wrong type.
-    """
-    names = names_of(frozenset(shapes))
+def batch_of(devices: Sequence[int], rows: Sequence[Row], shapes: Shapes) -> pa.RecordBatch:
+    """`rows` of the devices numbered `devices` as columns. Raises DataError for a value of the wrong type."""
+    names = names_of(shapes.kinds)
     schema = schema_of(names)
     try:
         columns = [
@@ -117,38 +129,38 @@ def names_of(shapes: frozenset[Shape]) -> tuple[str, ...]:
     return tuple(name for name in QUANTITIES if name in told)
 
 
-def _values(rows: Sequence[Row], shapes: Sequence[Shape], names: Sequence[str]) -> list[pa.Array]:
+def _values(rows: Sequence[Row], shapes: Shapes, names: Sequence[str]) -> list[pa.Array]:
     """The columns `names`; where a row has no value, NaN, of a text None."""
     numeric = [name for name in names if type_of(name) != pa.string()]
     matrix = np.full((len(numeric), len(rows)), math.nan)
     for shape, at in _by_shape(shapes):
-        told = [rows[n].values for n in at]
+        told = [row.values for row in rows] if at is None else [rows[n].values for n in at]
         held = [name for name in shape if name in numeric]
         if held:
-            # In one pass: a reading's values are far apart in memory, and fetching them is most of what this costs.
-            found = _numbers_in(told, held, whole=len(held) == len(shape))
-            matrix[np.ix_([numeric.index(name) for name in held], at)] = found.reshape(-1, len(held)).T
+            found = _numbers_in(told, held, whole=len(held) == len(shape)).T
+            at_names = [numeric.index(name) for name in held]
+            matrix[at_names if at is None else np.ix_(at_names, at)] = found
     columns = dict(zip(numeric, matrix, strict=True))
     return [
         pa.Array.from_buffers(pa.float64(), len(rows), [None, pa.py_buffer(columns[name])])
         if name in columns
-        else pa.array([row.values.get(name) for row in rows], pa.string())
+        else texts([row.values.get(name) for row in rows])
         for name in names
     ]
 
 
-def _by_shape(shapes: Sequence[Shape]) -> Iterable[tuple[Shape, Sequence[int]]]:
-    """The positions of each shape."""
-    if len(set(shapes)) == 1:
-        return [(shapes[0], range(len(shapes)))]
+def _by_shape(shapes: Shapes) -> Iterable[tuple[Shape, Sequence[int] | None]]:
+    """The positions of each shape; None: all."""
+    if len(shapes.kinds) == 1:
+        return [(shapes.each[0], None)]
     found: dict[Shape, list[int]] = {}
-    for n, shape in enumerate(shapes):
+    for n, shape in enumerate(shapes.each):
         found.setdefault(shape, []).append(n)
     return found.items()
 
 
 def _numbers_in(told: Sequence[Mapping[str, Any]], names: Sequence[str], *, whole: bool) -> np.ndarray[Any, Any]:
-    """The values `names` of each, one after the other; `whole`: these are all it has, in this order."""
+    """The values `names` of each, a row each; `whole`: these are all it has, in this order."""
     parts: Iterable[Iterable[Any]]
     if whole:
         parts = [values.values() for values in told]
@@ -156,13 +168,15 @@ def _numbers_in(told: Sequence[Mapping[str, Any]], names: Sequence[str], *, whol
         parts = [(values[names[0]],) for values in told]
     else:
         parts = map(itemgetter(*names), told)
-    return np.array(array("d", chain.from_iterable(parts)))
+    # In one pass: a reading's values are far apart in memory, and fetching them is most of what this costs.
+    found = np.fromiter(chain.from_iterable(parts), np.float64, len(told) * len(names))
+    return found.reshape(-1, len(names))
 
 
 def _bad(unknown: Sequence[tuple[str, ...]]) -> pa.Array:
     if not any(unknown):
         return pa.nulls(len(unknown), pa.string())
-    return pa.array([",".join(names) or None for names in unknown], pa.string())
+    return texts([",".join(names) or None for names in unknown])
 
 
 def _numbers_of(values: array[int], kind: pa.DataType) -> pa.Array:
@@ -212,10 +226,10 @@ def _newest_values(table: pa.Table, group: np.ndarray[Any, Any]) -> pa.Table:
     """One row a group of rows that follow each other: in every column the last value that is known."""
     columns = []
     for column in table.columns:
-        known = np.flatnonzero(column.is_valid().to_numpy())
+        known = np.from_dlpack(pc.indices_nonzero(column.is_valid()))
         chosen = np.full(group[-1] + 1, -1)
         chosen[group[known]] = known  # of several the last one stays
-        columns.append(column.take(pa.array(chosen, mask=chosen < 0)))
+        columns.append(column.take(arrow(chosen, chosen >= 0)))
     return pa.table(columns, schema=table.schema).combine_chunks()
 
 
@@ -264,6 +278,27 @@ def rows_at(table: _Rows, positions: np.ndarray[Any, np.dtype[np.int64]]) -> _Ro
     return found
 
 
-def arrow(values: np.ndarray[Any, np.dtype[np.int64]]) -> pa.Array:
-    """A column of whole numbers. Not by `pa.array`: see `numbers`."""
-    return pa.Array.from_buffers(pa.int64(), len(values), [None, pa.py_buffer(np.ascontiguousarray(values, np.int64))])
+def arrow(values: np.ndarray[Any, Any], valid: np.ndarray[Any, Any] | None = None) -> pa.Array:
+    """A column of whole numbers, null where not `valid`. Not by `pa.array`: see `numbers`."""
+    buffer = pa.py_buffer(np.ascontiguousarray(values, np.int64))
+    return pa.Array.from_buffers(pa.int64(), len(values), [_bits(valid), buffer])
+
+
+def floats(values: Sequence[float | None]) -> pa.Array:
+    """A column of numbers. Not by `pa.array`: see `numbers`."""
+    found = np.array(values, np.float64)  # None as NaN
+    known = ~np.isnan(found)
+    return pa.Array.from_buffers(pa.float64(), len(found), [None if known.all() else _bits(known), pa.py_buffer(found)])
+
+
+def texts(values: Sequence[Any]) -> pa.Array:
+    """A column of texts. Not by `pa.array`: see `numbers`. Raises TypeError, UnicodeEncodeError."""
+    encoded = [b"" if value is None else str.encode(value) for value in values]
+    ends = np.cumsum([0, *map(len, encoded)]).astype(np.int32)
+    valid = np.array([value is not None for value in values], bool)
+    buffers = [_bits(valid), pa.py_buffer(ends), pa.py_buffer(b"".join(encoded))]
+    return pa.Array.from_buffers(pa.string(), len(encoded), buffers)
+
+
+def _bits(valid: np.ndarray[Any, Any] | None) -> pa.Buffer | None:
+    return None if valid is None else pa.py_buffer(np.packbits(valid, bitorder="little"))

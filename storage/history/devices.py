@@ -8,7 +8,7 @@ from typing import Final
 
 from energy.quantities import QUANTITIES
 from storage.history import DeviceTags
-from storage.history.columns import Shape, tags_of
+from storage.history.columns import Shape, Shapes, tags_of
 
 __all__ = ["KnownDevices", "device_tags"]
 
@@ -45,13 +45,12 @@ class KnownDevices:
             return [self._numbers[name] for name in names]
         return list(map(self._numbers.__getitem__, names))
 
-    def learn(self, connection: sqlite3.Connection, numbers: Sequence[int], shapes: Sequence[Shape]) -> None:
+    def learn(self, connection: sqlite3.Connection, numbers: Sequence[int], shapes: Shapes) -> None:
         """Notes which quantities these devices have."""
-        kinds = set(shapes)
-        for shape in kinds:
+        for shape in shapes.kinds:
             of_shape: Iterable[int] = numbers
-            if len(kinds) > 1:
-                of_shape = [number for number, other in zip(numbers, shapes, strict=True) if other == shape]
+            if len(shapes.kinds) > 1:
+                of_shape = [number for number, other in zip(numbers, shapes.each, strict=True) if other == shape]
             told = self._told.setdefault(shape, set())
             fresh = set(of_shape) - told
             if fresh:

@@ -25,12 +25,13 @@ import pyarrow as pa
 from energy.errors import StoreError
 from energy.quantities import QUANTITIES, Quality
 from storage.history import DeviceQuarter, DeviceTags, SiteQuarter
-from storage.history.columns import arrow, numbers, rows_at, type_of
+from storage.history.columns import arrow, floats, numbers, rows_at, texts, type_of
 
-__all__ = ["pack_a_month", "read_device_quarters", "read_site_quarters", "write_quarters"]
+__all__ = ["pack_some", "read_device_quarters", "read_site_quarters", "write_quarters"]
 
 log = logging.getLogger(__name__)
 
+_OWNERS_AT_ONCE: Final = 4  # in one transaction; a writer waits no longer than that takes
 _LONGEST_MONTH_MS: Final = 31 * 86_400_000
 _TEXT: Final = pa.dictionary(pa.int8(), pa.string())
 _QUALITIES: Final = {str(quality): quality for quality in Quality}
@@ -106,8 +107,9 @@ def read_device_quarters(
     return list(map(DeviceQuarter, repeat(tags), starts, imported, exported, qualities, _told(table)))
 
 
-def pack_a_month(connection: sqlite3.Connection, before: int) -> bool:
-    """Puts rows older than `before` of one owner and month into its blob; False when there are none. Raises StoreError."""
+def pack_some(connection: sqlite3.Connection, before: int) -> bool:
+    """Puts rows older than `before` of a few owners and months into their blobs; False when there are none."""
+    packed = 0
     for kind in (_SITES, _DEVICES):
         for owner, first in connection.execute(_due(kind), (before,)).fetchall():
             try:
@@ -115,8 +117,10 @@ def pack_a_month(connection: sqlite3.Connection, before: int) -> bool:
             except StoreError as error:
                 log.error("%s; they are left as they are", error)  # noqa: TRY400 - for operators
             else:
+                packed += 1
+            if packed == _OWNERS_AT_ONCE:
                 return True
-    return False
+    return packed > 0
 
 
 def _due(kind: _Kind) -> str:
@@ -193,9 +197,19 @@ def _table(kind: _Kind, rows: Sequence[Sequence[Any]]) -> pa.Table:
     columns = list(zip(*rows, strict=True)) if rows else [()] * (len(schema) + kind.told)
     told = [json.loads(text) for text in columns.pop()] if kind.told else []
     names = [name for name in QUANTITIES if any(name in each for each in told)]
-    arrays = [pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)]
-    arrays += [pa.array([each.get(name) for each in told], type_of(name)) for name in names]
-    return pa.table(arrays, names=[*schema.names, *names])
+    arrays = [arrow(np.array(columns[0], np.int64))]
+    arrays += [_column(column, field.type) for column, field in zip(columns[1:], kind.columns, strict=True)]
+    arrays += [_column([each.get(name) for each in told], type_of(name)) for name in names]
+    return pa.Table.from_arrays(arrays, names=[*schema.names, *names])
+
+
+def _column(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
+    if kind == _TEXT:
+        known = list(dict.fromkeys(values))
+        return pa.DictionaryArray.from_arrays(
+            arrow(np.array([known.index(value) for value in values], np.int64)).cast(pa.int8()), texts(known)
+        )
+    return texts(values) if pa.types.is_string(kind) else floats(values)
 
 
 def _blob(table: pa.Table, month: int) -> bytes:

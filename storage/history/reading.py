@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from energy.quantities import Kind, Quantity
 from storage.history import Series
-from storage.history.columns import sliced
+from storage.history.columns import arrow, numbers, sliced
 from storage.history.segments import SegmentFiles
 from storage.history.tail import Snapshot
 
@@ -42,7 +42,7 @@ def stepped_series(table: pa.Table, quantity: Quantity, grid: range) -> Series:
     if quantity.name in table.column_names and table.num_rows:
         table = table.select(["t", quantity.name]).drop_null()
     if quantity.name in table.column_names and table.num_rows:
-        steps = (table.column("t").to_numpy() - grid.start) // grid.step
+        steps = (numbers(table, "t") - grid.start) // grid.step
         starts = np.append(0, np.flatnonzero(steps[1:] != steps[:-1]) + 1)
         for step, value in zip(steps[starts].tolist(), _of_steps(table, quantity, starts), strict=True):
             values[step] = value
@@ -53,9 +53,9 @@ def _of_steps(table: pa.Table, quantity: Quantity, starts: np.ndarray[Any, Any])
     column = table.column(quantity.name)
     ends = np.append(starts[1:], table.num_rows)
     if quantity.kind is Kind.GAUGE:
-        means: list[Any] = (np.add.reduceat(column.to_numpy(), starts) / (ends - starts)).tolist()
+        means: list[Any] = (np.add.reduceat(numbers(table, quantity.name), starts) / (ends - starts)).tolist()
         return means
-    return column.take(pa.array(ends - 1)).to_pylist()  # type: ignore[no-any-return]
+    return column.take(arrow(ends - 1)).to_pylist()  # type: ignore[no-any-return]
 
 
 def nearest(snapshot: Snapshot, files: SegmentFiles, number: int, t: int, direction: int) -> int | None:

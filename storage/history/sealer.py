@@ -16,14 +16,13 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-import pyarrow as pa
 
 from energy.errors import StoreError
 from storage.history import DeviceTags
-from storage.history.columns import merged
+from storage.history.columns import merged, numbers, rows_at
 from storage.history.devices import device_tags
 from storage.history.last import LastWriter
-from storage.history.quarters import pack_a_month
+from storage.history.quarters import pack_some
 from storage.history.segments import DAY_MS, Segment, SegmentFiles
 from storage.history.tail import Snapshot, Tail, segments_of
 from storage.sqlite import Database
@@ -34,7 +33,7 @@ log = logging.getLogger(__name__)
 
 _DELETED_AT_ONCE: Final = 200  # commits of the log; a writer waits no longer than that takes
 _MERGED_AT_ONCE: Final = 200_000  # rows in memory while files are merged
-_CHECKPOINT_BYTES: Final = 16 * 2**20  # before compression: a quarter of what SQLite would wait for
+_CHECKPOINT_PAGES: Final = 1000  # far below what a commit would have to copy: that one waits for the disk
 _WORTH: Final = 8
 ADD_SEGMENT: Final = "INSERT INTO segment (file, position, day, t_min, t_max, rows, bytes) VALUES (?, ?, ?, ?, ?, ?, ?)"
 
@@ -63,7 +62,6 @@ class Sealer:
         self._limits = limits
         self._sealed_ms: int | None = None
         self._packed_before: int | None = None
-        self._checkpointed = 0
 
     def kept_since(self, now_ms: int) -> int:
         """Readings before this instant may be retired."""
@@ -84,7 +82,7 @@ class Sealer:
 
     def step(self, now_ms: int) -> bool:
         """Does what is most due; True when there may be more."""
-        self._checkpoint()
+        self._database.checkpoint(_CHECKPOINT_PAGES)
         try:
             return (
                 self._forget_doomed()
@@ -103,16 +101,6 @@ class Sealer:
             raise StoreError(
                 f"history {self._files.folder}: {error}", hint="check that disk (dmesg) and its free space"
             ) from error
-
-    def _checkpoint(self) -> None:
-        """Now and then, so that no commit has to: a commit that does waits for the whole file to be on the disk."""
-        with self._database.read() as connection:
-            newest, size = connection.execute(
-                "SELECT max(id), coalesce(sum(size), 0) FROM log WHERE id > ?", (self._checkpointed,)
-            ).fetchone()
-        if size > _CHECKPOINT_BYTES:
-            self._database.checkpoint()
-            self._checkpointed = newest
 
     def _forget_doomed(self) -> bool:
         with self._database.read() as connection:
@@ -163,9 +151,9 @@ class Sealer:
     def seal(self, snapshot: Snapshot, tags: Mapping[int, DeviceTags]) -> None:
         """All that the log had at that instant."""
         table = merged(snapshot.chunks)
-        days = table.column("t").to_numpy() // DAY_MS
+        days = numbers(table, "t") // DAY_MS
         written = [  # nothing when no commit could be read
-            self._files.write(snapshot.upto, int(day) * DAY_MS, [table.filter(pa.array(days == day))], tags)
+            self._files.write(snapshot.upto, int(day) * DAY_MS, [rows_at(table, np.flatnonzero(days == day))], tags)
             for day in np.unique(days)
         ]
         with self._database.write() as connection:
@@ -248,7 +236,7 @@ class Sealer:
         if before == self._packed_before:
             return False
         with self._database.write() as connection:
-            if pack_a_month(connection, before):
+            if pack_some(connection, before):
                 return True
         self._packed_before = before
         return False

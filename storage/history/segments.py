@@ -23,7 +23,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from storage.history import DeviceTags
-from storage.history.columns import empty, sliced
+from storage.history.columns import arrow, empty, numbers, sliced, texts
 
 __all__ = ["DAY_MS", "Segment", "SegmentFiles", "segments_folder"]
 
@@ -139,8 +139,7 @@ class SegmentFiles:
 
     def counts(self, segment: Segment) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
         """(device numbers, readings of each) of a file."""
-        numbers = self.devices(segment, 0, 2**31 - 1, ()).column("device").to_numpy()
-        return np.unique(numbers, return_counts=True)
+        return np.unique(numbers(self.devices(segment, 0, 2**31 - 1, ()), "device"), return_counts=True)
 
     def common_schema(self, segments: Sequence[Segment]) -> pa.Schema:
         """The columns of a file that holds all these; integers where all of them have integers."""
@@ -169,8 +168,7 @@ class SegmentFiles:
         ) as file:
             table = file.read_row_groups(groups, columns=wanted, use_threads=False)
         table = _plain(table)
-        numbers = table.column("device").to_numpy()
-        low, high = np.searchsorted(numbers, [first, last + 1])
+        low, high = np.searchsorted(numbers(table, "device"), [first, last + 1])
         return table.slice(int(low), int(high - low))
 
     def _index(self, file: str) -> _Index:
@@ -203,7 +201,7 @@ def _narrowest(column: pa.ChunkedArray) -> pa.DataType:
     """Integers where every value is one that an integer and a float hold alike."""
     if not pa.types.is_floating(column.type):
         return column.type
-    values = column.drop_null().to_numpy()
+    values = np.from_dlpack(column.drop_null().combine_chunks())
     return pa.int64() if bool(np.all((values == np.rint(values)) & (np.abs(values) <= 2**53))) else column.type
 
 
@@ -220,10 +218,10 @@ def _options(schema: pa.Schema) -> dict[str, Any]:
 
 
 def _labelled(table: pa.Table, tags: Mapping[int, DeviceTags], schema: pa.Schema) -> pa.Table:
-    numbers, at = np.unique(table.column("device").to_numpy(), return_inverse=True)
-    communities = pa.array([tags[n].community for n in numbers.tolist()], pa.string())
-    devices = pa.array([tags[n].device for n in numbers.tolist()], pa.string())
-    indices = pa.array(at, pa.int32())
+    held, at = np.unique(numbers(table, "device"), return_inverse=True)
+    communities = texts([tags[n].community for n in held.tolist()])
+    devices = texts([tags[n].device for n in held.tolist()])
+    indices = arrow(at).cast(pa.int32())
     columns = [
         pa.DictionaryArray.from_arrays(indices, communities),
         pa.DictionaryArray.from_arrays(indices, devices),

@@ -20,7 +20,7 @@ import pyarrow as pa
 from energy.errors import DataError
 from energy.quantities import QUANTITIES, Quality
 from storage.history import DeviceQuarter, DeviceTags, Known, Period, Row, Series, SiteQuarter, Total
-from storage.history.columns import batch_of, empty, merged, names_of, pack, rows_of, schema_of, sliced, tags_of
+from storage.history.columns import Shapes, batch_of, empty, merged, names_of, pack, rows_of, schema_of, sliced, tags_of
 from storage.history.devices import KnownDevices
 from storage.history.last import LastReadings, LastWriter
 from storage.history.moving import move_version_1
@@ -75,14 +75,14 @@ class SqliteHistory:
         rows = [row for row in rows if row.values or row.bad]
         if not rows:
             return
-        shapes = [tuple(row.values) for row in rows]
+        shapes = Shapes.of(rows)
         with self._writing() as connection:
             numbers = self._devices.numbered(connection, [row.tags for row in rows])
             self._devices.learn(connection, numbers, shapes)
             batch = batch_of(numbers, rows, shapes)
             cursor = connection.execute(
                 "INSERT INTO log (layout, t_min, t_max, rows, size, crc, blob) VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (self._layout(connection, names_of(frozenset(shapes))), *pack(batch)),
+                (self._layout(connection, names_of(shapes.kinds)), *pack(batch)),
             )
             assert cursor.lastrowid is not None
             self._last_note.add(connection, cursor.lastrowid, batch)
