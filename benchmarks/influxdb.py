@@ -1,4 +1,4 @@
-"""The collector's cost with InfluxDB behind it, against posting finished lines in the same batches."""
+"""What a reading costs with InfluxDB behind it, against posting finished lines in the same batches."""
 
 from __future__ import annotations
 
@@ -8,19 +8,22 @@ import time
 import urllib.parse
 import urllib.request
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 from benchmarks import workload
 from benchmarks.centre import collect
 from benchmarks.measure import Run, Table, cpu_seconds, measured
 from benchmarks.processes import in_child
+from storage.history.influxdb import InfluxHistory
 from storage.history.line_protocol import reading_line
 from storage.history.settings import InfluxSettings
 from tests.influxdb_server import InfluxServer, influxd
 
-__all__ = ["BARE", "COLLECTOR", "influxdb"]
+__all__ = ["BARE", "COLLECTOR", "WRITER", "influxdb"]
 
 BARE, COLLECTOR = "bare HTTP posts of finished lines", "collector, InfluxDB"
+WRITER = "our store alone, InfluxDB"
+_LARGE: Final = 5000
 _NOTE = "{lines:,.0f} lines a request; influxd {server_us:.1f} µs of it"
 
 
@@ -30,19 +33,29 @@ def influxdb(runs: int) -> list[Table]:
     for version in (1, 2):
         binary = influxd(version)
         if binary is not None:
-            tables.append(_against(binary, version, runs))
+            tables += _against(binary, version, runs)
     return tables
 
 
-def _against(binary: str, version: Literal[1, 2], runs: int) -> Table:
+def _against(binary: str, version: Literal[1, 2], runs: int) -> list[Table]:
     with tempfile.TemporaryDirectory() as name:
         server = _Server(InfluxServer(binary, version, Path(name) / "server"))
         try:
             rows = measured(runs, {COLLECTOR: (server.collector, _NOTE), BARE: (server.bare, _NOTE)})
+            large = measured(
+                runs, {BARE: (lambda: server.bare(_LARGE), _NOTE), WRITER: (lambda: server.writer(_LARGE), _NOTE)}
+            )
         finally:
             server.influx.kill()
-    title = f"InfluxDB {version}.x: the same messages into a server, CPU of client and server together"
-    return Table(title, "reading", sorted(rows, key=lambda row: row.name != BARE), [BARE])
+    return [
+        Table(
+            f"InfluxDB {version}.x: the same messages into a server, CPU of client and server together",
+            "reading",
+            sorted(rows, key=lambda row: row.name != BARE),
+            [BARE],
+        ),
+        Table(f"InfluxDB {version}.x: what a server takes, one call after the other", "reading", large, [BARE]),
+    ]
 
 
 class _Server:
@@ -66,9 +79,13 @@ class _Server:
         used = run.cpu_s + run.facts["server_us"] * run.count / 1e6
         return Run(run.count, run.seconds, used, {**run.facts, "lines": self._lines})
 
-    def bare(self) -> Run:
-        """The bound, in batches of the size the collector had just before."""
-        return in_child(post_bare, self.influx.fresh(), self.pid, self._lines)
+    def bare(self, lines: int | None = None) -> Run:
+        """The bound, in batches of the size the collector had just before, or of `lines`."""
+        return in_child(post_bare, self.influx.fresh(), self.pid, lines or self._lines)
+
+    def writer(self, lines: int) -> Run:
+        """Our store with rows that are there already, all in one call; it sends requests of `lines`."""
+        return in_child(write_rows, self.influx.fresh(), self.pid, lines)
 
     def _write_requests(self) -> int:
         """How many requests to write the server has had."""
@@ -85,9 +102,11 @@ def post_bare(settings: InfluxSettings, server: int, lines: int) -> Run:
     """Prebuilt bodies over one kept connection."""
     parts = urllib.parse.urlsplit(settings.url)
     connection = http.client.HTTPConnection(parts.hostname or "", parts.port)
+    history = InfluxHistory(settings)  # makes database or buckets
+    history.check()
+    history.close()
     headers = {}
     if settings.version == 1:
-        _post(connection, "/query?" + urllib.parse.urlencode({"q": f'CREATE DATABASE "{settings.database}"'}), b"", {})
         path = f"/write?db={settings.database}&precision=ms"
     else:
         assert settings.token_file is not None
@@ -102,6 +121,22 @@ def post_bare(settings: InfluxSettings, server: int, lines: int) -> Run:
         _post(connection, path, body, headers)
     seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
     by_server = cpu_seconds(server) - served
+    facts = {"server_us": by_server / workload.READINGS * 1e6, "lines": lines}
+    return Run(workload.READINGS, seconds, cpu + by_server, facts)
+
+
+def write_rows(settings: InfluxSettings, server: int, lines: int) -> Run:
+    """Rows that are there already, through our encoder and client; they make requests of `lines` by themselves."""
+    history = InfluxHistory(settings)
+    rows = list(workload.rows())
+    warm = workload.WARM_CYCLES * workload.DEVICES
+    history.write(rows[:warm])
+    del rows[:warm]
+    served, cpu, began = cpu_seconds(server), time.process_time(), time.perf_counter()
+    history.write(rows)
+    seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
+    by_server = cpu_seconds(server) - served
+    history.close()
     facts = {"server_us": by_server / workload.READINGS * 1e6, "lines": lines}
     return Run(workload.READINGS, seconds, cpu + by_server, facts)
 

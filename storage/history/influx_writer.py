@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import Any, Final
 
@@ -42,34 +43,46 @@ class InfluxWriter:
         self._client = client
 
     def write(self, rows: Sequence[Row]) -> None:
-        refusals: list[_Refusal] = []
-        self._send(Shelf.RAW, _lines(reading_line, rows, refusals), refusals)
+        refusals = self._write(Shelf.RAW, reading_line, rows)
         if refusals:
             raise UnstorableError([Unstorable(row, reason) for row, reason in refusals])
 
     def write_quarters(self, devices: Sequence[DeviceQuarter], sites: Sequence[SiteQuarter]) -> None:
-        refusals: list[_Refusal] = []
-        lines = _lines(device_quarter_line, devices, refusals) + _lines(site_quarter_line, sites, refusals)
-        self._send(Shelf.QUARTERS, lines, refusals)
+        refusals = self._write(Shelf.QUARTERS, device_quarter_line, devices)
+        refusals += self._write(Shelf.QUARTERS, site_quarter_line, sites)
         if refusals:
             log.error("%d quarter-hours cannot be stored; the first: %r: %s", len(refusals), *refusals[0])
 
     def write_totals(self, period: Period, totals: Sequence[Total]) -> None:
-        refusals: list[_Refusal] = []
-        self._send(Shelf.QUARTERS, _lines(partial(total_line, period), totals, refusals), refusals)
+        refusals = self._write(Shelf.QUARTERS, partial(total_line, period), totals)
         if refusals:
             log.error("%d totals cannot be stored; the first: %r: %s", len(refusals), *refusals[0])
 
     def close(self) -> None:
         self._client.close()
 
-    def _send(self, shelf: Shelf, lines: list[_Line], refusals: list[_Refusal]) -> None:
-        for start in range(0, len(lines), _LINES_PER_REQUEST):
-            self._send_or_split(shelf, lines[start : start + _LINES_PER_REQUEST], refusals)
+    def _write(self, shelf: Shelf, encode: Callable[[Any], str | None], items: Sequence[Any]) -> list[_Refusal]:
+        """Sends items in requests of bounded size; while one is under way the next one is encoded."""
+        refusals: list[_Refusal] = []
+        if len(items) <= _LINES_PER_REQUEST:
+            self._send_or_split(shelf, _lines(encode, items, refusals), refusals)
+        else:
+            with ThreadPoolExecutor(1, thread_name_prefix="influxdb") as sender:
+                sent: Future[None] | None = None
+                for start in range(0, len(items), _LINES_PER_REQUEST):
+                    lines = _lines(encode, items[start : start + _LINES_PER_REQUEST], refusals)
+                    if sent is not None:
+                        sent.result()
+                    sent = sender.submit(self._send_or_split, shelf, lines, refusals)
+                if sent is not None:
+                    sent.result()
         self.refused_total += len(refusals)
+        return refusals
 
     def _send_or_split(self, shelf: Shelf, lines: list[_Line], refusals: list[_Refusal]) -> None:
         """Halves what the server rejects until only culprits stand together; sending good points twice is harmless."""
+        if not lines:
+            return
         try:
             self._client.write(shelf, [line for _, line in lines])
         except RejectedError as error:
