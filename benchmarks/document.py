@@ -72,7 +72,8 @@ thresholds: machines differ.
 """
 _INFLUX = """\
 - **InfluxDB.** Collector and server together cost {ratios} posting finished lines, which receives nothing by MQTT. The server
-  works about as much in both; what is added is the collector, whose cost hardly depends on the store behind it.
+  works about as much in both; what is added is the collector, whose cost hardly depends on the store behind it. Our store
+  alone, with rows that are there already, writes at {shares} of the rate of finished lines, a request after the other.
 """
 
 
@@ -171,5 +172,11 @@ def _section(found: Found) -> str:
 
 
 def _influx(tables: Sequence[AnyTable]) -> str:
-    found = [f"{table.ratio(influxdb.COLLECTOR):.1f} times" for table in tables if isinstance(table, Table)]
-    return _INFLUX.format(ratios=" and ".join(found)) if found else ""
+    ours = [table for table in tables if isinstance(table, Table)]
+    found = [f"{table.ratio(influxdb.COLLECTOR):.1f} times" for table in ours if influxdb.COLLECTOR in table.names]
+    shares = [
+        f"{table.row(influxdb.WRITER).per_s / table.row(influxdb.BARE).per_s:.0%}"
+        for table in ours
+        if influxdb.WRITER in table.names
+    ]
+    return _INFLUX.format(ratios=" and ".join(found), shares=" and ".join(shares)) if found else ""

@@ -85,6 +85,11 @@ class Table:
     bounds: Sequence[str]
 
     @property
+    def names(self) -> list[str]:
+        """Of its paths."""
+        return [row.name for row in self.rows]
+
+    @property
     def bound_us(self) -> float:
         """CPU microseconds a unit of the raw bound."""
         return sum(row.cpu_us for row in self.rows if row.name in self.bounds)

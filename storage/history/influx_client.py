@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 _REJECTED: Final = {HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNPROCESSABLE_ENTITY}
 # The points are good, the server is set too small for them: they are kept and tried again, not given up.
 _SERVER_LIMITS: Final = ("max-series-per-database", "max-values-per-tag")
+_DISK_FULL: Final = "no space left"
 _FORBIDDEN: Final = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
 _LONGEST_WAIT_S: Final = 600.0  # whatever a server asks for, it is asked again after that
 _GZIP_LEVEL: Final = 1  # a seventh of the size for 2 µs a line; level 9: a twelfth for 18 µs
@@ -207,6 +208,8 @@ class InfluxClient:
             hint = f"check `url` and `version` (is it a {3 - self._settings.version}.x server?), and that the database or bucket exists"
         elif limit:
             hint = f"raise `{limit}` in the server's configuration; nothing is lost until then"
+        elif _DISK_FULL in reason:
+            hint = "make room on the server's disk, then restart it twice; docs/store-layout.md says why"
         elif wait_s is not None:
             hint = f"the server asks to wait {wait_s:.0f} s before the next try, and is given them"
         else:
