@@ -13,6 +13,7 @@ from energy.quantities import Quality, Role
 from storage.history import QUARTER_MS, DeviceQuarter, DeviceTags, Known, Period, Row, Total, UnstorableError
 from storage.history.influxdb import InfluxHistory
 from storage.history.settings import InfluxSettings
+from tests.fault_proxy import Answer, fault_proxy
 from tests.storage.conftest import new_server
 
 T = 1_750_000_000_000
@@ -224,3 +225,48 @@ def test_points_are_laid_out_as_documented(influx):
 
 def point(series):
     return dict(zip(series["columns"], series["values"][0], strict=True))
+
+
+def test_a_server_too_slow_to_answer_is_a_store_error_and_its_late_work_is_harmless(influx):
+    with fault_proxy(influx.port) as proxy:
+        settings = influx.fresh()
+        with (
+            opened(settings) as direct,
+            opened(settings.model_copy(update={"url": proxy.url, "timeout_s": 0.3})) as history,
+        ):
+            history.write([row(0)])
+            proxy.silent = True
+            for _ in range(2):
+                with pytest.raises(StoreError, match="does not answer"):
+                    history.write([row(1), row(2)])
+            proxy.release()  # the server gets both attempts now, while a third is made
+            history.write([row(1), row(2)])
+            assert direct.readings(PV.device, T, T + 9) == [row(0), row(1), row(2)]
+
+
+def test_a_call_of_many_requests_ends_at_the_first_that_fails(influx):
+    rows = [row(n) for n in range(12_000)]
+    with fault_proxy(influx.port) as proxy:
+        settings = influx.fresh()
+        with opened(settings) as direct, opened(settings.model_copy(update={"url": proxy.url})) as history:
+            history.check()
+            proxy.faults.append(Answer(500))
+            with pytest.raises(StoreError, match="500"):
+                history.write(rows)
+            assert proxy.writes == 1
+            history.write(rows)
+            assert proxy.writes == 4
+            assert direct.series(PV.device, "power_w", T, T + 12_000, None).t == [r.t for r in rows]
+
+
+def test_culprits_in_any_request_of_a_large_call_are_isolated(influx):
+    rows = [row(n) for n in range(12_000)]
+    culprits = [rows[at] for at in (0, 4_999, 5_000, 11_999)]
+    with opened(influx.fresh()) as history:
+        history.write([Row(PV, T - 1, {"power_w": 1.0})])
+        for culprit in culprits:
+            culprit.values["power_w"] = "a text in a numeric field"
+        with pytest.raises(UnstorableError) as caught:
+            history.write(rows)
+        assert [refused.row for refused in caught.value.refused] == culprits
+        assert len(history.readings(PV.device, T, T + 12_000)) == 11_996
