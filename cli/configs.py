@@ -61,13 +61,20 @@ def load_centre(path: Path) -> CentreConfig:
     return load_config(path, CentreConfig)
 
 
-_KINDS: Final = {  # each with the key that tells it, and where its model is; a case has communities, too
-    "case": ("tariffs", "cli.backtest.case", "CaseFile"),
-    "centre": ("communities", "cli.configs", "CentreConfig"),
-    "people": ("people", "cli.register.file", "PeopleFile"),
-    "gateway": ("gateway", "gateway.config", "GatewayConfig"),
-    "simulator": ("sites", "simulator.config", "SimulatorConfig"),
-    "key": ("rounds", "cli.settle.key", "KeyFile"),
+_KINDS: Final = {  # each with the keys that tell it, and where its model is; a case has communities, too
+    "case": (("tariffs",), "cli.backtest.case", "CaseFile"),
+    "centre": (("communities",), "cli.configs", "CentreConfig"),
+    "people": (("people",), "cli.register.file", "PeopleFile"),
+    "gateway": (("gateway",), "gateway.config", "GatewayConfig"),
+    "simulator": (("sites",), "simulator.config", "SimulatorConfig"),
+    "key": (("rounds", "preset"), "cli.settle.key", "KeyFile"),
+    "terms": (("shared_energy",), "energy.settlement.terms", "Terms"),
+}
+
+_COUNTED: Final = {  # what `check` counts of the simpler kinds, by field
+    "case": {"communities": "communities", "tariffs": "tariffs"},
+    "key": {"rounds": "rounds"},
+    "terms": {"shared_energy": "prices", "charges": "charges", "vat": "VAT rates"},
 }
 
 
@@ -122,18 +129,20 @@ def _kind_of(path: Path) -> tuple[str, type[BaseModel]]:
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise ConfigError(f"cannot be read: {reason}", file=str(path), hint="check the path and its rights") from error
-    for kind, (key, _module, _name) in _KINDS.items():
-        if any(line.startswith(f"{key}:") for line in text.splitlines()):
+    for kind, (keys, _module, _name) in _KINDS.items():
+        if any(line.startswith(f"{key}:") for line in text.splitlines() for key in keys):
             return kind, _model(kind)
     raise ConfigError(
         "is no configuration of commonwatt",
         file=str(path),
-        hint="a centre has `communities:`, a gateway `gateway:`, a simulator `sites:`, a sharing key `rounds:`, a people file `people:`, a case `tariffs:`",
+        hint="a centre has `communities:`, a gateway `gateway:`, a simulator `sites:`, a sharing key `rounds:`, a people file `people:`, a case `tariffs:`, terms `shared_energy:`",
     )
 
 
 def _doubts(kind: str, config: Any) -> list[str]:
-    """What is allowed and will hardly work."""
+    """What is allowed and will hardly work, or that nobody has confirmed."""
+    if kind == "terms":
+        return [f"{entry} is not verified: {source}" for entry, source in config.unverified()]
     if kind != "gateway":
         return []
     from gateway.buses import line_load
@@ -156,10 +165,8 @@ def _facts(kind: str, config: Any) -> dict[str, int]:
         return {"communities": len(config.communities), "sites": len(sites), "devices": devices, "rules": rules}
     if kind == "gateway":
         return {"buses": len(config.buses), "devices": sum(len(bus.devices) for bus in config.buses)}
-    if kind == "case":
-        return {"communities": len(config.communities), "tariffs": len(config.tariffs)}
-    if kind == "key":
-        return {"rounds": len(config.rounds)}
     if kind == "people":
         return {name: len(getattr(config, name)) for name in type(config).model_fields}
+    if kind in _COUNTED:
+        return {told: len(getattr(config, field)) for field, told in _COUNTED[kind].items()}
     return {"sites": len(config.sites), "devices": sum(len(site.devices) for site in config.sites)}

@@ -18,6 +18,7 @@ from cli.field.command import add_field_commands
 from cli.keys import keys_app
 from cli.register.command import register_app
 from cli.settle.command import settle_command
+from cli.settlement.command import statements_app
 from cli.sharing import sharing_app
 from cli.users import users_app
 from energy.errors import CommonwattError, ConfigError
@@ -141,7 +142,9 @@ def simulate(config: ConfigOption) -> None:
 
 @app.command()
 def check(
-    file: Annotated[Path, typer.Argument(help="A centre, gateway, simulator, people, sharing-key or case file.")],
+    file: Annotated[
+        Path, typer.Argument(help="A centre, gateway, simulator, people, sharing-key, terms or case file.")
+    ],
     as_json: JsonOption = False,
 ) -> None:
     """Validates a configuration file and says what it configures."""
@@ -159,7 +162,7 @@ def check(
 
 @app.command()
 def schema(
-    kind: Annotated[str, typer.Argument(help="centre, gateway, simulator, people, key or case")] = "centre",
+    kind: Annotated[str, typer.Argument(help="centre, gateway, simulator, people, key, terms or case")] = "centre",
 ) -> None:
     """Prints the JSON schema of a configuration."""
     from cli.configs import schema_of
@@ -174,6 +177,7 @@ app.command(name="settle")(settle_command)
 app.command(name="backtest")(backtest_command)
 app.add_typer(keys_app, name="keys")
 app.add_typer(sharing_app, name="sharing")
+app.add_typer(statements_app, name="statements")
 app.add_typer(users_app, name="users")
 app.add_typer(register_app, name="register")
 app.add_typer(dashboards_app, name="dashboards")

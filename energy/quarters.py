@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
-__all__ = ["QUARTER_MS", "local_day", "local_month", "quarter_start", "quarter_starts"]
+__all__ = ["QUARTER_MS", "local_day", "local_midnight", "local_month", "quarter_start", "quarter_starts"]
 
 QUARTER_MS: Final = 900_000
 
@@ -28,7 +28,7 @@ def local_day(t: int, timezone: str) -> tuple[int, int]:
     """The local calendar day that `t` lies in, as [start, end) in ms UTC: 23, 24 or 25 hours."""
     zone = ZoneInfo(timezone)
     day = datetime.fromtimestamp(t / 1000, zone).date()
-    return _midnight(day, zone), _midnight(day + timedelta(days=1), zone)
+    return local_midnight(day, timezone), local_midnight(day + timedelta(days=1), timezone)
 
 
 def local_month(t: int, timezone: str) -> tuple[int, int]:
@@ -36,8 +36,10 @@ def local_month(t: int, timezone: str) -> tuple[int, int]:
     zone = ZoneInfo(timezone)
     first = datetime.fromtimestamp(t / 1000, zone).date().replace(day=1)
     following = first.replace(year=first.year + first.month // 12, month=first.month % 12 + 1)
-    return _midnight(first, zone), _midnight(following, zone)
+    return local_midnight(first, timezone), local_midnight(following, timezone)
 
 
-def _midnight(day: date, zone: ZoneInfo) -> int:
+def local_midnight(day: date, timezone: str) -> int:
+    """The instant, ms UTC, at which that local day begins."""
+    zone = ZoneInfo(timezone)
     return int(datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC).timestamp() * 1000)

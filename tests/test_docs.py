@@ -84,6 +84,8 @@ def test_the_command_explains_itself():
         "check",
         "schema",
         "settle",
+        "sharing",
+        "statements",
         "keys",
         "dashboards",
     ):

@@ -116,7 +116,12 @@ Part = Annotated[
     WithJsonSchema({"type": ["number", "string"], "minimum": 0, "maximum": 1}),
 ]
 
-Stake = Annotated[Fraction, PlainValidator(_exact_stake), WithJsonSchema({"type": ["number", "string"], "minimum": 0})]
+Stake = Annotated[
+    Fraction,
+    PlainValidator(_exact_stake),
+    PlainSerializer(str, when_used="json"),
+    WithJsonSchema({"type": ["number", "string"], "minimum": 0}),
+]
 
 
 def _quarter_start(moment: datetime) -> datetime:

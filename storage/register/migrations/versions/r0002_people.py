@@ -7,6 +7,8 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 
+from storage.register.migrations.frozen import freeze
+
 revision = "r0002"
 down_revision = "r0001"
 
@@ -20,7 +22,7 @@ def upgrade() -> None:
     _participants()
     _records()
     for table in _FROZEN:
-        _freeze(table)
+        freeze(table)
 
 
 def _text(name: str, *, nullable: bool = False) -> sa.Column[str]:
@@ -147,23 +149,3 @@ def _records() -> None:
         _text("why"),
     )
     op.create_index("audit_by_subject", "audit", ["subject"])
-
-
-def _freeze(table: str) -> None:
-    """No row of the table can be changed or deleted, by whomever."""
-    said = f"{table} is append-only"
-    if op.get_bind().dialect.name == "sqlite":
-        for act in ("UPDATE", "DELETE"):
-            op.execute(
-                f"CREATE TRIGGER {table}_no_{act.lower()} BEFORE {act} ON {table}"
-                f" BEGIN SELECT RAISE(ABORT, '{said}'); END"
-            )
-        return
-    op.execute(
-        f"CREATE FUNCTION {table}_frozen() RETURNS trigger LANGUAGE plpgsql AS"
-        f" $$ BEGIN RAISE EXCEPTION '{said}'; END $$"
-    )
-    op.execute(
-        f"CREATE TRIGGER {table}_frozen BEFORE UPDATE OR DELETE OR TRUNCATE ON {table}"
-        f" FOR EACH STATEMENT EXECUTE FUNCTION {table}_frozen()"
-    )

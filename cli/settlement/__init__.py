@@ -1,0 +1,1 @@
+"""`commonwatt statements`: a community's month from readings to invoices."""

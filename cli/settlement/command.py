@@ -1,0 +1,199 @@
+"""`commonwatt statements run | show | explain`: settles a community's month, keeps it, and says where each euro is from."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast, get_args
+from zoneinfo import ZoneInfo
+
+import typer
+
+from cli.register.command import JsonOption, WhoOption, WhyOption, open_database, who
+from energy.errors import ConfigError, DataError
+from runtime.clock import clock_from_env
+
+if TYPE_CHECKING:
+    from energy.settlement.inputs import Inputs
+    from energy.settlement.month import MonthRun, Settled
+
+__all__ = ["statements_app"]
+
+VersionOption = Annotated[int | None, typer.Option(min=1, help="Which version; without: the last.")]
+RunStatus = Literal["preview", "final", "correction"]
+
+statements_app = typer.Typer(help="A community's month: statements, invoices, corrections.", no_args_is_help=True)
+
+ConfigOption = Annotated[Path, typer.Option("--config", help="The centre's configuration, which names the register.")]
+CommunityOption = Annotated[str, typer.Option(help="The community's id.")]
+MonthOption = Annotated[str, typer.Option(help="As 2026-06.")]
+ReadingsOption = Annotated[Path, typer.Option(help="CSV or Parquet with ean,start,withdrawal_kwh,injection_kwh.")]
+TermsOption = Annotated[Path, typer.Option(help="YAML with prices, charges, VAT and the social guard.")]
+FeesOption = Annotated[
+    Path | None,
+    typer.Option(help="CSV with ean,grid_fee_eur: network cost before VAT, as the grid operator's file has it."),
+]
+
+
+@statements_app.command("run")
+def run_command(
+    config: ConfigOption,
+    community: CommunityOption,
+    month: MonthOption,
+    readings: ReadingsOption,
+    terms: TermsOption,
+    status: Annotated[str, typer.Option(help="preview, final or correction.")] = "preview",
+    grid_fees: FeesOption = None,
+    by: WhoOption = None,
+    why: WhyOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Settles a month and keeps it as its next version; a final one and a correction issue documents."""
+    from cli.settle.readings import read_readings
+    from energy.settlement.inputs import digest
+    from energy.settlement.month import settle_month
+    from storage.register.month_runs import keep
+
+    wanted = _status(status)
+    now_ms = clock_from_env().now_ms()
+    with _register(config) as database:
+        with database.read() as connection:
+            timezone, inputs = _inputs(connection, community, month, terms, grid_fees)
+        file = read_readings(readings, 1).readings
+        settled = settle_month(inputs, file)
+        issued = datetime.fromtimestamp(now_ms / 1000, UTC).astimezone(ZoneInfo(timezone)).date()
+        sha, by = digest(inputs, file), who(by)
+        with database.write() as connection:
+            version, run = keep(connection, settled, sha, wanted, issued=issued, by=by, why=why, now_ms=now_ms)
+    print(_as_json(version, run) if as_json else _as_text(version, run))
+
+
+@statements_app.command("show")
+def show_command(
+    config: ConfigOption,
+    community: CommunityOption,
+    month: MonthOption,
+    version: VersionOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """What was settled for a month, as it was kept."""
+    number, run = _kept(config, community, month, version)
+    print(_as_json(number, run) if as_json else _as_text(number, run))
+
+
+@statements_app.command("explain")
+def explain_command(
+    config: ConfigOption,
+    community: CommunityOption,
+    month: MonthOption,
+    member: Annotated[str, typer.Option(help="The participant's id.")],
+    readings: ReadingsOption,
+    version: VersionOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Where each euro of a member's month comes from: settles the kept version again, down to a quarter-hour."""
+    from energy.settlement.explain import explain_line
+
+    number, run = _kept(config, community, month, version)
+    settled = _again(run, readings)
+    told = [
+        {"side": statement.side, "line": line.name, "ean": line.ean, "net": str(line.net),
+         "why": explain_line(settled, member, line)}
+        for statement in run.statements if statement.member == member for line in statement.lines
+    ]  # fmt: skip
+    if not told:
+        raise ConfigError(f"{member} was charged and paid nothing in {month}", field="--member", hint="check its id")
+    if as_json:
+        print(json.dumps({"version": number, "lines": told}, ensure_ascii=False))
+        return
+    print("\n".join(str(line["why"]) for line in told))
+
+
+def _again(run: MonthRun, readings: Path) -> Settled:
+    """The run made again. Raises DataError when these are not its readings, or it gives anything else."""
+    from cli.settle.readings import read_readings
+    from energy.settlement.inputs import digest
+    from energy.settlement.month import settle_month
+
+    file = read_readings(readings, 1).readings
+    if digest(run.inputs, file) != run.digest:
+        raise DataError("are not those of this version", field="readings", hint="give the file the run was made of")
+    settled = settle_month(run.inputs, file)
+    if settled.statements != run.statements:
+        raise DataError(
+            "gives other amounts than were kept", field="run", hint="explain it with the program it was made by"
+        )
+    return settled
+
+
+def _kept(config: Path, community: str, month: str, version: int | None) -> tuple[int, MonthRun]:
+    from energy.settlement.terms import Month
+    from storage.register.month_runs import kept
+
+    with _register(config) as database, database.read() as connection:
+        found: list[MonthRun] = kept(connection, community, str(Month.parse(month)))
+    number = len(found) if version is None else version
+    if not 0 < number <= len(found):
+        raise ConfigError(
+            f"{community} has {len(found)} versions of {month}", field="--version", hint="`statements run` makes one"
+        )
+    return number, found[number - 1]
+
+
+def _status(text: str) -> RunStatus:
+    if text not in get_args(RunStatus):
+        raise ConfigError(f"{text!r} is no status", field="--status", hint=f"one of {', '.join(get_args(RunStatus))}")
+    return cast("RunStatus", text)
+
+
+def _inputs(connection: Any, community: str, month: str, terms: Path, grid_fees: Path | None) -> tuple[str, Inputs]:
+    from cli.settlement.facts import month_facts
+    from cli.settlement.fees import read_fees
+    from energy.settlement.inputs import inputs_of
+    from energy.settlement.month import month_window
+    from energy.settlement.statement import Setting
+    from energy.settlement.terms import Month, Terms
+    from runtime.config import load_config
+
+    wanted = Month.parse(month)
+    facts = month_facts(connection, community, wanted)
+    fees = None if grid_fees is None else read_fees(grid_fees)
+    setting = Setting(community, wanted, load_config(terms, Terms, env={}), facts.grid_type, fees)
+    window = month_window(wanted, facts.timezone)
+    return facts.timezone, inputs_of(setting, window, facts.keys, facts.members, facts.tenures)
+
+
+def _register(config: Path) -> Any:
+    from cli.configs import load_centre
+
+    return open_database(load_centre(config).register_)
+
+
+def _as_json(version: int, run: MonthRun) -> str:
+    import msgspec
+
+    return msgspec.json.format(msgspec.json.encode({"version": version, "run": run}), indent=2).decode()
+
+
+def _as_text(version: int, run: MonthRun) -> str:
+    head = f"{run.inputs.community} {run.inputs.month}, version {version} ({run.status})"
+    lines = [
+        f"{head}: {run.quarters - run.held:,} of {run.quarters:,} quarter-hours settled by {', '.join(key.id for key in run.inputs.keys)}"
+    ]
+    for statement in run.statements:
+        energy = statement.energy.received_wh if statement.side == "consumer" else statement.energy.given_wh
+        what = "pays" if statement.side == "consumer" else "is paid"
+        lines.append(
+            f"  {statement.member} {what} {statement.totals.gross} EUR ({statement.totals.net} and {statement.totals.vat} VAT) "
+            f"for {energy / 1000:,.3f} kWh"
+        )
+        lines += [f"    warning: {warning}" for warning in statement.warnings]
+    for document in run.documents:
+        draft = document.draft
+        credits_ = f" on {draft.credits}" if draft.credits else ""
+        lines.append(
+            f"  {draft.kind} {document.number}{credits_} to {draft.member}: {draft.totals.gross} EUR, "
+            f"due {document.due}, {document.communication}"
+        )
+    return "\n".join(lines)

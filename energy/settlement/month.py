@@ -1,0 +1,97 @@
+"""A community's month from readings to statements, by the keys that were in force on its days."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from energy.errors import ConfigError, DataError
+from energy.quarters import QUARTER_MS, local_midnight
+from energy.settlement.documents import Correction, Document
+from energy.settlement.inputs import DatedKey, Inputs
+from energy.settlement.lines import Statement
+from energy.settlement.statement import statements
+from energy.settlement.terms import Month
+from energy.settlement.volumes import Volume, volumes
+from energy.sharing.settlement import QuarterReadings, Settlement, settle_quarters
+
+__all__ = ["MonthRun", "RunStatus", "Settled", "month_window", "settle_month"]
+
+RunStatus = Literal["preview", "final", "correction"]
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """A settled month. `settlements`: one for each of `keys`, in which all else is held.
+
+    `held`: quarter-hours without a result, of all `quarters`.
+    """
+
+    inputs: Inputs
+    keys: tuple[DatedKey, ...]
+    settlements: tuple[Settlement, ...]
+    volumes: tuple[Volume, ...]
+    statements: tuple[Statement, ...]
+    quarters: int
+    held: int
+
+
+@dataclass(frozen=True, slots=True)
+class MonthRun:
+    """What is kept of a run, word for word. `digest`: of inputs and readings. `corrections`: against the last final one."""
+
+    status: RunStatus
+    digest: str
+    inputs: Inputs
+    quarters: int
+    held: int
+    volumes: tuple[Volume, ...]
+    statements: tuple[Statement, ...]
+    corrections: tuple[Correction, ...] = ()
+    documents: tuple[Document, ...] = ()
+
+
+def month_window(month: Month, timezone: str) -> tuple[int, int]:
+    """The local month as [start, end) in ms UTC."""
+    return local_midnight(month.first, timezone), local_midnight(month.end, timezone)
+
+
+def settle_month(inputs: Inputs, readings: QuarterReadings) -> Settled:
+    """Shares and charges the month's quarter-hours. Raises ConfigError, DataError, RefusedError; they say of what."""
+    window, keys = inputs.window, inputs.dated_keys()
+    _check_days(window, keys, readings)
+    settlements = tuple(_during(key, window, readings) for key in keys)
+    shared = volumes(settlements, inputs.tenures)
+    quarters = (window[1] - window[0]) // QUARTER_MS
+    settled = sum(int((~settlement.held).sum()) for settlement in settlements)
+    charged = statements(inputs.setting(), inputs.members, shared)
+    return Settled(inputs, tuple(keys), settlements, shared, charged, quarters, quarters - settled)
+
+
+def _check_days(window: tuple[int, int], keys: Sequence[DatedKey], readings: QuarterReadings) -> None:
+    first, last = int(readings.starts[0]), int(readings.starts[-1]) + QUARTER_MS
+    if first > window[0] or last < window[1]:
+        missing = (first - window[0] if first > window[0] else window[1] - last) // QUARTER_MS
+        raise DataError(
+            f"{missing} quarter-hours at the {'beginning' if first > window[0] else 'end'} of the month are not in it",
+            field="readings",
+            hint="give the whole local month; what a meter could not tell has an empty cell",
+        )
+    covered = window[0]
+    for key in keys:
+        if (key.since or 0) > covered:
+            break
+        covered = window[1] if key.until is None else key.until
+    if covered < window[1]:
+        raise ConfigError(
+            "none is in force on all days of the month", field="sharing_keys", hint="register a key for every day"
+        )
+
+
+def _during(key: DatedKey, window: tuple[int, int], readings: QuarterReadings) -> Settlement:
+    """Settled with the readings before it at hand, for estimates; only its own quarter-hours count."""
+    settlement = settle_quarters(key.key, readings)
+    start, end = max(window[0], key.since or 0), min(window[1], key.until or window[1])
+    outside = (readings.starts < start) | (readings.starts >= end)
+    return replace(settlement, held=settlement.held | outside)

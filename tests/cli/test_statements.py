@@ -1,0 +1,170 @@
+"""`commonwatt statements` as a town's officer runs it: preview, final, a late meter's correction, and why."""
+
+from __future__ import annotations
+
+import json
+import time
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from cli.main import app
+from energy.errors import ConfigError, DataError, RefusedError
+
+LEA, FIRM, SUN = "541448910000123453", "541448911000000003", "541448900000000007"
+PEOPLE = f"""\
+people:
+  - {{id: lea, name: Léa Dubois, mail: lea@example.org, language: fr}}
+participants:
+  - {{id: p-lea, community: ixelles, person: lea, member_class: citizen, social_tariff: true, legal_basis: consent}}
+  - {{id: p-firm, community: ixelles, member_class: sme}}
+  - {{id: p-town, community: ixelles, member_class: municipality}}
+metering_points:
+  - {{id: "{LEA}", participant: p-lea, direction: withdrawal}}
+  - {{id: "{FIRM}", participant: p-firm, direction: withdrawal}}
+  - {{id: "{SUN}", participant: p-town, direction: injection}}
+sharing_keys:
+  - {{id: k1, community: ixelles, key: {{participants: {{"{LEA}": {{weight: 0.5}}, "{FIRM}": {{weight: 0.5}}}}, rounds: hybrid}}}}
+"""
+TERMS = """\
+network: passed_on
+shared_energy:
+  - {eur_kwh: 0.14, valid_from: 2026-01-01, source: "agreement, art. 7"}
+remuneration:
+  - {eur_kwh: 0.06, valid_from: 2026-01-01, source: "agreement, art. 8"}
+charges:
+  - {name: network, kind: network, eur_kwh: 0.11538, reduction: {A: 1, B: 0.5}, valid_from: 2026-01-01, source: tariff cards}
+  - {name: excise, kind: levy, eur_kwh: 0.0494061, valid_from: 2026-01-01, source: tariff cards}
+vat:
+  - {rate: 0.06, classes: [citizen], valid_from: 2026-01-01, source: accountant}
+  - {rate: 0.21, classes: [sme, municipality], valid_from: 2026-01-01, source: accountant}
+remuneration_vat:
+  - {rate: 0, valid_from: 2026-01-01, source: accountant}
+social:
+  - {reference_eur_kwh: 0.24927, valid_from: 2026-01-01, source: social tariff}
+"""
+
+
+def readings(lea="0.100"):
+    """February 2026 in Brussels; `lea`: what was withdrawn in the first quarter-hour."""
+    start = datetime(2026, 1, 31, 23, tzinfo=UTC)
+    lines = ["ean,start,withdrawal_kwh,injection_kwh"]
+    for n in range(28 * 96):
+        at = (start + timedelta(minutes=15 * n)).strftime("%Y-%m-%dT%H:%M:%SZ")
+        lines += [f"{LEA},{at},{lea if n == 0 else '0.100'},", f"{FIRM},{at},0.300,", f"{SUN},{at},,0.200"]
+    return "\n".join(lines) + "\n"
+
+
+@pytest.fixture
+def desk(tmp_path, monkeypatch):
+    """desk(command, ...): its JSON, with files by their names in the folder."""
+    centre = {
+        "register": {"path": str(tmp_path / "register.db")},
+        "communities": [
+            {"id": "ixelles", "name": "Ixelles", "kind": "cer", "grid_type": "C",
+             "sites": [{"id": "hall", "name": "Hall", "gateway": "gw", "devices": [{"id": "grid", "role": "grid"}]}]}
+        ],
+    }  # fmt: skip
+    files = {
+        "centre.yaml": yaml.safe_dump(centre),
+        "people.yaml": PEOPLE,
+        "terms.yaml": TERMS,
+        "february.csv": readings(),
+        "late.csv": readings("0.040"),
+        "gap.csv": readings(""),
+        "fees.csv": f"ean,grid_fee_eur\n{LEA},3.00\n{LEA},1.005\n{FIRM},12.50\n",
+    }
+    for name, content in files.items():
+        (tmp_path / name).write_text(content)
+    july = int(datetime(2026, 7, 3, 10, tzinfo=UTC).timestamp() * 1000)
+    monkeypatch.setenv("COMMONWATT_CLOCK", f"{int(time.time() * 1000)},{july},1")
+
+    def run(*words, plain=False):
+        arguments = [str(tmp_path / word) if word in files else word for word in words]
+        result = CliRunner().invoke(app, [*arguments, *([] if plain else ["--json"])], catch_exceptions=False)
+        return result.stdout if plain else json.loads(result.stdout)
+
+    plan = run("register", "plan", "--config", "centre.yaml", "--people", "people.yaml")["plan"]
+    run("register", "apply", "--config", "centre.yaml", "--people", "people.yaml", "--plan", plan, "--why", "begin")
+    return run
+
+
+WHERE = ("--config", "centre.yaml", "--community", "ixelles", "--month", "2026-02")
+FROM = (*WHERE, "--readings", "february.csv", "--terms", "terms.yaml")
+LATE = (*WHERE, "--readings", "late.csv", "--terms", "terms.yaml")
+
+
+def test_month_from_readings_to_invoices(desk):
+    """2,688 quarter-hours of 100 Wh each: half of 200 Wh to each by fixed parts."""
+    made = desk("statements", "run", *FROM, "--status", "final", "--why", "February")["run"]
+    assert (made["quarters"], made["held"], made["inputs"]["keys"][0]["id"]) == (2688, 0, "k1")
+    received = {volume["member"]: volume["received_wh"] for volume in made["volumes"]}
+    assert received == {"p-lea": 268_800, "p-firm": 268_800, "p-town": 0}
+    kinds = [
+        (document["number"], document["draft"]["kind"], document["draft"]["member"]) for document in made["documents"]
+    ]
+    assert [kind[1:] for kind in kinds] == [("invoice", "p-firm"), ("invoice", "p-lea"), ("remuneration", "p-town")]
+    shown = desk("statements", "show", *WHERE)
+    assert shown["run"] == made
+
+
+def test_protected_member_pays_the_social_tariff_at_most(desk):
+    made = desk("statements", "run", *FROM)["run"]
+    lea = next(statement for statement in made["statements"] if statement["member"] == "p-lea")
+    assert float(lea["totals"]["gross"]) <= 268.8 * 0.24927
+    assert lea["lines"][-1]["name"] == "never_worse_off"
+
+
+def test_late_meter_is_corrected_by_credit_note_and_new_invoice(desk):
+    """Léa takes 60 Wh less in one quarter-hour, the firm takes them: both are told anew, the town is paid the same."""
+    desk("statements", "run", *FROM, "--status", "final")
+    made = desk("statements", "run", *LATE, "--status", "correction", "--why", "late meter")
+    assert made["version"] == 2
+    kinds = [document["draft"]["kind"] for document in made["run"]["documents"]]
+    assert kinds.count("credit_note") == kinds.count("invoice") == 2
+    assert "credit_note 2026-000004 on 2026-000001" in desk("statements", "show", *WHERE, plain=True)
+    with pytest.raises(RefusedError, match="what comes now is a correction"):
+        desk("statements", "run", *FROM, "--status", "final")
+
+
+def test_gap_holds_its_quarter_hour_and_the_run_says_so(desk):
+    made = desk("statements", "run", *WHERE, "--readings", "gap.csv", "--terms", "terms.yaml", plain=True)
+    assert "2,687 of 2,688 quarter-hours settled by k1" in made
+
+
+def test_grid_fees_of_the_operators_file_are_passed_on(desk):
+    made = desk("statements", "run", *FROM, "--grid-fees", "fees.csv")["run"]
+    fees = {statement["member"]: [line["net"] for line in statement["lines"] if line["name"] == "grid_fee"]
+            for statement in made["statements"]}  # fmt: skip
+    assert fees == {"p-lea": ["4.01"], "p-firm": ["12.50"], "p-town": []}
+
+
+def test_every_line_is_explained_down_to_a_quarter_hour(desk):
+    desk("statements", "run", *FROM)
+    told = desk("statements", "explain", *WHERE, "--readings", "february.csv", "--member", "p-firm")
+    assert told["version"] == 1
+    assert [line["line"] for line in told["lines"]] == ["shared_energy", "network", "excise"]
+    assert all("2,688 quarter-hours" in line["why"] for line in told["lines"])
+    with pytest.raises(DataError, match="are not those of this version"):
+        desk("statements", "explain", *WHERE, "--readings", "late.csv", "--member", "p-firm")
+
+
+@pytest.mark.parametrize(
+    ("words", "error", "told"),
+    [
+        (("--month", "2026-03"), DataError, "at the end of the month are not in it"),
+        (("--month", "2026-2"), ConfigError, "is no month"),
+        (("--community", "jette"), ConfigError, "the register has no jette"),
+        (("--status", "last"), ConfigError, "is no status"),
+        (("--grid-fees", "february.csv"), DataError, "has the columns ean,start"),
+        (("--terms", "people.yaml"), ConfigError, "people"),
+    ],
+)
+def test_what_cannot_be_settled_is_told_and_nothing_is_kept(desk, words, error, told):
+    with pytest.raises(error, match=told) as caught:
+        desk("statements", "run", *FROM, *words)
+    assert caught.value.hint
+    with pytest.raises(ConfigError, match="has 0 versions"):
+        desk("statements", "show", *WHERE)
