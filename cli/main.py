@@ -15,6 +15,7 @@ from cli.dashboards import dashboards_app
 from cli.data import add_data_commands
 from cli.doctor.command import doctor
 from cli.field.command import add_field_commands
+from cli.imports.command import import_command
 from cli.keys import keys_app
 from cli.register.command import register_app
 from cli.settle.command import settle_command
@@ -174,6 +175,7 @@ add_data_commands(app)
 add_field_commands(app)
 app.command(name="doctor")(doctor)
 app.command(name="settle")(settle_command)
+app.command(name="import")(import_command)
 app.command(name="backtest")(backtest_command)
 app.add_typer(keys_app, name="keys")
 app.add_typer(sharing_app, name="sharing")

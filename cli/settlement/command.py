@@ -17,11 +17,9 @@ from runtime.clock import clock_from_env
 if TYPE_CHECKING:
     from energy.settlement.inputs import Inputs
     from energy.settlement.month import MonthRun, Settled
+    from energy.settlement.operator import OperatorTotal
 
 __all__ = ["statements_app"]
-
-VersionOption = Annotated[int | None, typer.Option(min=1, help="Which version; without: the last.")]
-RunStatus = Literal["preview", "final", "correction"]
 
 statements_app = typer.Typer(help="A community's month: statements, invoices, corrections.", no_args_is_help=True)
 
@@ -30,10 +28,12 @@ CommunityOption = Annotated[str, typer.Option(help="The community's id.")]
 MonthOption = Annotated[str, typer.Option(help="As 2026-06.")]
 ReadingsOption = Annotated[Path, typer.Option(help="CSV or Parquet with ean,start,withdrawal_kwh,injection_kwh.")]
 TermsOption = Annotated[Path, typer.Option(help="YAML with prices, charges, VAT and the social guard.")]
-FeesOption = Annotated[
-    Path | None,
-    typer.Option(help="CSV with ean,grid_fee_eur: network cost before VAT, as the grid operator's file has it."),
+OperatorOption = Annotated[
+    Path | None, typer.Option(help="The grid operator's file of the month: members are charged by its volumes.")
 ]
+FormatOption = Annotated[str, typer.Option(help="Format of --operator: monthly, sibelga-monthly, or a YAML file.")]
+VersionOption = Annotated[int | None, typer.Option(min=1, help="Which version; without: the last.")]
+RunStatus = Literal["preview", "final", "correction"]
 
 
 @statements_app.command("run")
@@ -44,7 +44,8 @@ def run_command(
     readings: ReadingsOption,
     terms: TermsOption,
     status: Annotated[str, typer.Option(help="preview, final or correction.")] = "preview",
-    grid_fees: FeesOption = None,
+    operator: OperatorOption = None,
+    operator_format: FormatOption = "monthly",
     by: WhoOption = None,
     why: WhyOption = "",
     as_json: JsonOption = False,
@@ -59,7 +60,7 @@ def run_command(
     now_ms = clock_from_env().now_ms()
     with _register(config) as database:
         with database.read() as connection:
-            timezone, inputs = _inputs(connection, community, month, terms, grid_fees)
+            timezone, inputs = _inputs(connection, community, month, terms, _totals(operator, operator_format))
         file = read_readings(readings, 1).readings
         settled = settle_month(inputs, file)
         issued = datetime.fromtimestamp(now_ms / 1000, UTC).astimezone(ZoneInfo(timezone)).date()
@@ -147,9 +148,10 @@ def _status(text: str) -> RunStatus:
     return cast("RunStatus", text)
 
 
-def _inputs(connection: Any, community: str, month: str, terms: Path, grid_fees: Path | None) -> tuple[str, Inputs]:
+def _inputs(
+    connection: Any, community: str, month: str, terms: Path, operator: tuple[OperatorTotal, ...] | None
+) -> tuple[str, Inputs]:
     from cli.settlement.facts import month_facts
-    from cli.settlement.fees import read_fees
     from energy.settlement.inputs import inputs_of
     from energy.settlement.month import month_window
     from energy.settlement.statement import Setting
@@ -158,10 +160,23 @@ def _inputs(connection: Any, community: str, month: str, terms: Path, grid_fees:
 
     wanted = Month.parse(month)
     facts = month_facts(connection, community, wanted)
-    fees = None if grid_fees is None else read_fees(grid_fees)
-    setting = Setting(community, wanted, load_config(terms, Terms, env={}), facts.grid_type, fees)
+    setting = Setting(community, wanted, load_config(terms, Terms, env={}), facts.grid_type)
     window = month_window(wanted, facts.timezone)
-    return facts.timezone, inputs_of(setting, window, facts.keys, facts.members, facts.tenures)
+    return facts.timezone, inputs_of(setting, window, facts.keys, facts.members, facts.tenures, operator)
+
+
+def _totals(path: Path | None, name: str) -> tuple[OperatorTotal, ...] | None:
+    from cli.imports.formats import MonthlyFormat, format_named
+    from cli.imports.monthly import read_monthly
+
+    if path is None:
+        return None
+    layout = format_named(name)
+    if not isinstance(layout, MonthlyFormat):
+        raise ConfigError(
+            f"{name} has no monthly volumes", field="--operator-format", hint="monthly or sibelga-monthly"
+        )
+    return read_monthly(path, layout)
 
 
 def _register(config: Path) -> Any:
@@ -189,6 +204,10 @@ def _as_text(version: int, run: MonthRun) -> str:
             f"for {energy / 1000:,.3f} kWh"
         )
         lines += [f"    warning: {warning}" for warning in statement.warnings]
+    lines += [
+        f"  {each.ean} {each.direction}: {each.theirs_wh / 1000:,.3f} kWh by the grid operator, {each.ours_wh / 1000:,.3f} by us"
+        for each in run.differences
+    ]
     for document in run.documents:
         draft = document.draft
         credits_ = f" on {draft.credits}" if draft.credits else ""

@@ -51,17 +51,23 @@ def explain_line(settled: Settled, member: str, line: Line) -> str:
     given = line.kind == "remuneration"
     energies = {step.start: step.given_wh if given else step.received_wh for step in found}
     energies = {start: energy_wh for start, energy_wh in energies.items() if energy_wh}
-    if sum(energies.values()) != line.energy_wh:
+    ours = sum(energies.values())
+    if settled.inputs.operator is None and ours != line.energy_wh:
         raise DataError(
-            f"has {line.energy_wh} Wh, its quarter-hours add up to {sum(energies.values())}",
+            f"has {line.energy_wh} Wh, its quarter-hours add up to {ours}",
             field=f"{line.name} of {line.ean}",
             hint="explain it with the readings that the run was made of",
         )
+    if not energies:
+        return f"{_amount(line)}. {_kwh(line.energy_wh or 0)} is what the grid operator told; by our own computation nothing"
     largest = max(energies, key=lambda start: energies[start])
     at = datetime.fromtimestamp(largest / 1000, UTC)
     verb = "gave" if given else "received"
+    told = f"{_amount(line)}. "
+    if settled.inputs.operator is not None:
+        told += f"{_kwh(line.energy_wh or 0)} is what the grid operator told. By our own computation "
     return (
-        f"{_amount(line)}. {_kwh(line.energy_wh or 0)} is what {line.ean} {verb} in {len(energies):,} quarter-hours, "
+        f"{told}{_kwh(ours)} is what {line.ean} {verb} in {len(energies):,} quarter-hours, "
         f"the most at {at:%Y-%m-%dT%H:%M}Z: {_quarter(settled, largest, line.ean)}"
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from energy.settlement.operator import OperatorTotal
 from energy.settlement.statement import Member, Setting
 from energy.settlement.terms import GridType, Month, Terms
 from energy.settlement.volumes import Tenure
@@ -49,7 +50,7 @@ class Inputs:
     window: tuple[int, int]
     grid_type: GridType | None
     terms: dict[str, Any]
-    grid_fees: dict[str, Decimal] | None
+    operator: tuple[OperatorTotal, ...] | None
     members: tuple[Member, ...]
     tenures: tuple[Tenure, ...]
     keys: tuple[KeptKey, ...]
@@ -57,7 +58,12 @@ class Inputs:
     def setting(self) -> Setting:
         """What the month is charged by."""
         terms = Terms.model_validate(self.terms)
-        return Setting(self.community, Month.parse(self.month), terms, self.grid_type, self.grid_fees)
+        return Setting(self.community, Month.parse(self.month), terms, self.grid_type, self._grid_fees())
+
+    def _grid_fees(self) -> dict[str, Decimal] | None:
+        """None where the operator tells none."""
+        fees = {total.ean: total.grid_fee_eur for total in self.operator or () if total.grid_fee_eur is not None}
+        return fees or None
 
     def dated_keys(self) -> list[DatedKey]:
         """The keys that hold in the month, by time."""
@@ -74,15 +80,16 @@ def inputs_of(
     keys: Sequence[DatedKey],
     members: Sequence[Member],
     tenures: Sequence[Tenure],
+    operator: Sequence[OperatorTotal] | None = None,
 ) -> Inputs:
-    """The same whatever the order of what is given."""
+    """The same whatever the order of what is given. `operator`: its volumes, by which members are charged then."""
     return Inputs(
         community=setting.community,
         month=str(setting.month),
         window=window,
         grid_type=setting.grid_type,
         terms=setting.terms.model_dump(mode="json"),
-        grid_fees=_sorted(setting.grid_fees),
+        operator=None if operator is None else tuple(sorted(operator, key=lambda total: total.ean)),
         members=tuple(sorted(members, key=lambda member: member.id)),
         tenures=tuple(sorted(tenures, key=lambda tenure: (tenure.point, tenure.since or 0, tenure.member))),
         keys=tuple(
@@ -90,10 +97,6 @@ def inputs_of(
             for key in sorted(keys, key=lambda key: (key.since or 0, key.id))
         ),
     )
-
-
-def _sorted(fees: Mapping[str, Decimal] | None) -> dict[str, Decimal] | None:
-    return None if fees is None else dict(sorted(fees.items()))
 
 
 def digest(inputs: Inputs, readings: QuarterReadings) -> str:

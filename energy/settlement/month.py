@@ -11,6 +11,7 @@ from energy.quarters import QUARTER_MS, local_midnight
 from energy.settlement.documents import Correction, Document
 from energy.settlement.inputs import DatedKey, Inputs
 from energy.settlement.lines import Statement
+from energy.settlement.operator import Difference, differences, operator_volumes
 from energy.settlement.statement import statements
 from energy.settlement.terms import Month
 from energy.settlement.volumes import Volume, volumes
@@ -25,7 +26,8 @@ RunStatus = Literal["preview", "final", "correction"]
 class Settled:
     """A settled month. `settlements`: one for each of `keys`, in which all else is held.
 
-    `held`: quarter-hours without a result, of all `quarters`.
+    `volumes` are ours, always. Where the operator's are known, members are charged by these, and `differences` tell where
+    ours are others. `held`: quarter-hours without a result, of all `quarters`.
     """
 
     inputs: Inputs
@@ -33,6 +35,7 @@ class Settled:
     settlements: tuple[Settlement, ...]
     volumes: tuple[Volume, ...]
     statements: tuple[Statement, ...]
+    differences: tuple[Difference, ...]
     quarters: int
     held: int
 
@@ -48,6 +51,7 @@ class MonthRun:
     held: int
     volumes: tuple[Volume, ...]
     statements: tuple[Statement, ...]
+    differences: tuple[Difference, ...] = ()
     corrections: tuple[Correction, ...] = ()
     documents: tuple[Document, ...] = ()
 
@@ -65,8 +69,11 @@ def settle_month(inputs: Inputs, readings: QuarterReadings) -> Settled:
     shared = volumes(settlements, inputs.tenures)
     quarters = (window[1] - window[0]) // QUARTER_MS
     settled = sum(int((~settlement.held).sum()) for settlement in settlements)
-    charged = statements(inputs.setting(), inputs.members, shared)
-    return Settled(inputs, tuple(keys), settlements, shared, charged, quarters, quarters - settled)
+    told = inputs.operator
+    charged = shared if told is None else operator_volumes(told, inputs.tenures, window)
+    apart = () if told is None else differences(shared, told)
+    made = statements(inputs.setting(), inputs.members, charged)
+    return Settled(inputs, tuple(keys), settlements, shared, made, apart, quarters, quarters - settled)
 
 
 def _check_days(window: tuple[int, int], keys: Sequence[DatedKey], readings: QuarterReadings) -> None:

@@ -49,6 +49,7 @@ def keep(
         held=settled.held,
         volumes=settled.volumes,
         statements=settled.statements,
+        differences=settled.differences,
         corrections=tuple(changes),
         documents=tuple(made),
     )

@@ -74,7 +74,12 @@ def desk(tmp_path, monkeypatch):
         "february.csv": readings(),
         "late.csv": readings("0.040"),
         "gap.csv": readings(""),
-        "fees.csv": f"ean,grid_fee_eur\n{LEA},3.00\n{LEA},1.005\n{FIRM},12.50\n",
+        "operator.csv": (
+            "EAN;Shared [kWh];Complementary (kWh);Injection shared kWh;Grid fee (EUR)\n".replace("[kWh]", "kWh")
+            .replace("(kWh)", "kWh")
+            .replace("(EUR)", "EUR")
+            + f"{LEA};200,000;0;;3,00\n{LEA};68;0;;1,005\n{FIRM};268,8;537,6;;12,50\n{SUN};;;537,6;\n"
+        ),
     }
     for name, content in files.items():
         (tmp_path / name).write_text(content)
@@ -134,11 +139,16 @@ def test_gap_holds_its_quarter_hour_and_the_run_says_so(desk):
     assert "2,687 of 2,688 quarter-hours settled by k1" in made
 
 
-def test_grid_fees_of_the_operators_file_are_passed_on(desk):
-    made = desk("statements", "run", *FROM, "--grid-fees", "fees.csv")["run"]
+def test_members_are_charged_by_the_operators_volumes_and_ours_are_told_beside(desk):
+    made = desk("statements", "run", *FROM, "--operator", "operator.csv")["run"]
     fees = {statement["member"]: [line["net"] for line in statement["lines"] if line["name"] == "grid_fee"]
             for statement in made["statements"]}  # fmt: skip
     assert fees == {"p-lea": ["4.01"], "p-firm": ["12.50"], "p-town": []}
+    charged = {statement["member"]: statement["energy"]["received_wh"] for statement in made["statements"]}
+    assert charged["p-lea"] == 268_000
+    assert made["differences"] == [{"ean": LEA, "direction": "withdrawal", "ours_wh": 268_800, "theirs_wh": 268_000}]
+    told = desk("statements", "explain", *WHERE, "--readings", "february.csv", "--member", "p-lea")
+    assert "268.000 kWh is what the grid operator told. By our own computation 268.800 kWh" in told["lines"][0]["why"]
 
 
 def test_every_line_is_explained_down_to_a_quarter_hour(desk):
@@ -158,7 +168,9 @@ def test_every_line_is_explained_down_to_a_quarter_hour(desk):
         (("--month", "2026-2"), ConfigError, "is no month"),
         (("--community", "jette"), ConfigError, "the register has no jette"),
         (("--status", "last"), ConfigError, "is no status"),
-        (("--grid-fees", "february.csv"), DataError, "has the columns ean,start"),
+        (("--operator", "february.csv"), DataError, "no header says 'shared kwh'"),
+        (("--operator", "operator.csv", "--operator-format", "generic"), ConfigError, "has no monthly volumes"),
+        (("--operator", "operator.csv", "--operator-format", "ores"), ConfigError, "there is no format 'ores'"),
         (("--terms", "people.yaml"), ConfigError, "people"),
     ],
 )

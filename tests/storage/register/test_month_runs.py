@@ -33,7 +33,7 @@ def database(where):
 def settled(first=1000, second=2000):
     own = (volume(first), volume(second, member="m-2", point=OTHER))
     return Settled(
-        inputs_of(setting(), (0, 1), [], MEMBERS, []), (), (), own, statements(setting(), MEMBERS, own), 2880, 0
+        inputs_of(setting(), (0, 1), [], MEMBERS, []), (), (), own, statements(setting(), MEMBERS, own), (), 2880, 0
     )
 
 

@@ -1,0 +1,201 @@
+"""Quarter-hours of an imported file, in whatever layout, as the rows of a readings file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Final, TypeVar
+
+from cli.imports.cells import LocalTimes, amount_of, ean_of, instant_of
+from cli.imports.formats import LongFormat, RegistersFormat, SheetsFormat
+from cli.imports.sheets import Cell, Sheet, plain, read_sheets
+from energy.errors import DataError
+
+__all__ = ["Quarter", "Quarters", "read_quarters"]
+
+_ENERGY_HINT: Final = "give kWh as numbers from 0 up, or leave the cell empty if it is unknown"
+
+
+@dataclass(slots=True)
+class Quarter:
+    """One metering point's quarter-hour, kWh; None: unknown. `shared_*`: what the operator allotted, where it says."""
+
+    withdrawal_kwh: Decimal | None = None
+    injection_kwh: Decimal | None = None
+    shared_withdrawal_kwh: Decimal | None = None
+    shared_injection_kwh: Decimal | None = None
+
+
+class Quarters:
+    """Quarter-hours by (start in ms UTC, EAN)."""
+
+    def __init__(self) -> None:
+        self.of: dict[tuple[int, str], Quarter] = {}
+
+    def put(
+        self, sheet: Sheet, row: int, place: tuple[int, str], field: str, kwh: Decimal | None, *, add: bool
+    ) -> None:
+        """Sets a value, or adds it to what another register told. Raises DataError for one that is there already."""
+        quarter = self.of.setdefault(place, Quarter())
+        before = getattr(quarter, field)
+        if before is not None and not add:
+            raise sheet.error(row, field, f"{place[1]} has this quarter-hour twice", "keep one of the two rows")
+        if kwh is not None:
+            setattr(quarter, field, kwh if before is None else before + kwh)
+
+
+def read_quarters(path: Path, layout: LongFormat | RegistersFormat | SheetsFormat) -> Quarters:
+    """All quarter-hours of the file. Raises DataError naming file, row, sheet and column."""
+    quarters = Quarters()
+    sheets = read_sheets(path)
+    if isinstance(layout, SheetsFormat):
+        _Workbook(path, sheets, layout, quarters).read()
+    else:
+        for sheet in sheets.values():
+            if sheet.rows:
+                _long(sheet, layout, quarters) if isinstance(layout, LongFormat) else _registers(
+                    sheet, layout, quarters
+                )
+    if not quarters.of:
+        raise DataError("has no quarter-hours", field=str(path), hint="check the format")
+    return quarters
+
+
+_T = TypeVar("_T")
+
+
+def _value(sheet: Sheet, row: int, column: str, parse: Callable[[Cell], _T], cell: Cell, hint: str) -> _T:
+    try:
+        return parse(cell)
+    except ValueError as error:
+        raise sheet.error(row, column, str(error), hint) from None
+
+
+def _energy(cell: Cell) -> Decimal | None:
+    kwh = amount_of(cell)
+    if kwh is not None and kwh < 0:
+        raise ValueError(f"{kwh} is negative")
+    return kwh
+
+
+def _filled(row: Sequence[Cell]) -> bool:
+    return any(cell not in {None, ""} for cell in row)
+
+
+def _body(sheet: Sheet, header: int) -> Iterator[tuple[int, list[Cell]]]:
+    """Rows below the header, filled up to its width."""
+    width = max(len(row) for row in sheet.rows)
+    for number, row in enumerate(sheet.rows[header + 1 :], header + 1):
+        if _filled(row):
+            yield number, [*row, *[None] * (width - len(row))]
+
+
+class _Clocks:
+    """LocalTimes of each series by its name."""
+
+    def __init__(self, timezone: str) -> None:
+        self._timezone = timezone
+        self._of: dict[str, LocalTimes] = {}
+
+    def start(self, sheet: Sheet, row: int, series: str, cell: Cell) -> int:
+        times = self._of.setdefault(series, LocalTimes(self._timezone))
+        return _value(sheet, row, "start", lambda one: times.start(instant_of(one)), cell, "write 2026-06-01T00:15")
+
+
+def _long(sheet: Sheet, layout: LongFormat, quarters: Quarters) -> None:
+    header, places = sheet.header(layout.columns, layout.optional)
+    clocks = _Clocks(layout.timezone)
+    for number, row in _body(sheet, header):
+        ean = _value(sheet, number, "ean", ean_of, row[places["ean"]], "an EAN is text of 18 digits")
+        start = clocks.start(sheet, number, ean, row[places["start"]])
+        if (start, ean) in quarters.of:
+            raise sheet.error(number, "ean, start", f"{ean} has this quarter-hour twice", "keep one of the two rows")
+        quarters.of[start, ean] = Quarter()
+        for column in ("withdrawal_kwh", "injection_kwh"):
+            if column in places:
+                kwh = _value(sheet, number, column, _energy, row[places[column]], _ENERGY_HINT)
+                quarters.put(sheet, number, (start, ean), column, kwh, add=False)
+
+
+def _registers(sheet: Sheet, layout: RegistersFormat, quarters: Quarters) -> None:
+    header, places = sheet.header(layout.columns, ())
+    clocks = _Clocks(layout.timezone)
+    seen: set[tuple[int, str, str]] = set()
+    for number, row in _body(sheet, header):
+        ean = _value(sheet, number, "ean", ean_of, row[places["ean"]], "an EAN is text of 18 digits")
+        register = plain(row[places["register"]])
+        column = _direction(sheet, number, register, layout)
+        moment = f"{row[places['date']]} {row[places['time']]}".strip()
+        start = clocks.start(sheet, number, f"{ean} {register}", moment)
+        if (start, ean, register) in seen:
+            raise sheet.error(
+                number, "register", f"{register} of {ean} has this quarter-hour twice", "keep one of the two rows"
+            )
+        seen.add((start, ean, register))
+        kwh = _value(sheet, number, "volume", _energy, row[places["volume"]], _ENERGY_HINT)
+        quarters.put(sheet, number, (start, ean), column, kwh, add=True)
+
+
+def _direction(sheet: Sheet, row: int, text: str, layout: RegistersFormat | SheetsFormat) -> str:
+    directions = {"withdrawal_kwh": layout.withdrawal, "injection_kwh": layout.injection}
+    found = next((name for name, words in directions.items() if any(plain(word) in text for word in words)), None)
+    if found is not None:
+        return found
+    wanted = ", ".join((*layout.withdrawal, *layout.injection))
+    raise sheet.error(row, "header", f"{text!r} is neither withdrawal nor injection", f"one of these words: {wanted}")
+
+
+_SHARED: Final = {"withdrawal_kwh": "shared_withdrawal_kwh", "injection_kwh": "shared_injection_kwh"}
+
+
+class _Workbook:
+    """Sheets of gross, shared and net energy with a column for each metering point and direction."""
+
+    def __init__(self, path: Path, sheets: dict[str, Sheet], layout: SheetsFormat, quarters: Quarters) -> None:
+        self._layout, self._quarters = layout, quarters
+        by_name = {plain(name): sheet for name, sheet in sheets.items()}
+        self._sheets: dict[str, Sheet] = {}
+        for role, name in layout.sheets.items():
+            if plain(name) not in by_name:
+                told = f"has no sheet {name!r}, it has {', '.join(sheets) or 'none'}"
+                raise DataError(told, field=str(path), hint="name its sheets in a format of yours")
+            self._sheets[role] = by_name[plain(name)]
+
+    def read(self) -> None:
+        self._read(self._sheets["gross"], dict(zip(_SHARED, _SHARED, strict=True)))
+        self._read(self._sheets["shared"], _SHARED)
+        if "net" in self._sheets:
+            self._check_net(self._sheets["net"])
+
+    def _read(self, sheet: Sheet, field_of: dict[str, str]) -> None:
+        for number, start, ean, column, kwh in self._cells(sheet):
+            self._quarters.put(sheet, number, (start, ean), field_of[column], kwh, add=False)
+
+    def _cells(self, sheet: Sheet) -> Iterator[tuple[int, int, str, str, Decimal | None]]:
+        layout = self._layout
+        if len(sheet.rows) < layout.first_row:
+            raise sheet.error(len(sheet.rows), "", "ends before its first quarter-hour", "check the format")
+        headers, eans = sheet.rows[layout.header_row - 1], sheet.rows[layout.ean_row - 1]
+        columns = []
+        for place in range(1, len(eans)):
+            if eans[place] not in {None, ""}:
+                ean = _value(sheet, layout.ean_row - 1, f"column {place + 1}", ean_of, eans[place], "18 digits as text")
+                columns.append((place, ean, _direction(sheet, layout.header_row - 1, plain(headers[place]), layout)))
+        clocks = _Clocks(layout.timezone)
+        for number, row in _body(sheet, layout.first_row - 2):
+            start = clocks.start(sheet, number, "", row[0])
+            for place, ean, column in columns:
+                yield number, start, ean, column, _value(sheet, number, ean, _energy, row[place], _ENERGY_HINT)
+
+    def _check_net(self, sheet: Sheet) -> None:
+        """Gross is shared and net together, to the millionth that cells are read to."""
+        for number, start, ean, column, net in self._cells(sheet):
+            quarter = self._quarters.of.get((start, ean), Quarter())
+            gross, shared = getattr(quarter, column), getattr(quarter, _SHARED[column])
+            if None in {gross, shared, net}:
+                continue
+            if abs(gross - shared - net) > Decimal("0.000003"):
+                told = f"gross {gross} kWh is not shared {shared} and net {net} together"
+                raise sheet.error(number, ean, told, "ask the grid operator for the file again")
