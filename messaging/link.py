@@ -1,0 +1,299 @@
+"""A broker connection for many messages: MQTT 5, received in bursts, at about an eighth of `Connection`'s cost each.
+
+The packets are the library's (mqtt5, written in Rust); what is here is the session: connect, subscribe, confirm, ping,
+come back. It is used where thousands of messages a second come in (docs/decisions/009-two-mqtt-clients.md).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+import logging
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Final, cast
+
+import mqtt5
+
+from energy.errors import StoreError
+from messaging.connection import Message, MqttSettings, Will
+
+__all__ = ["Link"]
+
+log = logging.getLogger(__name__)
+
+_BACKOFF_BASE_S: Final = 0.5
+_BACKOFF_MAX_S: Final = 30.0
+_CONNECT_S: Final = 10.0
+_PUBLISH_S: Final = 10.0
+_LARGEST_PACKET: Final = 16 * 1024 * 1024  # what a broken peer could make us hold
+_UNCONFIRMED: Final = 65_535
+_PUBACK: Final = b"\x40\x02"
+_REFUSED: Final = 0x80
+
+OnMessages = Callable[[Sequence[Message]], None]
+
+
+class Link:
+    """Runs one broker session for ever, as `Connection` does; `run` is a task of the service.
+
+    `on_messages` is called with the messages of one read from the socket, in order; it must not block. `on_connect` is
+    awaited after each (re)connection, subscriptions made.
+    """
+
+    def __init__(
+        self,
+        settings: MqttSettings,
+        client_id: str,
+        *,
+        subscriptions: Sequence[str] = (),
+        on_messages: OnMessages,
+        on_connect: Callable[[], Awaitable[None]] | None = None,
+        will: Will | None = None,
+    ) -> None:
+        self.settings = settings
+        self.client_id = client_id
+        self.subscriptions = tuple(subscriptions)
+        self.connected = asyncio.Event()
+        self.last_error: str | None = None
+        self._on_messages = on_messages
+        self._on_connect = on_connect
+        self._will = will
+        self._session: _Session | None = None
+
+    async def publish(self, topic: str, payload: bytes, *, qos: int = 1, retain: bool = False) -> None:
+        """Publishes and waits for the broker's PUBACK. Raises StoreError when it did not come: publish again later."""
+        session = self._session
+        if session is None:
+            raise StoreError("not connected to the broker", hint="it is retried by itself")
+        try:
+            async with asyncio.timeout(_PUBLISH_S):
+                await session.publish(topic, payload, qos, retain=retain)
+        except TimeoutError as error:
+            raise StoreError(f"the broker did not confirm {topic}") from error
+
+    async def run(self) -> None:
+        """Connects, serves, and connects again after a jittered pause, until cancelled."""
+        attempt = 0
+        while True:
+            try:
+                async with self._opened() as session:
+                    attempt = 0
+                    if self._on_connect is not None:
+                        await self._on_connect()
+                    await session.lost
+            except OSError as error:  # ConnectionError, TimeoutError and ssl.SSLError are OSErrors
+                self._note(error)
+            pause = random.uniform(0.1, min(_BACKOFF_MAX_S, _BACKOFF_BASE_S * 2 ** min(attempt, 8)))  # noqa: S311 - jitter
+            attempt += 1
+            await asyncio.sleep(pause)
+
+    @asynccontextmanager
+    async def _opened(self) -> AsyncIterator[_Session]:
+        session = _Session(self._connect_packet(), self.subscriptions, self.settings.keepalive_s, self._on_messages)
+        context = self.settings.tls.context() if self.settings.tls else None
+        try:
+            async with asyncio.timeout(_CONNECT_S):
+                loop = asyncio.get_running_loop()
+                await loop.create_connection(lambda: session, self.settings.host, self.settings.port, ssl=context)
+                await session.ready
+            self._session = session
+            self.last_error = None
+            self.connected.set()
+            log.info("connected to broker %s:%d as %s", self.settings.host, self.settings.port, self.client_id)
+            yield session
+        except TimeoutError as error:
+            raise ConnectionError(f"no answer within {_CONNECT_S:g} s") from error
+        finally:
+            self._session = None
+            self.connected.clear()
+            session.close()
+
+    def _connect_packet(self) -> bytes:
+        will, password = self._will, self.settings.password()
+        return mqtt5.ConnectPacket(
+            self.client_id,
+            username=self.settings.username,
+            password=None if password is None else password.encode(),
+            clean_start=True,
+            keep_alive=self.settings.keepalive_s,
+            receive_max=_UNCONFIRMED,
+            max_packet_size=_LARGEST_PACKET,
+            will=None if will is None else _will(will),
+        ).write()
+
+    def _note(self, error: Exception) -> None:
+        text = str(error) or type(error).__name__
+        if text != self.last_error:  # say it once, not at every attempt
+            log.warning("broker %s:%d: %s; trying again", self.settings.host, self.settings.port, text)
+        self.last_error = text
+
+
+class _Session(asyncio.Protocol):
+    """One TCP connection's life. `ready`: subscribed; `lost`: ends with the reason as its exception."""
+
+    def __init__(self, connect: bytes, subscriptions: Sequence[str], keepalive_s: int, on_messages: OnMessages) -> None:
+        loop = asyncio.get_running_loop()
+        self.ready: asyncio.Future[None] = loop.create_future()
+        self.lost: asyncio.Future[None] = loop.create_future()
+        self._connect = connect
+        self._subscriptions = subscriptions
+        self._keepalive_s = keepalive_s
+        self._on_messages = on_messages
+        self._transport: asyncio.Transport | None = None
+        self._held = b""
+        self._heard = True
+        self._ping: asyncio.TimerHandle | None = None
+        self._room = asyncio.Semaphore(1)
+        self._packet_id = 0
+        self._unconfirmed: dict[int, asyncio.Future[None]] = {}
+
+    async def publish(self, topic: str, payload: bytes, qos: int, *, retain: bool) -> None:
+        """Sends; with QoS 1 returns at the PUBACK. Raises StoreError."""
+        if qos == 0:
+            self._send(mqtt5.PublishPacket(topic, payload, retain=retain).write())
+            return
+        async with self._room:  # the broker told how many it takes at once
+            packet_id, confirmed = self._next_id(), asyncio.get_running_loop().create_future()
+            self._unconfirmed[packet_id] = confirmed
+            try:
+                self._send(
+                    mqtt5.PublishPacket(
+                        topic, payload, qos=mqtt5.QoS.AT_LEAST_ONCE, retain=retain, packet_id=packet_id
+                    ).write()
+                )
+                await confirmed
+            finally:
+                del self._unconfirmed[packet_id]
+
+    def close(self) -> None:
+        """Says goodbye, where the connection stands."""
+        if self._ping is not None:
+            self._ping.cancel()
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(mqtt5.DisconnectPacket().write())
+            self._transport.close()
+        self._end(ConnectionError("closed"))
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        self._transport.write(self._connect)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._end(exc or ConnectionError("the broker closed the connection"))
+
+    def data_received(self, data: bytes) -> None:
+        self._heard = True
+        messages: list[Message] = []
+        confirmations: list[bytes] = []
+        problem: Exception | None = None
+        try:
+            self._read(self._held + data if self._held else data, messages, confirmations)
+        except ValueError as error:
+            problem = ConnectionError(f"the broker sent what is no MQTT 5: {error}")
+        except ConnectionError as error:
+            problem = error
+        try:
+            if confirmations:
+                self._send(b"".join(confirmations))
+            if messages:
+                self._on_messages(messages)
+        except Exception as error:  # a defect of ours ends the service, not in silence
+            problem = error
+        if problem is not None:
+            self._end(problem)
+
+    def _read(self, data: bytes, messages: list[Message], confirmations: list[bytes]) -> None:
+        """Takes the whole packets in `data`, keeps the rest. Raises ValueError for what is no MQTT."""
+        view, at, end = memoryview(data), 0, len(data)
+        while at < end:
+            try:
+                packet, size = mqtt5.read(view[at:])
+            except IndexError:  # not all of it has come
+                break
+            at += size
+            if type(packet) is not mqtt5.PublishPacket:
+                self._take(packet)
+                continue
+            if packet.packet_id is not None:
+                confirmations.append(_PUBACK + packet.packet_id.to_bytes(2, "big"))
+            messages.append(Message(packet.topic, packet.payload, packet.retain))
+        self._held = data[at:]
+
+    def _take(self, packet: mqtt5.Packet) -> None:
+        if isinstance(packet, mqtt5.ConnAckPacket):
+            self._connected(packet)
+        elif isinstance(packet, mqtt5.SubAckPacket):
+            self._subscribed(packet)
+        elif isinstance(packet, mqtt5.PubAckPacket):
+            confirmed = self._unconfirmed.get(packet.packet_id)
+            if confirmed is not None and not confirmed.done():
+                if int(packet.reason_code) >= _REFUSED:
+                    confirmed.set_exception(StoreError(f"the broker refused it: {_words(packet.reason_code)}"))
+                else:
+                    confirmed.set_result(None)
+        elif isinstance(packet, mqtt5.DisconnectPacket):
+            raise ConnectionError(f"the broker ended the session: {_words(packet.reason_code)}")
+
+    def _connected(self, packet: mqtt5.ConnAckPacket) -> None:
+        if packet.reason_code != mqtt5.ConnAckReasonCode.SUCCESS:
+            raise ConnectionError(f"the broker refused the connection: {_words(packet.reason_code)}")
+        self._room = asyncio.Semaphore(packet.receive_max)
+        if packet.server_keep_alive is not None:
+            self._keepalive_s = packet.server_keep_alive
+        self._ping = asyncio.get_running_loop().call_later(self._keepalive_s, self._keep_alive)
+        if not self._subscriptions:
+            self._settle(self.ready)
+            return
+        filters = [mqtt5.TopicFilter(topic, max_qos=mqtt5.QoS.AT_LEAST_ONCE) for topic in self._subscriptions]
+        self._send(mqtt5.SubscribePacket(self._next_id(), filters).write())
+
+    def _subscribed(self, packet: mqtt5.SubAckPacket) -> None:
+        for topic, code in zip(self._subscriptions, packet.reason_codes, strict=True):
+            if int(code) >= _REFUSED:
+                raise ConnectionError(f"the broker refused the subscription of {topic}: {_words(code)}")
+        self._settle(self.ready)
+
+    def _keep_alive(self) -> None:
+        if not self._heard:
+            self._end(ConnectionError(f"the broker said nothing for {2 * self._keepalive_s} s"))
+            return
+        self._heard = False
+        self._send(mqtt5.PingReqPacket().write())
+        self._ping = asyncio.get_running_loop().call_later(self._keepalive_s, self._keep_alive)
+
+    def _send(self, data: bytes) -> None:
+        if self._transport is not None:
+            self._transport.write(data)
+
+    def _next_id(self) -> int:
+        while True:
+            self._packet_id = self._packet_id % _UNCONFIRMED + 1
+            if self._packet_id not in self._unconfirmed:
+                return self._packet_id
+
+    def _end(self, reason: Exception) -> None:
+        for future in (self.ready, self.lost):
+            if not future.done():
+                future.set_exception(reason)
+                future.exception()  # whoever waits hears it; nobody else must
+        for confirmed in self._unconfirmed.values():
+            if not confirmed.done():
+                confirmed.set_exception(StoreError(f"the connection to the broker was lost: {reason}"))
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.abort()
+
+    @staticmethod
+    def _settle(future: asyncio.Future[None]) -> None:
+        if not future.done():
+            future.set_result(None)
+
+
+def _will(will: Will) -> mqtt5.Will:
+    return mqtt5.Will(will.topic, payload=will.payload, qos=mqtt5.QoS.AT_LEAST_ONCE, retain=True)
+
+
+def _words(code: enum.IntEnum) -> str:
+    """`NOT_AUTHORIZED` as "not authorized"."""
+    return code.name.lower().replace("_", " ")
