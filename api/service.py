@@ -18,7 +18,8 @@ from api.live.feed import LiveFeed
 from api.settings import ApiSettings
 from energy.community import Community
 from energy.errors import ConfigError, StoreError
-from messaging.connection import Connection, MqttSettings
+from messaging.connection import MqttSettings
+from messaging.link import open_client
 from runtime.clock import Clock
 from storage.history import History
 from storage.register import Register
@@ -51,11 +52,11 @@ class ApiService:
         self._communities = communities
         self._register = register
         self._clock = clock
-        self._connection = Connection(
+        self._connection = open_client(
             mqtt,
             f"api-{secrets.token_hex(6)}",
             subscriptions=self.live.subscriptions,
-            on_message=self.live.on_message,
+            on_messages=self.live.on_messages,
         )
         self.live.broker = self._connection
 

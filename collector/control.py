@@ -20,7 +20,7 @@ from collector.rules import DeviceView, RuleDesk
 from energy.errors import StoreError
 from messaging import topics
 from messaging.codec import Command, CommandResult, encode
-from messaging.connection import Connection
+from messaging.connection import Publisher
 from runtime.clock import Clock
 from storage.register import Alert, Register
 from storage.register import Command as StoredCommand
@@ -41,7 +41,7 @@ class Control:
         directory: Directory,
         live: LiveState,
         register: Register,
-        connection: Connection,
+        connection: Publisher,
         metrics: Metrics,
         clock: Clock,
     ) -> None:

@@ -6,8 +6,9 @@ first gateway that writes it, under the community of its topic: it is stored and
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from energy.community import Community, Device, Rule, Site
 from energy.errors import ConfigError, DataError
@@ -16,6 +17,8 @@ from energy.quantities import Role
 from storage.history import DeviceTags
 
 __all__ = ["Directory", "Place"]
+
+_NONE: Final[Mapping[str, DeviceTags]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,7 @@ class Directory:
         self.unregistered: dict[str, dict[str, DeviceTags]] = {}
         self._owners: dict[str, _Owner] = {}
         self._tags: dict[str, DeviceTags] = {}
+        self._placed: dict[tuple[str, str], dict[str, DeviceTags]] = {}
         self._max_unregistered = max_unregistered
         self._unregistered_count = 0
         for community in communities:
@@ -72,7 +76,12 @@ class Directory:
         tags = self._tags.get(device) or self._add(community, site, device)
         if owner.gateway is None:
             self._owners[site] = _Owner(community, gateway)
+        self._placed.setdefault((community, gateway), {})[device] = tags
         return tags
+
+    def placed(self, community: str, gateway: str) -> Mapping[str, DeviceTags]:
+        """Devices that `place` has given to this gateway: what is placed once stays so."""
+        return self._placed.get((community, gateway), _NONE)
 
     def knows(self, device: str) -> bool:
         """Whether `device` is one of ours, registered or not."""

@@ -11,10 +11,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -35,11 +34,10 @@ log = logging.getLogger(__name__)
 _LARGEST_WRITE: Final = 5_000  # rows in one transaction; larger ones gain nothing and hold readers up
 _BACKOFF_S: Final = (0.5, 1.0, 2.0, 5.0, 10.0)
 _DATA_SHAPED: Final = (DataError, ValueError, TypeError, OverflowError)
-_Name = tuple[str, str, str, int, int]
+_Name = tuple[str, str, int, int]
 
 
-@dataclass(frozen=True, slots=True)
-class _Held:
+class _Held(NamedTuple):
     batch: Batch
     payload: bytes
     topic: str
@@ -85,18 +83,24 @@ class Ingest:
         self._writing: asyncio.Future[list[Refused]] | None = None
         self._failing: str | None = None
 
-    def accept(self, message: Message) -> None:
-        """Takes one message of a `data` topic in, or leaves it to be sent again when there is no room."""
-        batch, refused = take_in(message.topic, message.payload, self._directory, self._clock.now_ms())
-        if refused:
-            self._metrics.quarantined.inc(len(refused))
-            self._set_aside(refused)
-        if batch is None:
-            return
-        if batch.unsynchronised:
-            self._metrics.unsynchronised.inc(len(batch.rows))
-        (self._on_late if batch.historical else self._on_live)(batch.rows)
-        self._hold(_Held(batch, message.payload, message.topic, self._clock.monotonic()))
+    def accept(self, messages: Iterable[Message]) -> None:
+        """Takes messages of `data` topics in, or leaves them to be sent again when there is no room."""
+        now_ms, now_s = self._clock.now_ms(), self._clock.monotonic()
+        live: list[Row] = []
+        late: list[Row] = []
+        for topic, payload, _ in messages:
+            batch, refused = take_in(topic, payload, self._directory, now_ms)
+            if refused:
+                self._note_refused(refused)
+            if batch is None:
+                continue
+            if batch.unsynchronised:
+                self._metrics.unsynchronised.inc(len(batch.rows))
+            (late if batch.historical else live).extend(batch.rows)
+            self._hold(_Held(batch, payload, topic, now_s))
+        self._on_live(live)
+        self._on_late(late)
+        self._tell_size()
 
     async def run(self) -> None:
         """Stores what is held by size or age, until cancelled."""
@@ -118,24 +122,28 @@ class Ingest:
         self._thread.shutdown(wait=True)
 
     def _hold(self, held: _Held) -> None:
-        batch = held.batch
-        name = (batch.community, batch.gateway, batch.epoch, batch.seq, hash(held.payload))
-        if name in self._held:
-            return
+        batch, copy = held.batch, 0
+        while (known := self._held.get(name := (held.topic, batch.epoch, batch.seq, copy))) is not None:
+            if known.payload == held.payload:
+                return
+            copy += 1  # a batch of the same name that says something else
         if self._size + held.size > self._settings.max_buffered_readings and self._held:
             self._metrics.dropped.inc()
             return
         self._held[name] = held
-        self._resize(held.size)
+        self._size += held.size
 
-    def _resize(self, change: int) -> None:
-        self._size += change
+    def _tell_size(self) -> None:
         self._metrics.buffered.set(self._size)
         for event, due in ((self._arrived, bool(self._held)), (self._enough, self._size >= self._settings.flush_rows)):
             if due:
                 event.set()
             else:
                 event.clear()
+
+    def _note_refused(self, refused: Sequence[Refused]) -> None:
+        self._metrics.quarantined.inc(len(refused))
+        self._set_aside(refused)
 
     async def _flush(self) -> bool:
         """Stores and confirms the oldest batches held; False when the store did not take them."""
@@ -149,14 +157,13 @@ class Ingest:
             return False
         self._note_success()
         if refused:
-            self._metrics.quarantined.inc(len(refused))
-            self._set_aside(refused)
+            self._note_refused(refused)
         done = [held.batch for held in chosen.values()]
-        now_s = self._clock.monotonic()
+        self._metrics.confirm_lag.observe(self._clock.monotonic() - next(iter(chosen.values())).arrived_s)
         for name, held in chosen.items():
             del self._held[name]
-            self._metrics.confirm_lag.observe(now_s - held.arrived_s)
-        self._resize(-sum(held.size for held in chosen.values()))
+            self._size -= held.size
+        self._tell_size()
         self._metrics.readings.inc(sum(len(batch.rows) for batch in done))
         self._confirm(done)
         return True
@@ -198,7 +205,7 @@ class Ingest:
             refused = error.refused
         self._marker.mark(plan)
         never = {id(item.row) for item in refused}
-        self._marker.stored([row for row in rows if id(row) not in never] if never else rows)
+        self._marker.stored(self._marker.plan(row for row in rows if id(row) not in never) if never else plan)
         return refused
 
     def _note_failure(self, error: StoreError) -> None:

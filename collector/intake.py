@@ -8,7 +8,6 @@ one: what is not confirmed comes back for ever.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import msgspec
@@ -16,15 +15,14 @@ import msgspec
 from collector.directory import Directory
 from energy.errors import DataError
 from messaging import topics
-from messaging.codec import UNSYNCHRONISED, Data, Reading, check_readings, decode_data
+from messaging.codec import UNSYNCHRONISED, Data, Reading, check_readings, decode_data, decode_wholly_good
 from messaging.topics import GatewayTopic
 from storage.history import Row
 
 __all__ = ["Batch", "Intake", "Refused", "take_in"]
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
+class Batch(msgspec.Struct, frozen=True):
     """Readings of one gateway that are confirmed together, in the words of the store."""
 
     community: str
@@ -59,6 +57,31 @@ def take_in(topic: str, payload: bytes, directory: Directory, now_ms: int) -> In
         place = topics.parse_gateway_topic(topic)
     except DataError as error:
         return Intake(None, [Refused(topic, "", payload, error.message)])
+    batch = _wholly_good(place, payload, directory, now_ms)
+    return Intake(batch, []) if batch is not None else _with_care(topic, place, payload, directory, now_ms)
+
+
+def _wholly_good(place: GatewayTopic, payload: bytes, directory: Directory, now_ms: int) -> Batch | None:
+    """The usual batch: nothing wrong in it, and every device known to be this gateway's. None: it needs a closer look."""
+    data = decode_wholly_good(payload, now_ms)
+    if data is None:
+        return None
+    community, gateway, _ = place
+    placed = directory.placed(community, gateway)
+    try:
+        rows = tuple(
+            [
+                Row(placed[reading.device], reading.t, reading.v, tuple(reading.bad) if reading.bad else ())
+                for reading in data.readings
+            ]
+        )
+    except KeyError:
+        return None
+    return Batch(community, gateway, data.epoch, data.seq, data.historical is True, rows, data.clock == UNSYNCHRONISED)
+
+
+def _with_care(topic: str, place: GatewayTopic, payload: bytes, directory: Directory, now_ms: int) -> Intake:
+    """A batch of which something may be wrong: it is taken, without what is."""
     refused: list[Refused] = []
     try:
         data = decode_data(payload)

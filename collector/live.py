@@ -17,7 +17,7 @@ from collector.today import (
     community_today,
     site_today,
 )
-from energy.balance import CommunityBalance, Latest, SiteBalance, community_balance, observe, site_balance
+from energy.balance import CommunityBalance, SiteBalance, community_balance, observe, site_balance
 from energy.community import Device, Site
 from energy.quarters import QUARTER_MS, local_day, quarter_start
 from runtime.clock import Clock
@@ -55,9 +55,9 @@ class LiveState:
         self.today = Today(self.recent)
         self._directory = directory
         self._clock = clock
-        self._latest: dict[str, Latest] = {}
+        self._latest: dict[str, Row] = {}
         self._from_store: set[str] = set()
-        self._intervals: dict[str, float] = {}
+        self._before: dict[str, int] = {}
         self._parts: dict[str, Parts] = {}
         self._spread = max(1, round(_TODAY_S / interval_s))
         self._pictures = 0
@@ -70,17 +70,15 @@ class LiveState:
             if not self._directory.knows(device):
                 continue  # another collector's
             fresh = newest.t >= since
-            for row in history.readings(device, since - _BEFORE_MS, now_ms + _AHEAD_MS) if fresh else [newest]:
-                self._take(row)
+            rows = history.readings(device, since - _BEFORE_MS, now_ms + _AHEAD_MS) if fresh else [newest]
+            self._take(rows, now_ms + _AHEAD_MS)
             self._from_store.add(device)
         sites = [*self._directory.places, *self._directory.unregistered]
         self.today.written(history.site_quarters(sites, now_ms - LONGEST_DAY_MS, now_ms))
 
     def hear(self, rows: Iterable[Row]) -> None:
         """Takes live readings in; older ones than known and ones from the future change nothing."""
-        for row in rows:
-            if self._take(row):
-                self._from_store.discard(row.tags.device)
+        self._take(rows, self._clock.now_ms() + _AHEAD_MS)
 
     def recall(self, rows: Iterable[Row]) -> None:
         """Takes late readings in: they count for the energy of today, never for what is going on now."""
@@ -117,16 +115,22 @@ class LiveState:
         latest = self._latest.get(device)
         return latest.t if latest else None
 
-    def _take(self, row: Row) -> bool:
-        device = row.tags.device
-        known = self._latest.get(device)
-        if (known is not None and row.t <= known.t) or row.t > self._clock.now_ms() + _AHEAD_MS:
-            return False
-        if known is not None:
-            self._intervals[device] = min(900.0, (row.t - known.t) / 1000)
-        self._latest[device] = Latest(row.t, row.values)
-        self.recent.add(row)
-        return True
+    def _take(self, rows: Iterable[Row], latest_ms: int) -> None:
+        for row in rows:
+            device = row.tags.device
+            known = self._latest.get(device)
+            if row.t > latest_ms or (known is not None and row.t <= known.t):
+                continue
+            if known is not None:
+                self._before[device] = known.t
+            self._latest[device] = row
+            self._from_store.discard(device)
+            self.recent.add(row)
+
+    def _interval_s(self, device: str) -> float:
+        """Time between the last two readings of `device`; 0 when there was one only."""
+        before = self._before.get(device)
+        return 0.0 if before is None else min(900.0, (self._latest[device].t - before) / 1000)
 
     def _site(self, site: Site, community: str, now_ms: int, *, registered: bool) -> LiveSite:
         balance = site_balance(site, community, observe(site, self._latest, now_ms), now_ms)
@@ -151,7 +155,7 @@ class LiveState:
                 Device.model_construct(
                     id=tags.device.partition("/")[2],
                     role=tags.role,
-                    interval_s=max(10.0, self._intervals.get(tags.device, 0.0)),
+                    interval_s=max(10.0, self._interval_s(tags.device)),
                     capacity_wh=None,
                 )
                 for tags in devices

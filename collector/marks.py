@@ -7,10 +7,10 @@ found when its quarter-hour is computed, from the readings around it (collector/
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
-from energy.quarters import quarter_start, quarter_starts
+from energy.quarters import QUARTER_MS, quarter_start, quarter_starts
 from storage.dirty import DirtyQuarters
 from storage.history import Row
 
@@ -20,11 +20,36 @@ METERED: Final = ("power_w", "energy_import_wh", "energy_export_wh")  # what qua
 LONGEST_GAP_MS: Final = 35 * 86_400_000  # what an outbox holds; a longer silence is not bridged
 
 
+class _Told(NamedTuple):
+    """What a device told last: `names` at `t` in the quarter-hour `quarter`, or each name at its own time in `each`."""
+
+    names: tuple[str, ...]
+    t: int
+    quarter: int
+    each: dict[str, int] | None = None
+
+    def by_name(self) -> dict[str, int]:
+        """The newest time of each name."""
+        return dict.fromkeys(self.names, self.t) if self.each is None else dict(self.each)
+
+
+_NAMES: Final = tuple(
+    tuple(name for bit, name in enumerate(METERED) if combination >> bit & 1)
+    for combination in range(2 ** len(METERED))
+)
+_POWER, _IMPORT, _EXPORT = METERED
+
+
 class Plan(NamedTuple):
-    """(site, start) of the quarter-hours to mark; of `late` ones the neighbours may change too."""
+    """(site, start) of the quarter-hours to mark; of `late` ones the neighbours may change too.
+
+    `told`, `sites`: what is newest of devices and sites once the rows are stored.
+    """
 
     in_order: set[tuple[str, int]]
     late: set[tuple[str, int]]
+    told: dict[str, _Told]
+    sites: dict[str, int]
 
 
 class Marker:
@@ -35,12 +60,11 @@ class Marker:
 
     def __init__(self, dirty: DirtyQuarters, last: Mapping[str, Row]) -> None:
         self._dirty = dirty
-        self._newest: dict[str, dict[str, int]] = {
-            device: {name: row.t for name in METERED if name in row.values} for device, row in last.items()
-        }
+        self._told = {device: _Told(_names(row.values), row.t, quarter_start(row.t)) for device, row in last.items()}
         self._newest_of_site: dict[str, int] = {}
         for row in last.values():
-            self._note_site(row)
+            if row.t > self._newest_of_site.get(row.tags.site, 0):
+                self._newest_of_site[row.tags.site] = row.t
 
     def newest_of_site(self, site: str) -> int | None:
         """Time of the newest stored reading of a site, ms UTC."""
@@ -48,18 +72,23 @@ class Marker:
 
     def plan(self, rows: Iterable[Row]) -> Plan:
         """What must be marked for `rows`."""
-        plan = Plan(set(), set())
-        seen: dict[str, dict[str, int]] = {}
+        in_order, _, told, sites = plan = Plan(set(), set(), {}, {})
         for row in rows:
-            names = [name for name in METERED if name in row.values]
+            tags, t = row.tags, row.t
+            site, device = tags.site, tags.device
+            if t > sites.get(site, 0):
+                sites[site] = t
+            names = _names(row.values)
             if not names:
                 if row.values:  # no energy, and yet what the quarter-hour keeps of its readings
                     plan.in_order.add((row.tags.site, quarter_start(row.t)))
                 continue
-            device = row.tags.device
-            if device not in seen:
-                seen[device] = dict(self._newest.get(device, {}))
-            self._plan_row(row, names, seen[device], plan, new=device not in self._newest and not seen[device])
+            before = told.get(device) or self._told.get(device)
+            if before is not None and before.names is names and before.t < t < before.quarter + QUARTER_MS:
+                told[device] = _Told(names, t, before.quarter)  # the usual case: it follows in the same quarter-hour
+                in_order.add((site, before.quarter))
+            else:
+                told[device] = _plan_row(row, names, before, plan)
         return plan
 
     def mark(self, plan: Plan) -> None:
@@ -71,30 +100,34 @@ class Marker:
         self._dirty.mark(plan.in_order)
         self._dirty.mark(plan.late, late=True)
 
-    def stored(self, rows: Sequence[Row]) -> None:
-        """Takes note that `rows` are in the store."""
-        for row in rows:
-            newest = self._newest.setdefault(row.tags.device, {})
-            for name in METERED:
-                if name in row.values and row.t > newest.get(name, 0):
-                    newest[name] = row.t
-            self._note_site(row)
+    def stored(self, plan: Plan) -> None:
+        """Takes note that the rows of `plan` are in the store."""
+        self._told.update(plan.told)
+        for site, t in plan.sites.items():
+            if t > self._newest_of_site.get(site, 0):
+                self._newest_of_site[site] = t
 
-    def _note_site(self, row: Row) -> None:
-        if row.t > self._newest_of_site.get(row.tags.site, 0):
-            self._newest_of_site[row.tags.site] = row.t
 
-    @staticmethod
-    def _plan_row(row: Row, names: Sequence[str], newest: dict[str, int], plan: Plan, *, new: bool) -> None:
-        site = row.tags.site
-        own = (site, quarter_start(row.t))
-        told = [newest[name] for name in names if name in newest]
-        if any(t >= row.t for t in told) or (len(told) < len(names) and not new):
-            plan.late.add(own)
-        plan.in_order.add(own)
-        before = [t for t in told if t < row.t]
-        if before:
-            since = max(min(before), row.t - LONGEST_GAP_MS)
-            plan.in_order.update((site, start) for start in quarter_starts(since, row.t))
-        for name in names:
-            newest[name] = max(newest.get(name, 0), row.t)
+def _names(values: Mapping[str, object]) -> tuple[str, ...]:
+    """Which of METERED are told; always the same object for the same names."""
+    return _NAMES[(_POWER in values) | (_IMPORT in values) << 1 | (_EXPORT in values) << 2]
+
+
+def _plan_row(row: Row, names: tuple[str, ...], before: _Told | None, plan: Plan) -> _Told:
+    """Plans for a row that is the first, comes between others or ends a silence; what its device told last then."""
+    site, t = row.tags.site, row.t
+    newest = {} if before is None else before.by_name()
+    own = (site, quarter_start(t))
+    told = [newest[name] for name in names if name in newest]
+    if any(known >= t for known in told) or (len(told) < len(names) and before is not None):
+        plan.late.add(own)
+    plan.in_order.add(own)
+    older = [known for known in told if known < t]
+    if older:
+        since = max(min(older), t - LONGEST_GAP_MS)
+        plan.in_order.update((site, start) for start in quarter_starts(since, t))
+    for name in names:
+        newest[name] = max(newest.get(name, 0), t)
+    if len(newest) == len(names) and set(newest.values()) == {t}:
+        return _Told(names, t, own[1])
+    return _Told((), 0, 0, newest)

@@ -35,7 +35,7 @@ class Metrics:
         self.live = self._gauge("live_seconds", "Time the last live picture took to compute and publish")
         self.confirm_lag = Histogram(
             "commonwatt_collector_confirm_lag_seconds",
-            "From the arrival of a batch until the store has it",
+            "From the arrival of the oldest batch of a write until the store has it",
             buckets=(0.05, 0.1, 0.2, 0.3, 0.5, 1, 2, 5, 10, 30, 60),
             registry=self.registry,
         )

@@ -13,7 +13,7 @@ from collector.live import LivePicture
 from collector.views import community_object, encode_object, site_object
 from energy.errors import StoreError
 from messaging import topics
-from messaging.connection import Connection
+from messaging.connection import Publisher
 from runtime.clock import Clock
 
 __all__ = ["LivePublisher"]
@@ -24,7 +24,7 @@ _REPEAT_S: Final = 10.0  # readers take a longer silence for the end of the coll
 class LivePublisher:
     """Remembers what was said last on every topic."""
 
-    def __init__(self, connection: Connection, clock: Clock) -> None:
+    def __init__(self, connection: Publisher, clock: Clock) -> None:
         self._connection = connection
         self._clock = clock
         self._said: dict[str, tuple[bytes, float]] = {}

@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
+from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Final
@@ -27,7 +29,7 @@ from runtime.clock import Clock
 from storage.dirty import DirtyQuarters, Mark
 from storage.history import DeviceQuarter, DeviceTags, History, Row, SiteQuarter
 
-__all__ = ["QuarterJob", "Rows", "energy_of", "values_of"]
+__all__ = ["REACH", "QuarterJob", "Rows", "energy_of", "number_of", "values_of"]
 
 log = logging.getLogger(__name__)
 
@@ -41,16 +43,25 @@ _POWER: Final = METERED[0]
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Readings of one device by time: those of a span and the `REACH` next to it on both sides."""
+    """Readings of one device by time: those of a span and the `REACH` next to it on both sides.
+
+    `columns`: the values of each of METERED, NaN where a reading has none.
+    """
 
     t: Sequence[int]
-    values: Sequence[dict[str, float | int | str]]
+    columns: Mapping[str, Sequence[float]]
 
     @classmethod
-    def of(cls, rows: Iterable[Row]) -> Rows:
+    def of(cls, rows: Sequence[Row]) -> Rows:
         """From readings by time."""
-        kept = [(row.t, row.values) for row in rows]
-        return cls([t for t, _ in kept], [values for _, values in kept])
+        columns = {name: array("d", [number_of(row, name) for row in rows]) for name in METERED}
+        return cls(array("q", [row.t for row in rows]), columns)
+
+
+def number_of(row: Row, name: str) -> float:
+    """A value of a reading, NaN where it has none."""
+    value = row.values.get(name)
+    return value if isinstance(value, int | float) else math.nan
 
 
 def energy_of(role: Role, rows: Rows, start: int, end: int) -> tuple[Energy, Energy]:
@@ -92,8 +103,8 @@ def _around(rows: Rows, name: str, low: int, high: int, start: int, end: int) ->
     """The samples of one quantity in [start, end], with the nearest one on either side."""
     found = [
         Sample(t, value)
-        for t, values in zip(rows.t[low:high], rows.values[low:high], strict=True)
-        if isinstance(value := values.get(name), int | float)
+        for t, value in zip(rows.t[low:high], rows.columns[name][low:high], strict=True)
+        if value == value  # noqa: PLR0124 - NaN is not
     ]
     first = bisect_right(found, start, key=_time) - 1
     last = bisect_left(found, end, key=_time)

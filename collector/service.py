@@ -25,7 +25,8 @@ from energy.community import Community
 from energy.errors import DataError, StoreError
 from messaging import topics
 from messaging.codec import Status, decode_command, decode_result, decode_status
-from messaging.connection import Connection, Message, MqttSettings
+from messaging.connection import Message, MqttSettings
+from messaging.link import open_client
 from runtime.clock import Clock
 from runtime.service import notify
 from storage.dirty import DirtyQuarters
@@ -40,6 +41,7 @@ _FINISH_S: Final = 8.0  # to store and confirm what is held when asked to end
 _STORE_RETRY_S: Final = 2.0
 _UPKEEP_S: Final = 10.0
 _CHANNELS: Final = ("data", "status", "command", "command/result")
+_DATA: Final = "/data"
 
 
 class Collector:
@@ -62,13 +64,13 @@ class Collector:
         self.settings = settings
         self.metrics = Metrics()
         self.ready = asyncio.Event()
-        self.connection = Connection(
+        self.connection = open_client(
             mqtt,
             _client_id(communities),
             subscriptions=[
                 topics.data(c.id, "+").removesuffix("data") + channel for c in communities for channel in _CHANNELS
             ],
-            on_message=self._on_message,
+            on_messages=self._on_messages,
             on_connect=self._on_connect,
         )
         self._history = history
@@ -94,7 +96,6 @@ class Collector:
         quarters = self._make_quarters(marker)
         jobs = {
             "ingest": ingest.run,
-            "confirm": self._confirmations.run,
             "quarantine": self._quarantine.run,
             "live": self._run_live,
             "publish": self._run_publish,
@@ -209,11 +210,15 @@ class Collector:
         self._publisher.forget()
         self._control.republish()
 
-    async def _on_message(self, message: Message) -> None:
-        if message.topic.endswith("/data"):
-            if self._ingest is not None:
-                self._ingest.accept(message)
-            return
+    def _on_messages(self, messages: Sequence[Message]) -> None:
+        """Takes what came in one go. Readings before the store was seen are left to their gateways."""
+        if self._ingest is not None:
+            self._ingest.accept([message for message in messages if message.topic.endswith(_DATA)])
+        for message in messages:
+            if not message.topic.endswith(_DATA):
+                self._take_other(message)
+
+    def _take_other(self, message: Message) -> None:
         try:
             self._read_other(message)
         except DataError as error:

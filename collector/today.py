@@ -6,13 +6,14 @@ the same function that computes the stored ones.
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_left
-from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from collector.quarters import REACH, Rows, energy_of
+from collector.marks import METERED
+from collector.quarters import REACH, Rows, energy_of, number_of
 from energy.balance import self_sufficiency
 from energy.metering import SiteEnergy, site_energy
 from energy.quantities import Quality, Role, total, worst
@@ -24,6 +25,7 @@ __all__ = ["LONGEST_DAY_MS", "CommunityToday", "Parts", "Recent", "SiteToday", "
 Parts = Mapping[int, SiteEnergy | None]
 """Energy of a site by start of quarter-hour; None: unknown."""
 
+THIN_MS: Final = 10_000
 LONGEST_DAY_MS: Final = 26 * 3_600_000  # the longest local day, 25 h, and a little
 
 
@@ -54,33 +56,79 @@ class CommunityToday:
     quality: Quality
 
 
-class Recent:
-    """The readings of each device since the quarter-hour before the running one, by time however they came."""
+class _Kept:
+    """Readings of one device: kept ones `THIN_MS` apart or more, and the newest of all."""
+
+    __slots__ = ("columns", "newest", "quarter", "t")
 
     def __init__(self) -> None:
-        self._rows: dict[str, deque[Row]] = {}
+        self.t = array("q")
+        self.columns = {name: array("d") for name in METERED}
+        self.newest: Row | None = None
+        self.quarter = 0
+
+
+class Recent:
+    """The readings of each device since the quarter-hour before the running one, by time however they came.
+
+    Of readings that follow each other faster than every `THIN_MS` some are left out: what they tell is replaced by the
+    stored quarter-hour soon, and a thousand devices that are read every second fit into memory.
+    """
+
+    def __init__(self) -> None:
+        self._devices: dict[str, _Kept] = {}
 
     def add(self, row: Row) -> None:
         """Takes a reading in; one that is known changes nothing."""
-        rows = self._rows.setdefault(row.tags.device, deque())
-        if rows and row.t <= rows[-1].t:
-            place = bisect_left(rows, row.t, key=lambda known: known.t)
-            if rows[place].t != row.t:
-                rows.insert(place, row)
+        kept = self._devices.get(row.tags.device)
+        if kept is None:
+            kept = self._devices[row.tags.device] = _Kept()
+        newest = kept.newest
+        if newest is not None and row.t <= newest.t:
+            _insert(kept, row, bisect_left(kept.t, row.t))
             return
-        rows.append(row)
-        oldest = quarter_start(row.t) - QUARTER_MS
-        while len(rows) > REACH and rows[REACH].t < oldest:
-            rows.popleft()
+        kept.newest = row
+        if newest is None or row.t - kept.t[-1] >= THIN_MS:
+            _insert(kept, row, len(kept.t))
+            _drop_old(kept, quarter_start(row.t))
 
     def newest(self, device: str) -> int | None:
         """Time of the newest reading of `device`, ms UTC."""
-        rows = self._rows.get(device)
-        return rows[-1].t if rows else None
+        kept = self._devices.get(device)
+        return kept.newest.t if kept is not None and kept.newest is not None else None
 
     def rows(self, device: str) -> Rows:
         """The readings of `device`, by time."""
-        return Rows.of(self._rows.get(device, ()))
+        kept = self._devices.get(device)
+        if kept is None or kept.newest is None:
+            return Rows.of(())
+        if kept.t[-1] == kept.newest.t:
+            return Rows(kept.t, kept.columns)
+        last = Rows.of((kept.newest,))
+        return Rows(
+            kept.t + array("q", last.t),
+            {name: column + array("d", last.columns[name]) for name, column in kept.columns.items()},
+        )
+
+
+def _insert(kept: _Kept, row: Row, place: int) -> None:
+    if place < len(kept.t) and (kept.t[place] == row.t or (place > 0 and row.t - kept.t[place - 1] < THIN_MS)):
+        return
+    kept.t.insert(place, row.t)
+    for name, column in kept.columns.items():
+        column.insert(place, number_of(row, name))
+
+
+def _drop_old(kept: _Kept, quarter: int) -> None:
+    """Once a quarter-hour: the readings before the last one, but for the nearest."""
+    if quarter <= kept.quarter:
+        return
+    kept.quarter = quarter
+    old = bisect_left(kept.t, quarter - QUARTER_MS) - REACH
+    if old > 0:
+        del kept.t[:old]
+        for column in kept.columns.values():
+            del column[:old]
 
 
 class Today:

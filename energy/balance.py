@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from energy.community import Community, Device, Site
 from energy.names import device_id
@@ -32,12 +33,14 @@ __all__ = [
 STALE_INTERVALS = 3  # one late or lost reading is life; three are silence
 
 
-@dataclass(frozen=True, slots=True)
-class Latest:
+class Latest(Protocol):
     """The newest live reading of a device: `t` ms UTC, `values` by quantity."""
 
-    t: int
-    values: Mapping[str, float | int | str]
+    @property
+    def t(self) -> int: ...
+
+    @property
+    def values(self) -> Mapping[str, float | int | str]: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import math
 import re
-from typing import Any, Final, Literal, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NamedTuple, TypedDict, TypeVar
 
 import msgspec
 
 from energy.errors import DataError
-from energy.quantities import QUANTITIES, Kind
+from energy.quantities import QUANTITIES, Kind, Quantity
 
 __all__ = [
     "UNSYNCHRONISED",
@@ -28,12 +28,14 @@ __all__ = [
     "ResultState",
     "Status",
     "Value",
+    "WhollyGood",
     "check_readings",
     "decode_ack",
     "decode_command",
     "decode_data",
     "decode_result",
     "decode_status",
+    "decode_wholly_good",
     "encode",
 ]
 
@@ -42,6 +44,8 @@ ResultState = Literal["applied", "refused", "expired", "reverted", "failed"]
 
 EARLIEST_MS: Final = 946_684_800_000  # 2000-01-01: an unset clock, not a reading
 _DEVICE: Final = re.compile(r"[A-Za-z0-9][\w.-]{0,62}/[A-Za-z0-9][\w.-]{0,62}", re.ASCII)
+_LONGEST_EPOCH: Final = 64
+_LONGEST_TEXT: Final = 200
 FUTURE_MS: Final = 86_400_000  # a day ahead of us: a clock that is wrong, not a reading
 
 
@@ -165,8 +169,8 @@ def decode_data(payload: bytes) -> Data:
     message = _decode(_data, payload)
     if message.seq < 0:
         raise DataError(f"must not be negative, is {message.seq}", field="seq")
-    if not 0 < len(message.epoch) <= 64:
-        raise DataError("must have 1 to 64 characters", field="epoch")
+    if not 0 < len(message.epoch) <= _LONGEST_EPOCH:
+        raise DataError(f"must have 1 to {_LONGEST_EPOCH} characters", field="epoch")
     return message
 
 
@@ -197,6 +201,64 @@ def decode_command(payload: bytes) -> Command:
 def decode_result(payload: bytes) -> CommandResult:
     """What became of a lease. Raises DataError naming the field."""
     return _decode(_result, payload)
+
+
+if TYPE_CHECKING:
+    Values = dict[str, Value]
+else:
+
+    def _allowed(quantity: Quantity) -> Any:
+        """The values of a quantity as a type that msgspec checks while it decodes."""
+        if quantity.kind is Kind.TEXT:
+            return Annotated[str, msgspec.Meta(max_length=_LONGEST_TEXT)]
+        return (
+            Annotated[int, msgspec.Meta(ge=math.ceil(quantity.low), le=math.floor(quantity.high))]
+            | Annotated[float, msgspec.Meta(ge=quantity.low, le=quantity.high)]
+        )
+
+    Values = TypedDict("Values", {name: _allowed(quantity) for name, quantity in QUANTITIES.items()}, total=False)
+
+
+class _GoodReading(msgspec.Struct, frozen=True, gc=False):
+    device: str
+    t: int
+    v: Values
+    bad: list[str] | msgspec.UnsetType = msgspec.UNSET
+
+
+class WhollyGood(msgspec.Struct, frozen=True):
+    """`Data` of which every field is known and every value is one its quantity can have."""
+
+    epoch: str
+    seq: int
+    readings: list[_GoodReading]
+    historical: bool | msgspec.UnsetType = msgspec.UNSET
+    clock: str | msgspec.UnsetType = msgspec.UNSET
+
+
+_wholly_good = _decoder(WhollyGood)
+
+
+def decode_wholly_good(payload: bytes, now_ms: int) -> WhollyGood | None:
+    """A batch with nothing wrong in it, at a tenth of what `decode_data` and `check_readings` cost; None: ask those.
+
+    Names of devices are not looked at. What the decoder passes over, a key that is unknown or there twice, is found by
+    counting: every key of the JSON has a colon, so as many colons as keys were read leave none for others.
+    """
+    try:
+        message = _wholly_good.decode(payload)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    keys = 3 + (message.historical is not msgspec.UNSET) + (message.clock is not msgspec.UNSET)
+    latest_ms = now_ms + FUTURE_MS
+    for reading in message.readings:
+        if not EARLIEST_MS <= reading.t <= latest_ms:
+            return None
+        keys += len(reading.v) + (3 if reading.bad is msgspec.UNSET else 4)
+        if "state" in reading.v and not _is_text(reading.v["state"]):
+            return None
+    good = payload.count(b":") == keys and message.seq >= 0 and 0 < len(message.epoch) <= _LONGEST_EPOCH
+    return message if good else None
 
 
 def check_readings(readings: list[Reading], now_ms: int) -> tuple[list[Reading], list[Rejection]]:
@@ -232,13 +294,16 @@ def _reading_problem(reading: Reading, now_ms: int) -> tuple[str, str] | None:
     return None
 
 
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and len(value) <= _LONGEST_TEXT and value.isprintable()
+
+
 def _value_problem(name: str, value: Any) -> str | None:
     quantity = QUANTITIES.get(name)
     if quantity is None:
         return f"unknown quantity {name!r}"
     if quantity.kind is Kind.TEXT:
-        fits = isinstance(value, str) and len(value) <= 200 and value.isprintable()
-        return None if fits else "must be a text of at most 200 printable characters"
+        return None if _is_text(value) else f"must be a text of at most {_LONGEST_TEXT} printable characters"
     if isinstance(value, str | bool) or (isinstance(value, float) and not math.isfinite(value)):
         return f"must be a finite number, is {value!r}"
     if not quantity.low <= value <= quantity.high:

@@ -7,16 +7,17 @@ who publishes until the other end confirms it.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import math
 import random
 import socket
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Protocol
 
 import aiomqtt
 from paho.mqtt.client import MQTT_CLEAN_START_FIRST_ONLY
@@ -24,7 +25,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from energy.errors import ConfigError, StoreError
 
-__all__ = ["Connection", "Message", "MqttSettings", "TlsSettings", "Will"]
+__all__ = ["Connection", "Message", "MqttSettings", "Publisher", "TlsSettings", "Will"]
 
 log = logging.getLogger(__name__)
 
@@ -100,6 +101,21 @@ class Will:
     payload: bytes
 
 
+class Publisher(Protocol):
+    """A connection as who speaks over it needs it."""
+
+    connected: asyncio.Event
+
+    async def publish(self, topic: str, payload: bytes, *, qos: int = 1, retain: bool = False) -> None:
+        """Publishes and waits for the broker. Raises StoreError when it did not take it."""
+
+    def post(self, messages: Iterable[tuple[str, bytes]]) -> None:
+        """Publishes (topic, payload) pairs with QoS 1 and waits for nothing: what is lost with the connection, is."""
+
+    async def settled(self) -> None:
+        """Returns when the broker has all that was posted, or it is lost."""
+
+
 class Connection:
     """Runs one broker session for ever; `run` is a task of the service.
 
@@ -126,6 +142,7 @@ class Connection:
         self._will = will
         self._client: aiomqtt.Client | None = None
         self._publishing: set[asyncio.Timeout] = set()
+        self._posted: set[asyncio.Task[None]] = set()
 
     async def publish(self, topic: str, payload: bytes, *, qos: int = 1, retain: bool = False) -> None:
         """Publishes and waits for the broker's PUBACK. Raises StoreError when it did not come: publish again later."""
@@ -143,6 +160,21 @@ class Connection:
             raise StoreError(f"the broker did not take {topic}: {error}") from error
         finally:
             self._publishing.discard(limit)
+
+    def post(self, messages: Iterable[tuple[str, bytes]]) -> None:
+        """Publishes (topic, payload) pairs with QoS 1 and waits for nothing: what is lost with the connection, is."""
+        for topic, payload in messages:
+            task = asyncio.create_task(self._try_publish(topic, payload), name="connection.post")
+            self._posted.add(task)
+            task.add_done_callback(self._posted.discard)
+
+    async def settled(self) -> None:
+        """Returns when the broker has all that was posted, or it is lost."""
+        await asyncio.gather(*self._posted)
+
+    async def _try_publish(self, topic: str, payload: bytes) -> None:
+        with contextlib.suppress(StoreError):
+            await self.publish(topic, payload)
 
     async def run(self) -> None:
         """Connects, serves, and connects again after a jittered pause, until cancelled."""

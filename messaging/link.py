@@ -1,25 +1,27 @@
 """A broker connection for many messages: MQTT 5, received in bursts, at about an eighth of `Connection`'s cost each.
 
 The packets are the library's (mqtt5, written in Rust); what is here is the session: connect, subscribe, confirm, ping,
-come back. It is used where thousands of messages a second come in (docs/decisions/009-two-mqtt-clients.md).
+come back. It is used where thousands of messages a second come in (docs/decisions/015-two-mqtt-clients.md).
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import enum
 import logging
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
-from typing import Final, cast
+from typing import Final, NamedTuple, cast
 
 import mqtt5
 
 from energy.errors import StoreError
-from messaging.connection import Message, MqttSettings, Will
+from messaging.connection import Connection, Message, MqttSettings, Will
 
-__all__ = ["Link"]
+__all__ = ["Client", "Link", "OnMessages", "open_client"]
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +35,24 @@ _PUBACK: Final = b"\x40\x02"
 _REFUSED: Final = 0x80
 
 OnMessages = Callable[[Sequence[Message]], None]
+
+
+def open_client(
+    settings: MqttSettings,
+    client_id: str,
+    *,
+    subscriptions: Sequence[str],
+    on_messages: OnMessages,
+    on_connect: Callable[[], Awaitable[None]] | None = None,
+) -> Client:
+    """Who listens to many: a `Link`, or a `Connection` where the broker speaks 3.1.1 only."""
+    if settings.protocol == "5":
+        return Link(settings, client_id, subscriptions=subscriptions, on_messages=on_messages, on_connect=on_connect)
+
+    async def on_message(message: Message) -> None:
+        on_messages([message])
+
+    return Connection(settings, client_id, subscriptions=subscriptions, on_message=on_message, on_connect=on_connect)
 
 
 class Link:
@@ -63,15 +83,33 @@ class Link:
         self._session: _Session | None = None
 
     async def publish(self, topic: str, payload: bytes, *, qos: int = 1, retain: bool = False) -> None:
-        """Publishes and waits for the broker's PUBACK. Raises StoreError when it did not come: publish again later."""
+        """Publishes and waits for the broker's PUBACK. Raises StoreError when it did not come: publish again later.
+
+        With QoS 0 it waits for room in the connection only.
+        """
         session = self._session
         if session is None:
             raise StoreError("not connected to the broker", hint="it is retried by itself")
+        if qos == 0 and session.has_room:
+            session.send(topic, payload, retain=retain)
+            return
         try:
             async with asyncio.timeout(_PUBLISH_S):
                 await session.publish(topic, payload, qos, retain=retain)
         except TimeoutError as error:
             raise StoreError(f"the broker did not confirm {topic}") from error
+
+    def post(self, messages: Iterable[tuple[str, bytes]]) -> None:
+        """Publishes (topic, payload) pairs with QoS 1 and waits for nothing: what is lost with the connection, is."""
+        if self._session is not None:
+            self._session.post(messages)
+
+    async def settled(self) -> None:
+        """Returns when all that was published or posted has its PUBACK, or is lost."""
+        if self._session is not None:
+            with contextlib.suppress(StoreError, TimeoutError):
+                async with asyncio.timeout(_PUBLISH_S):
+                    await self._session.settled()
 
     async def run(self) -> None:
         """Connects, serves, and connects again after a jittered pause, until cancelled."""
@@ -130,6 +168,15 @@ class Link:
         self.last_error = text
 
 
+class _Outgoing(NamedTuple):
+    """A message with QoS 1 on its way. `confirmed`: of who waits for the PUBACK."""
+
+    topic: str
+    payload: bytes
+    retain: bool
+    confirmed: asyncio.Future[None] | None
+
+
 class _Session(asyncio.Protocol):
     """One TCP connection's life. `ready`: subscribed; `lost`: ends with the reason as its exception."""
 
@@ -145,27 +192,45 @@ class _Session(asyncio.Protocol):
         self._held = b""
         self._heard = True
         self._ping: asyncio.TimerHandle | None = None
-        self._room = asyncio.Semaphore(1)
         self._packet_id = 0
-        self._unconfirmed: dict[int, asyncio.Future[None]] = {}
+        self._at_once = 1  # the broker tells how many unconfirmed ones it takes
+        self._queued: deque[_Outgoing] = deque()
+        self._unconfirmed: dict[int, _Outgoing] = {}
+        self._drained: asyncio.Future[None] | None = None
+        self._settled: asyncio.Future[None] | None = None
+
+    @property
+    def has_room(self) -> bool:
+        """Whether the broker reads as fast as we write."""
+        return self._drained is None
+
+    def send(self, topic: str, payload: bytes, *, retain: bool) -> None:
+        """Sends with QoS 0."""
+        self._send(mqtt5.PublishPacket(topic, payload, retain=retain).write())
+
+    def post(self, messages: Iterable[tuple[str, bytes]]) -> None:
+        """Sends with QoS 1, as soon as the broker takes more, and tells nobody what became of it."""
+        self._queued.extend(_Outgoing(topic, payload, retain=False, confirmed=None) for topic, payload in messages)
+        self._send_queued()
 
     async def publish(self, topic: str, payload: bytes, qos: int, *, retain: bool) -> None:
-        """Sends; with QoS 1 returns at the PUBACK. Raises StoreError."""
+        """Sends when there is room; with QoS 1 returns at the PUBACK. Raises StoreError."""
         if qos == 0:
-            self._send(mqtt5.PublishPacket(topic, payload, retain=retain).write())
+            if self._drained is not None:
+                await asyncio.shield(self._drained)
+            self.send(topic, payload, retain=retain)
             return
-        async with self._room:  # the broker told how many it takes at once
-            packet_id, confirmed = self._next_id(), asyncio.get_running_loop().create_future()
-            self._unconfirmed[packet_id] = confirmed
-            try:
-                self._send(
-                    mqtt5.PublishPacket(
-                        topic, payload, qos=mqtt5.QoS.AT_LEAST_ONCE, retain=retain, packet_id=packet_id
-                    ).write()
-                )
-                await confirmed
-            finally:
-                del self._unconfirmed[packet_id]
+        confirmed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._queued.append(_Outgoing(topic, payload, retain, confirmed))
+        self._send_queued()
+        await confirmed
+
+    async def settled(self) -> None:
+        """Returns when nothing waits to be sent or confirmed. Raises StoreError when the connection is lost."""
+        if self._queued or self._unconfirmed:
+            if self._settled is None:
+                self._settled = asyncio.get_running_loop().create_future()
+            await asyncio.shield(self._settled)
 
     def close(self) -> None:
         """Says goodbye, where the connection stands."""
@@ -179,6 +244,14 @@ class _Session(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
         self._transport.write(self._connect)
+
+    def pause_writing(self) -> None:
+        self._drained = asyncio.get_running_loop().create_future()
+
+    def resume_writing(self) -> None:
+        drained, self._drained = self._drained, None
+        if drained is not None:
+            self._settle(drained)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._end(exc or ConnectionError("the broker closed the connection"))
@@ -227,19 +300,46 @@ class _Session(asyncio.Protocol):
         elif isinstance(packet, mqtt5.SubAckPacket):
             self._subscribed(packet)
         elif isinstance(packet, mqtt5.PubAckPacket):
-            confirmed = self._unconfirmed.get(packet.packet_id)
-            if confirmed is not None and not confirmed.done():
-                if int(packet.reason_code) >= _REFUSED:
-                    confirmed.set_exception(StoreError(f"the broker refused it: {_words(packet.reason_code)}"))
-                else:
-                    confirmed.set_result(None)
+            self._confirmed(packet)
         elif isinstance(packet, mqtt5.DisconnectPacket):
             raise ConnectionError(f"the broker ended the session: {_words(packet.reason_code)}")
+
+    def _confirmed(self, packet: mqtt5.PubAckPacket) -> None:
+        known = self._unconfirmed.pop(packet.packet_id, None)
+        if known is not None and known.confirmed is not None and not known.confirmed.done():
+            if int(packet.reason_code) >= _REFUSED:
+                known.confirmed.set_exception(StoreError(f"the broker refused it: {_words(packet.reason_code)}"))
+            else:
+                known.confirmed.set_result(None)
+        if self._queued:
+            self._send_queued()
+        elif self._settled is not None and not self._unconfirmed:
+            self._settle(self._settled)
+            self._settled = None
+
+    def _send_queued(self) -> None:
+        """Sends what the broker takes now. Who stopped waiting for one before it was sent gets it sent all the same."""
+        packets: list[bytes] = []
+        while self._queued and len(self._unconfirmed) < self._at_once:
+            outgoing = self._queued.popleft()
+            packet_id = self._next_id()
+            self._unconfirmed[packet_id] = outgoing
+            packets.append(
+                mqtt5.PublishPacket(
+                    outgoing.topic,
+                    outgoing.payload,
+                    qos=mqtt5.QoS.AT_LEAST_ONCE,
+                    retain=outgoing.retain,
+                    packet_id=packet_id,
+                ).write()
+            )
+        if packets:
+            self._send(b"".join(packets))
 
     def _connected(self, packet: mqtt5.ConnAckPacket) -> None:
         if packet.reason_code != mqtt5.ConnAckReasonCode.SUCCESS:
             raise ConnectionError(f"the broker refused the connection: {_words(packet.reason_code)}")
-        self._room = asyncio.Semaphore(packet.receive_max)
+        self._at_once = packet.receive_max
         if packet.server_keep_alive is not None:
             self._keepalive_s = packet.server_keep_alive
         self._ping = asyncio.get_running_loop().call_later(self._keepalive_s, self._keep_alive)
@@ -278,9 +378,12 @@ class _Session(asyncio.Protocol):
             if not future.done():
                 future.set_exception(reason)
                 future.exception()  # whoever waits hears it; nobody else must
-        for confirmed in self._unconfirmed.values():
-            if not confirmed.done():
-                confirmed.set_exception(StoreError(f"the connection to the broker was lost: {reason}"))
+        lost = StoreError(f"the connection to the broker was lost: {reason}")
+        outgoing = [each.confirmed for each in (*self._unconfirmed.values(), *self._queued)]
+        for waiting in (*outgoing, self._drained, self._settled):
+            if waiting is not None and not waiting.done():
+                waiting.set_exception(lost)
+                waiting.exception()
         if self._transport is not None and not self._transport.is_closing():
             self._transport.abort()
 
@@ -297,3 +400,6 @@ def _will(will: Will) -> mqtt5.Will:
 def _words(code: enum.IntEnum) -> str:
     """`NOT_AUTHORIZED` as "not authorized"."""
     return code.name.lower().replace("_", " ")
+
+
+Client = Connection | Link

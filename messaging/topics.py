@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from energy.errors import DataError
@@ -79,6 +80,7 @@ def alert(community: str, alert_id: str) -> str:
     return f"{ROOT}/{community}/alerts/{alert_id}"
 
 
+@lru_cache(maxsize=65_536)  # a gateway says the same few topics for ever
 def parse_gateway_topic(topic: str) -> GatewayTopic:
     """Splits a gateway topic. Raises DataError when it is none."""
     parts = topic.split("/", 4)

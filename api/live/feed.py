@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Sequence
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import msgspec
 
@@ -16,11 +15,11 @@ from api.live.stream import Events, Scope, frame
 from energy.community import Community
 from energy.errors import DataError, StoreError
 from messaging.codec import decode_command, decode_result, decode_status
-from messaging.connection import Message
+from messaging.connection import Message, Publisher
 from messaging.topics import ROOT
 from runtime.clock import Clock
 
-__all__ = ["SILENT_MS", "Broker", "LiveFeed"]
+__all__ = ["SILENT_MS", "LiveFeed"]
 
 log = logging.getLogger(__name__)
 
@@ -29,20 +28,11 @@ _WATCH_S: Final = 1.0
 _OPEN: Final = frozenset({"pending", "firing", "acknowledged"})
 
 
-class Broker(Protocol):
-    """The service's MQTT connection, as the feed needs it."""
-
-    connected: asyncio.Event
-
-    async def publish(self, topic: str, payload: bytes, *, qos: int = 1, retain: bool = False) -> None:
-        """Publishes and waits for the broker. Raises StoreError."""
-
-
 class LiveFeed:
-    """Messages in, bytes out. `on_message` is the MQTT connection's; `broker` is set by the service that runs it."""
+    """Messages in, bytes out. `on_messages` is the MQTT connection's; `broker` is set by the service that runs it."""
 
     def __init__(self, communities: Sequence[Community], clock: Clock) -> None:
-        self.broker: Broker | None = None
+        self.broker: Publisher | None = None
         self.events = Events(first=clock.now_ms())
         self.board = LiveBoard()
         self.gateways: dict[tuple[str, str], bool] = {}  # (community, gateway): online
@@ -59,13 +49,14 @@ class LiveFeed:
         channels = ("live/#", "alerts/+", "+/status", "+/command", "+/command/result")
         return tuple(f"{ROOT}/{community}/{channel}" for community in sorted(self._communities) for channel in channels)
 
-    async def on_message(self, message: Message) -> None:
-        """Takes one message. What does not fit is counted and left out."""
-        try:
-            self._take(message)
-        except DataError as error:
-            self.rejected += 1
-            log.debug("%s: %s", message.topic, error.message)
+    def on_messages(self, messages: Sequence[Message]) -> None:
+        """Takes messages. What does not fit is counted and left out."""
+        for message in messages:
+            try:
+                self._take(message)
+            except DataError as error:
+                self.rejected += 1
+                log.debug("%s: %s", message.topic, error.message)
 
     async def publish(self, topic: str, payload: bytes) -> None:
         """Publishes through the service's connection. Raises StoreError when the broker did not take it."""

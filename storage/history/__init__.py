@@ -47,8 +47,7 @@ class DeviceTags:
     role: Role | None
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(msgspec.Struct, frozen=True, gc=False):
     """One device at one instant (ms UTC). `bad`: quantities asked for that gave no valid value."""
 
     tags: DeviceTags

@@ -173,7 +173,7 @@ class Api:
     async def publish(self, topic: str, payload: Any, *, retained: bool = False) -> None:
         """A message as the broker would hand it on."""
         body = payload if isinstance(payload, bytes) else msgspec.json.encode(payload)
-        await self.live.on_message(Message(topic, body, retained))
+        self.live.on_messages([Message(topic, body, retained)])
 
     async def publish_live(self, community: str, site_id: str, **values: Any) -> None:
         now = self.clock.now_ms()

@@ -69,7 +69,7 @@ class Bench:
 
     def accept(self, seq, *readings, historical=False):
         body = {"epoch": "e", "seq": seq, "historical": historical, "readings": readings}
-        self.ingest.accept(Message("cw/v1/ixelles/gw-hall/data", json.dumps(body).encode(), retained=False))
+        self.ingest.accept([Message("cw/v1/ixelles/gw-hall/data", json.dumps(body).encode(), retained=False)])
 
 
 @pytest.fixture

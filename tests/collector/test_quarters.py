@@ -61,7 +61,7 @@ class Pipeline:
         if crash_after == "write":
             return
         self.marker.mark(plan)
-        self.marker.stored(rows)
+        self.marker.stored(plan)
 
     def compute(self):
         for _ in range(1000):

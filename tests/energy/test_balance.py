@@ -1,16 +1,22 @@
 """The live balance: signs, unknown parts, sharing now."""
 
 import math
+from typing import NamedTuple
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from energy.balance import Latest, community_balance, observe, self_consumption, self_sufficiency, site_balance
+from energy.balance import community_balance, observe, self_consumption, self_sufficiency, site_balance
 from energy.community import Community, Device, Site
 from energy.quantities import Quality, Role
 
 NOW = 1_750_000_000_000
 WATTS = st.floats(-1e6, 1e6, allow_nan=False)
+
+
+class Latest(NamedTuple):
+    t: int
+    values: dict[str, float]
 
 
 def _site(name: str, *roles: Role) -> Site:

@@ -19,6 +19,7 @@ from messaging.codec import (
     decode_data,
     decode_result,
     decode_status,
+    decode_wholly_good,
     encode,
 )
 
@@ -136,3 +137,80 @@ def test_encode_is_compact_json_that_leaves_out_nothing_required():
     }
     assert b" " not in payload
     assert msgspec.json.decode(payload)["seq"] == 1
+
+
+near_values = st.one_of(
+    st.integers(-(10**12), 10**12),
+    st.integers(-(10**400), 10**400),
+    st.floats(),
+    st.booleans(),
+    st.none(),
+    st.text(max_size=4),
+    st.sampled_from([0, -1, 100, 100.0, 100.1, 1e9, -1e9, 1e9 + 1, 2**53, 2**64, "on", "a:b", "\x00", "x" * 201]),
+)
+near_readings = st.fixed_dictionaries(
+    {
+        "device": st.sampled_from(["s/a", "s:a", ""]),
+        "t": st.sampled_from([NOW, 0, NOW + 10**12]),
+        "v": st.dictionaries(st.sampled_from([*QUANTITIES, "nope"]), near_values, max_size=4),
+    },
+    optional={"bad": st.lists(st.text(max_size=3), max_size=2), "more": st.none()},
+)
+
+
+@settings(max_examples=1000, deadline=None)
+@given(
+    st.fixed_dictionaries(
+        {
+            "epoch": st.sampled_from(["e", "", "e:1", "x" * 65]),
+            "seq": st.integers(-1, 2),
+            "readings": st.lists(near_readings, max_size=3),
+        },
+        optional={
+            "historical": st.booleans(),
+            "clock": st.sampled_from(["unsynchronised", "x"]),
+            "more": st.just({"a": 1}),
+        },
+    ),
+    st.sampled_from([(",", ":"), (", ", ": "), (" ,", " :")]),
+)
+def test_what_is_called_wholly_good_passes_every_check_and_reads_the_same(body, separators):
+    payload = json.dumps(body, separators=separators).encode()
+    good = decode_wholly_good(payload, NOW)
+    if good is None:
+        return
+    data = decode_data(payload)
+    checked, rejected = check_readings([r for r in data.readings if r.device == "s/a"], NOW)
+    assert rejected == []
+    assert [r.v for r in checked] == [r.v for r in good.readings if r.device == "s/a"]
+    assert [r.bad for r in checked] == [r.bad or [] for r in good.readings if r.device == "s/a"]
+    assert (data.epoch, data.seq, data.historical) == (good.epoch, good.seq, good.historical is True)
+    assert set(body) <= {"epoch", "seq", "readings", "historical", "clock"}
+
+
+def test_usual_batch_is_wholly_good():
+    reading = Reading("s/a", NOW, {"power_w": 5, "frequency_hz": 50.01, "state": "mppt"}, ["voltage_l1_v"])
+    good = decode_wholly_good(encode(Data("e", 1, [reading], historical=True, clock="unsynchronised")), NOW)
+    assert good is not None
+    assert good.readings[0].v == reading.v
+    assert isinstance(good.readings[0].v["power_w"], int)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        b'"nope":1',
+        b'"power_w":1,"power_w":2',
+        b'"power_w":1e10',
+        b'"frequency_hz":true',
+        b'"power_w":"5"',
+        b'"state":5',
+        b'"state":"a\\u0000"',
+        b'"frequency_hz":-0.1',
+        b'"soc_pct":101',
+    ],
+)
+def test_batch_with_anything_wrong_in_it_is_not_wholly_good(values):
+    payload = b'{"epoch":"e","seq":1,"readings":[{"device":"s/a","t":%d,"v":{%s}}]}' % (NOW, values)
+    assert decode_wholly_good(payload, NOW) is None
+    assert decode_wholly_good(payload.replace(values, b'"power_w":1'), NOW) is not None

@@ -125,7 +125,7 @@ async def test_what_does_not_fit_is_counted_and_left_out(api: Api, topic: str, p
 async def test_no_message_raises(topic: str, payload: bytes):
     feed = LiveFeed(COMMUNITIES, ManualClock(NOW))
     for name in (topic, f"cw/v1/ixelles/{topic}", SITE, "cw/v1/ixelles/gw/command", "cw/v1/ixelles/gw/status"):
-        await feed.on_message(Message(name, payload, retained=False))
+        feed.on_messages([Message(name, payload, retained=False)])
     msgspec.json.decode(feed.live(None)[0])
 
 
