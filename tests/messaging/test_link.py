@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import itertools
+import signal
 
 import mqtt5
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from energy.errors import StoreError
 from messaging.connection import Connection, MqttSettings, Will
-from messaging.link import Link
+from messaging.link import Link, open_client
 
 
 @contextlib.asynccontextmanager
@@ -235,3 +236,54 @@ def test_any_bytes_from_a_broker_end_the_session_or_wait_for_more(junk, cuts):
             assert isinstance(session.lost.exception(), ConnectionError)
 
     asyncio.run(feed())
+
+
+async def test_what_is_posted_arrives_although_the_broker_takes_few_at_once(mosquitto):
+    heard = Heard()
+    link = Link(mosquitto, "both", subscriptions=["t"], on_messages=heard)
+    async with running(link):
+        link.post(("t", str(number).encode()) for number in range(1000))
+        await asyncio.wait_for(link.settled(), 20)
+        assert [int(message.payload) for message in await heard.count(1000)] == list(range(1000))
+
+
+async def test_settled_ends_when_the_broker_dies_with_what_was_posted(broker):
+    link = Link(broker.settings, "sender", on_messages=lambda _: None)
+    async with running(link):
+        broker.freeze()
+        link.post([("t", b"lost")])
+        settling = asyncio.create_task(link.settled())
+        await asyncio.sleep(0.05)
+        assert not settling.done()
+        broker.kill()
+        await asyncio.wait_for(settling, 5)
+        link.post([("t", b"to nobody")])
+        await asyncio.wait_for(link.settled(), 5)
+
+
+async def test_messages_that_need_no_puback_wait_for_a_broker_that_does_not_read(broker):
+    link = Link(broker.settings, "sender", on_messages=lambda _: None)
+    async with running(link):
+        broker.freeze()
+        payload = bytes(1_000_000)
+        sending = asyncio.create_task(_publish_many(link, payload, 50))
+        await asyncio.sleep(0.2)
+        assert not sending.done()
+        broker.process.send_signal(signal.SIGCONT)
+        await asyncio.wait_for(sending, 20)
+
+
+async def _publish_many(link, payload, count):
+    for _ in range(count):
+        await link.publish("t", payload, qos=0)
+
+
+@pytest.mark.parametrize("protocol", ["5", "3.1.1"])
+async def test_open_client_hears_and_posts_on_either_protocol(mosquitto, protocol):
+    heard = Heard()
+    chosen = mosquitto.model_copy(update={"protocol": protocol})
+    client = open_client(chosen, "both", subscriptions=["t/+"], on_messages=heard)
+    async with running(client):
+        client.post([("t/a", b"1"), ("t/b", b"2")])
+        await asyncio.wait_for(client.settled(), 10)
+        assert {(message.topic, message.payload) for message in await heard.count(2)} == {("t/a", b"1"), ("t/b", b"2")}
