@@ -28,6 +28,7 @@ from benchmarks.measure import machine, others_cpu_seconds, version_of
 from benchmarks.peers import lacking
 from benchmarks.processes import broker_binary
 from benchmarks.results import AnyTable, Found, keep, kept
+from benchmarks.scale import scale
 from benchmarks.settle import settle
 from benchmarks.store import store
 from tests.influxdb_server import influxd
@@ -43,13 +44,15 @@ PARTS: Final[dict[str, Callable[[int], Sequence[AnyTable]]]] = {
     "api": api,
     "demo": demo,
     "settle": settle,
+    "scale": scale,
 }
+_LONG: Final = {"month", "scale"}
 _LIBRARIES: Final = ("pymodbus", "aiomqtt", "paho-mqtt", "uvloop", "msgspec", "fastapi", "uvicorn", "influxdb-client")
 
 
 def _usual() -> list[str]:
     """All but those that take long or whose peers are not installed."""
-    return [part for part in PARTS if part != "month" and (part != "edge-peers" or not lacking())]
+    return [part for part in PARTS if part not in _LONG and (part != "edge-peers" or not lacking())]
 
 
 def main() -> None:
@@ -75,7 +78,7 @@ def main() -> None:
         print(found.when)
     if wanted.out:
         parts = {part: last for part in PARTS if (last := kept(part)) is not None}
-        missing = [part for part in PARTS if part not in parts and part != "month"]
+        missing = [part for part in PARTS if part not in parts and part not in _LONG]
         if missing:
             parser.error(f"nothing is known yet of {', '.join(missing)}: measure that first")
         wanted.out.write_text(document(parts), encoding="utf-8")

@@ -30,7 +30,7 @@ __all__ = [
 
 _Result = TypeVar("_Result")
 _spawn = multiprocessing.get_context("spawn")
-_CHILD_S = 120.0
+_CHILD_S = 600.0
 
 
 @contextmanager

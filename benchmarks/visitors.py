@@ -5,15 +5,19 @@ from __future__ import annotations
 import asyncio
 import re
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import count
 from typing import Final, cast
 
 import uvloop
 
 from benchmarks.measure import Run, cpu_seconds
 
-__all__ = ["follow", "repeat"]
+__all__ = ["Seen", "follow", "repeat", "visit"]
 
 _LENGTH: Final = re.compile(rb"(?i)\r\ncontent-length: *(\d+)")
+_INVERTER: Final = re.compile(rb'data: \{"id":"([^"]+)".*"role":"pv","t":(\d+)')
 _SETTLE_S: Final = 1.5
 
 
@@ -60,8 +64,71 @@ def follow(port: int, path: str, pid: int, clients: int, seconds: float) -> Run:
     return uvloop.run(read())
 
 
-def _request(path: str) -> bytes:
-    return f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode()
+@dataclass(slots=True)
+class Seen:
+    """What visitors saw in the measured time. `late_ms`: from a reading to its event."""
+
+    events_per_s: float = 0.0
+    late_ms: list[float] = field(default_factory=list)
+    live_ms: list[float] = field(default_factory=list)
+    history_ms: list[float] = field(default_factory=list)
+
+
+def visit(port: int, keys: Sequence[tuple[str, str]], visitors: int, warm_s: float, seconds: float) -> Seen:
+    """Visitors of the stream, in turn with each of the (community, key) pairs, and one who asks again and again."""
+
+    async def look() -> Seen:
+        loop = asyncio.get_running_loop()
+        seen = Seen()
+        readers = []
+        for number in range(visitors):
+            request = _request("/api/v1/live/stream", keys[number % len(keys)][1])
+            reader = _Watcher(request, seen if number < len(keys) else None)
+            await loop.create_connection(lambda reader=reader: reader, "127.0.0.1", port)  # type: ignore[misc]
+            readers.append(reader)
+        await asyncio.sleep(warm_s)
+        seen.late_ms.clear()
+        events = sum(reader.events for reader in readers)
+        asking = asyncio.create_task(_ask(port, keys, seen))
+        await asyncio.sleep(seconds)
+        asking.cancel()
+        seen.events_per_s = (sum(reader.events for reader in readers) - events) / seconds
+        return seen
+
+    return uvloop.run(look())
+
+
+async def _ask(port: int, keys: Sequence[tuple[str, str]], seen: Seen) -> None:
+    """Twice a second the live object, once a second an hour of one site."""
+    for turn in count():
+        _, key = keys[turn % len(keys)]
+        now_ms = time.time_ns() // 1_000_000
+        site = re.search(rb'"sites":\[\{"id":"([^"]+)"', await _timed(port, "/api/v1/live", key, seen.live_ms))
+        if site and turn % 2:
+            period = f"from={now_ms - 3_600_000}&to={now_ms}&step=1m&quantity=consumption_w"
+            await _timed(port, f"/api/v1/sites/{site[1].decode()}/history?{period}", key, seen.history_ms)
+        await asyncio.sleep(0.5)
+
+
+async def _timed(port: int, path: str, key: str, times_ms: list[float]) -> bytes:
+    began = time.perf_counter()
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(_request(path, key, close=True))
+    answer = await reader.read()
+    writer.close()
+    times_ms.append((time.perf_counter() - began) * 1000)
+    if not answer.startswith(b"HTTP/1.1 200"):
+        raise OSError(answer[:500].decode())
+    return answer
+
+
+def _request(path: str, key: str | None = None, *, close: bool = False) -> bytes:
+    headers = ["Host: 127.0.0.1"]
+    if key is not None:
+        headers.append(f"Authorization: Bearer {key}")
+    if close:
+        headers.append("Connection: close")
+    return "\r\n".join([f"GET {path} HTTP/1.1", *headers, "", ""]).encode()
 
 
 class _Visitor(asyncio.Protocol):
@@ -101,3 +168,28 @@ class _Reader(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self.events += data.count(b"event: ")
         self.size += len(data)
+
+
+class _Watcher(_Reader):
+    """Counts events; with `seen` it looks at how old the newest reading of every site's inverter is."""
+
+    def __init__(self, request: bytes, seen: Seen | None) -> None:
+        super().__init__(request)
+        self._seen = seen
+        self._held = b""
+        self._newest: dict[bytes, int] = {}
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self._seen is None:
+            return
+        now_ms = time.time_ns() / 1_000_000
+        *whole, self._held = (self._held + data).split(b"\n\n")
+        for event in whole:
+            found = _INVERTER.search(event) if b"event: site" in event else None
+            if found is None:
+                continue
+            t = int(found[2])
+            if t > self._newest.get(found[1], 0):
+                self._newest[found[1]] = t
+                self._seen.late_ms.append(now_ms - t)

@@ -98,8 +98,10 @@ class Ingest:
                 self._metrics.unsynchronised.inc(len(batch.rows))
             (late if batch.historical else live).extend(batch.rows)
             self._hold(_Held(batch, payload, topic, now_s))
-        self._on_live(live)
-        self._on_late(late)
+        if live:
+            self._on_live(live)
+        if late:
+            self._on_late(late)
         self._tell_size()
 
     async def run(self) -> None:

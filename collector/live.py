@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 from collector.directory import Directory
@@ -17,16 +17,24 @@ from collector.today import (
     community_today,
     site_today,
 )
-from energy.balance import CommunityBalance, SiteBalance, community_balance, observe, site_balance
+from energy.balance import (
+    STALE_INTERVALS,
+    CommunityBalance,
+    SiteBalance,
+    community_balance,
+    observe,
+    site_balance,
+)
 from energy.community import Device, Site
 from energy.quarters import QUARTER_MS, local_day, quarter_start
 from runtime.clock import Clock
-from storage.history import DeviceTags, History, Row
+from storage.history import History, Row
 
 __all__ = ["LivePicture", "LiveSite", "LiveState"]
 
 _AHEAD_MS: Final = 60_000  # a device whose clock runs further ahead would look alive long after it died
 _TODAY_S: Final = 5.0  # energy since midnight is summed this often: it moves slowly
+_REPEAT_MS: Final = 10_000  # readers take a longer silence for the end of the collector
 _SHOWABLE: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")  # a site nobody registered becomes a topic level
 _BEFORE_MS: Final = 120_000  # the reading before the quarter-hour is most likely within this
 
@@ -40,6 +48,13 @@ class LiveSite(NamedTuple):
     registered: bool
 
 
+class _Shown(NamedTuple):
+    """A site as it was computed, and until when that is so if nothing is heard, ms UTC."""
+
+    site: LiveSite
+    until: int
+
+
 class LivePicture(NamedTuple):
     """Everything the collector knows to be going on."""
 
@@ -48,7 +63,7 @@ class LivePicture(NamedTuple):
 
 
 class LiveState:
-    """Newest live readings by device; `picture` is computed from them and from nothing else."""
+    """Newest live readings by device; what is shown is computed from them and from nothing else."""
 
     def __init__(self, directory: Directory, clock: Clock, *, interval_s: float = 1.0) -> None:
         self.recent = Recent()
@@ -59,6 +74,9 @@ class LiveState:
         self._from_store: set[str] = set()
         self._before: dict[str, int] = {}
         self._parts: dict[str, Parts] = {}
+        self._shown: dict[str, _Shown] = {}
+        self._changed: set[str] = set()
+        self._news: dict[str, LiveSite] = {}
         self._spread = max(1, round(_TODAY_S / interval_s))
         self._pictures = 0
 
@@ -95,15 +113,27 @@ class LiveState:
         sites: list[LiveSite] = []
         communities: list[tuple[CommunityBalance, CommunityToday]] = []
         for community in self._directory.communities.values():
-            own = [self._site(site, community.id, now_ms, registered=True) for site in community.sites]
+            own = [self._current(site.id, now_ms) for site in community.sites]
             balance = community_balance(community, [site.balance for site in own], now_ms)
             today = community_today([self._parts.get(site.id, {}) for site in community.sites])
             communities.append((balance, today))
             sites.extend(own)
-        sites.extend(
-            self._site(site, community, now_ms, registered=False) for site, community in self._unregistered_sites()
-        )
+        sites.extend(self._current(name, now_ms) for name, _ in self._unregistered())
         return LivePicture(communities, sites)
+
+    def take_news(self) -> list[LiveSite]:
+        """The sites that are not as they were when this was last asked, as they are now."""
+        now_ms = self._clock.now_ms()
+        for name in list(self._changed):
+            if name in self._directory.places or self._is_shown(name):
+                self._current(name, now_ms)
+        self._changed.clear()
+        news, self._news = self._news, {}
+        return list(news.values())
+
+    def repeat_all(self) -> None:
+        """Makes news of every site again."""
+        self._news = {name: shown.site for name, shown in self._shown.items()}
 
     def power_w(self, device: str) -> float | None:
         """What `device` said it did last, W."""
@@ -124,6 +154,7 @@ class LiveState:
             if known is not None:
                 self._before[device] = known.t
             self._latest[device] = row
+            self._changed.add(row.tags.site)
             self._from_store.discard(device)
             self.recent.add(row)
 
@@ -132,20 +163,39 @@ class LiveState:
         before = self._before.get(device)
         return 0.0 if before is None else min(900.0, (self._latest[device].t - before) / 1000)
 
-    def _site(self, site: Site, community: str, now_ms: int, *, registered: bool) -> LiveSite:
+    def _current(self, name: str, now_ms: int) -> LiveSite:
+        """A site now; computed again when something was heard of it, has gone stale, or was not said for long."""
+        shown = self._shown.get(name)
+        if shown is None or now_ms > shown.until or name in self._changed:
+            self._changed.discard(name)
+            shown = self._shown[name] = self._compute(name, now_ms)
+            self._news[name] = shown.site
+        return shown.site
+
+    def _compute(self, name: str, now_ms: int) -> _Shown:
+        place = self._directory.places.get(name)
+        community = place.community.id if place else self._directory.community_of(name) or ""
+        site = place.site if place else self._unregistered_site(name)
         balance = site_balance(site, community, observe(site, self._latest, now_ms), now_ms)
         from_store = frozenset(device.id for device in balance.devices if device.id in self._from_store)
-        return LiveSite(balance, site_today(self._parts.get(site.id, {})), from_store, registered)
+        live = LiveSite(balance, site_today(self._parts.get(name, {})), from_store, place is not None)
+        until = now_ms + round(_REPEAT_MS * self._clock.speed)
+        for device, now in zip(site.devices, balance.devices, strict=True):
+            if now.t is not None and not now.stale:
+                until = min(until, now.t + round(STALE_INTERVALS * device.interval_s * 1000))
+        return _Shown(live, until)
 
-    def _unregistered_sites(self) -> Iterable[tuple[Site, str]]:
-        for name, devices in list(self._directory.unregistered.items()):
-            community = self._directory.community_of(name)
-            if name in self._directory.places or community not in self._directory.communities:
-                continue
-            if _SHOWABLE.fullmatch(name):
-                yield self._unregistered_site(name, list(devices.values())), community
+    def _unregistered(self) -> Iterable[tuple[str, str]]:
+        """(site, community) of those in no configuration that are shown."""
+        for name in list(self._directory.unregistered):
+            if name not in self._directory.places and self._is_shown(name):
+                yield name, self._directory.community_of(name) or ""
 
-    def _unregistered_site(self, name: str, devices: Sequence[DeviceTags]) -> Site:
+    def _is_shown(self, name: str) -> bool:
+        ours = self._directory.community_of(name) in self._directory.communities
+        return ours and _SHOWABLE.fullmatch(name) is not None
+
+    def _unregistered_site(self, name: str) -> Site:
         """A site as its own messages describe it: roles from the names of its devices, intervals as observed."""
         return Site.model_construct(
             id=name,
@@ -158,7 +208,7 @@ class LiveState:
                     interval_s=max(10.0, self._interval_s(tags.device)),
                     capacity_wh=None,
                 )
-                for tags in devices
+                for tags in self._directory.unregistered[name].values()
                 if tags.role is not None
             ),
         )
@@ -171,11 +221,13 @@ class LiveState:
             if self._pictures == 0 or index % self._spread == turn or site not in self._parts:
                 midnight, _ = local_day(now_ms, self._directory.communities[community].timezone)
                 devices = [(tags.device, tags.role) for tags in self._directory.devices_of(site) if tags.role]
-                self._parts[site] = self.today.parts(site, devices, midnight, now_ms)
+                parts = self.today.parts(site, devices, midnight, now_ms)
+                if parts != self._parts.get(site):
+                    self._parts[site] = parts
+                    self._changed.add(site)
         self._pictures += 1
 
     def _summed_sites(self) -> Iterable[tuple[str, str]]:
         for name, place in self._directory.places.items():
             yield name, place.community.id
-        for site, community in self._unregistered_sites():
-            yield site.id, community
+        yield from self._unregistered()

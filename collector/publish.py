@@ -7,10 +7,12 @@ the whole picture wait for the slowest. Retained: who subscribes later sees the 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Final
 
-from collector.live import LivePicture
+from collector.live import LiveSite
+from collector.today import CommunityToday
 from collector.views import community_object, encode_object, site_object
+from energy.balance import CommunityBalance
 from energy.errors import StoreError
 from messaging import topics
 from messaging.connection import Publisher
@@ -22,7 +24,7 @@ _REPEAT_S: Final = 10.0  # readers take a longer silence for the end of the coll
 
 
 class LivePublisher:
-    """Remembers what was said last on every topic."""
+    """Remembers what was said last of every community."""
 
     def __init__(self, connection: Publisher, clock: Clock) -> None:
         self._connection = connection
@@ -33,23 +35,25 @@ class LivePublisher:
         """The broker may have forgotten what was retained: everything is said again."""
         self._said.clear()
 
-    async def publish(self, picture: LivePicture) -> None:
-        """Says what is new in `picture`. A broker that is away is not waited for."""
+    async def publish(
+        self, sites: Iterable[LiveSite], communities: Iterable[tuple[CommunityBalance, CommunityToday]]
+    ) -> None:
+        """Says these sites, and what is new of the communities. A broker that is away is not waited for."""
+        try:
+            for site in sites:
+                topic = topics.live_site(site.balance.community, site.balance.id)
+                await self._connection.publish(topic, encode_object(site_object(site)), qos=0, retain=True)
+            for balance, today in communities:
+                await self._publish_community(balance, today)
+        except StoreError:
+            return
+
+    async def _publish_community(self, balance: CommunityBalance, today: CommunityToday) -> None:
         now_s = self._clock.monotonic()
-        for topic, live in _objects(picture):
-            content = encode_object({**live, "t": 0})
-            before, said_s = self._said.get(topic, (b"", 0.0))
-            if content == before and now_s - said_s < _REPEAT_S * self._clock.speed:
-                continue
-            try:
-                await self._connection.publish(topic, encode_object(live), qos=0, retain=True)
-            except StoreError:
-                return
-            self._said[topic] = (content, now_s)
-
-
-def _objects(picture: LivePicture) -> Iterable[tuple[str, dict[str, Any]]]:
-    for site in picture.sites:
-        yield topics.live_site(site.balance.community, site.balance.id), site_object(site)
-    for balance, today in picture.communities:
-        yield topics.live_community(balance.id), community_object(balance, today)
+        live = community_object(balance, today)
+        content = encode_object({**live, "t": 0})
+        before, said_s = self._said.get(balance.id, (b"", 0.0))
+        if content == before and now_s - said_s < _REPEAT_S * self._clock.speed:
+            return
+        await self._connection.publish(topics.live_community(balance.id), encode_object(live), qos=0, retain=True)
+        self._said[balance.id] = (content, now_s)

@@ -20,7 +20,9 @@ from collector.publish import LivePublisher
 from collector.quarantine import Quarantine
 from collector.quarters import QuarterJob
 from collector.settings import CollectorSettings
+from collector.today import CommunityToday
 from collector.totals import TotalsJob
+from energy.balance import CommunityBalance
 from energy.community import Community
 from energy.errors import DataError, StoreError
 from messaging import topics
@@ -30,7 +32,7 @@ from messaging.link import open_client
 from runtime.clock import Clock
 from runtime.service import notify
 from storage.dirty import DirtyQuarters
-from storage.history import History
+from storage.history import History, Row
 from storage.register import Register
 
 __all__ = ["Collector"]
@@ -42,6 +44,7 @@ _STORE_RETRY_S: Final = 2.0
 _UPKEEP_S: Final = 10.0
 _CHANNELS: Final = ("data", "status", "command", "command/result")
 _DATA: Final = "/data"
+_GATHER_S: Final = 0.03  # sites heard of within this time are said together
 
 
 class Collector:
@@ -86,6 +89,7 @@ class Collector:
         self._online: set[tuple[str, str]] = set()
         self._edge_dropped: dict[tuple[str, str], int] = {}
         self._picture = LivePicture([], [])
+        self._unsaid: list[tuple[CommunityBalance, CommunityToday]] = []
         self._to_publish = asyncio.Event()
         self._to_control = asyncio.Event()
 
@@ -143,7 +147,7 @@ class Collector:
             marker,
             self.metrics,
             self._clock,
-            on_live=self._live.hear,
+            on_live=self._hear,
             on_late=self._live.recall,
             confirm=self._confirmations.add,
             set_aside=self._quarantine.add,
@@ -175,16 +179,20 @@ class Collector:
         while True:
             with self.metrics.live.time():
                 self._picture = self._live.picture()
+            self._unsaid = self._picture.communities
             self._to_publish.set()
             self._to_control.set()
             notify("WATCHDOG=1")
             await self._clock.sleep(self.settings.live_interval_s)
 
     async def _run_publish(self) -> None:
+        """Says what was heard as soon as it is, what comes together in one go; the communities once a picture."""
         while True:
             await self._to_publish.wait()
+            await asyncio.sleep(_GATHER_S)
             self._to_publish.clear()
-            await self._publisher.publish(self._picture)
+            communities, self._unsaid = self._unsaid, []
+            await self._publisher.publish(self._live.take_news(), communities)
 
     async def _run_control(self) -> None:
         while True:
@@ -206,8 +214,13 @@ class Collector:
                 failing = True
             await self._clock.sleep(_UPKEEP_S * self._clock.speed)
 
+    def _hear(self, rows: Sequence[Row]) -> None:
+        self._live.hear(rows)
+        self._to_publish.set()
+
     async def _on_connect(self) -> None:
         self._publisher.forget()
+        self._live.repeat_all()
         self._control.republish()
 
     def _on_messages(self, messages: Sequence[Message]) -> None:

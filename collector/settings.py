@@ -12,7 +12,12 @@ class CollectorSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    live_interval_s: float = Field(default=1.0, gt=0, le=60, description="how often live balances are computed")
+    live_interval_s: float = Field(
+        default=1.0,
+        gt=0,
+        le=60,
+        description="how often communities and rules are computed; a site is, as soon as it is heard of",
+    )
     flush_rows: int = Field(default=500, ge=1, description="readings that are stored at once without waiting longer")
     flush_s: float = Field(default=0.2, gt=0, le=10, description="longest wait before readings are stored")
     max_buffered_readings: int = Field(

@@ -18,6 +18,7 @@ from energy.names import device_id
 from energy.quantities import Quality, Role, total, worst
 
 __all__ = [
+    "STALE_INTERVALS",
     "CommunityBalance",
     "DeviceNow",
     "Known",
