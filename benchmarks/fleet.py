@@ -7,6 +7,7 @@ import random
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, Final
 
 import uvloop
@@ -24,6 +25,7 @@ EPOCH: Final = "fleet"
 _ROLES: Final = (Role.GRID, Role.PV, Role.BATTERY)
 _CONNECTING: Final = 50  # at the same time: a broker's backlog is short
 _AGAIN_S: Final = 5.0  # then a batch is sent again
+_AT_ONCE: Final = 10
 _LAST_S: Final = 20.0  # for what is not confirmed yet at the end
 _TICK_S: Final = 0.01
 
@@ -160,7 +162,7 @@ class _Fleet:
 
     def _repeat(self, roof: _Roof) -> None:
         before = time.monotonic() - _AGAIN_S
-        late = [payload for sent_s, payload in roof.unconfirmed.values() if sent_s < before]
+        late = [payload for sent_s, payload in islice(roof.unconfirmed.values(), _AT_ONCE) if sent_s < before]
         if late and roof.seq % round(_AGAIN_S) == 0:
             self._repeated += len(late)
             roof.link.post((roof.topic, payload) for payload in late)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import resource
 import statistics
 import tempfile
@@ -17,7 +18,7 @@ from api.keys import KeyRole, KeyStore
 from benchmarks.fleet import FleetRun, fleet, fleet_communities
 from benchmarks.measure import Facts
 from benchmarks.processes import free_ports, in_child, mosquitto, service, until, wait_for_port
-from benchmarks.visitors import Seen, visit
+from benchmarks.visitors import Seen, ask, visit
 from runtime.clock import SystemClock
 from tests.influxdb_server import InfluxServer, influxd
 
@@ -74,7 +75,8 @@ def _measured(folder: Path, store: dict[str, Any], pids: dict[str, int], size: S
         keys = KeyStore(folder / "keys.json", SystemClock())
         visitors = [(one["id"], keys.create(one["id"], KeyRole.VIEWER, [one["id"]])) for one in communities]
         with service("collector", config, folder) as collector, service("api", config, folder) as api:
-            until(lambda: _answers(port), "the API", timeout_s=120)
+            wait_for_port(port)
+            until(lambda: _is_live(port, visitors), "the collector's first picture", timeout_s=120)
             watched = {"mosquitto": broker_pid, "collector": collector, "API": api, **pids}
             with ThreadPoolExecutor(2) as children:
                 roofs = children.submit(
@@ -84,9 +86,9 @@ def _measured(folder: Path, store: dict[str, Any], pids: dict[str, int], size: S
                 return roofs.result(), guests.result()
 
 
-def _answers(port: int) -> bool:
-    wait_for_port(port)
-    return True
+def _is_live(port: int, visitors: list[tuple[str, str]]) -> bool:
+    """Whether every community is told of: then the collector listens."""
+    return all(b'"communities":[{' in asyncio.run(ask(port, "/api/v1/live", key)) for _, key in visitors)
 
 
 @contextmanager

@@ -14,7 +14,7 @@ import uvloop
 
 from benchmarks.measure import Run, cpu_seconds
 
-__all__ = ["Seen", "follow", "repeat", "visit"]
+__all__ = ["Seen", "ask", "follow", "repeat", "visit"]
 
 _LENGTH: Final = re.compile(rb"(?i)\r\ncontent-length: *(\d+)")
 _INVERTER: Final = re.compile(rb'data: \{"id":"([^"]+)".*"role":"pv","t":(\d+)')
@@ -89,7 +89,7 @@ def visit(port: int, keys: Sequence[tuple[str, str]], visitors: int, warm_s: flo
         await asyncio.sleep(warm_s)
         seen.late_ms.clear()
         events = sum(reader.events for reader in readers)
-        asking = asyncio.create_task(_ask(port, keys, seen))
+        asking = asyncio.create_task(_ask_again(port, keys, seen))
         await asyncio.sleep(seconds)
         asking.cancel()
         seen.events_per_s = (sum(reader.events for reader in readers) - events) / seconds
@@ -98,7 +98,7 @@ def visit(port: int, keys: Sequence[tuple[str, str]], visitors: int, warm_s: flo
     return uvloop.run(look())
 
 
-async def _ask(port: int, keys: Sequence[tuple[str, str]], seen: Seen) -> None:
+async def _ask_again(port: int, keys: Sequence[tuple[str, str]], seen: Seen) -> None:
     """Twice a second the live object, once a second an hour of one site."""
     for turn in count():
         _, key = keys[turn % len(keys)]
@@ -112,11 +112,17 @@ async def _ask(port: int, keys: Sequence[tuple[str, str]], seen: Seen) -> None:
 
 async def _timed(port: int, path: str, key: str, times_ms: list[float]) -> bytes:
     began = time.perf_counter()
+    answer = await ask(port, path, key)
+    times_ms.append((time.perf_counter() - began) * 1000)
+    return answer
+
+
+async def ask(port: int, path: str, key: str) -> bytes:
+    """The whole answer to one request on a connection of its own. Raises OSError when it is none."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(_request(path, key, close=True))
     answer = await reader.read()
     writer.close()
-    times_ms.append((time.perf_counter() - began) * 1000)
     if not answer.startswith(b"HTTP/1.1 200"):
         raise OSError(answer[:500].decode())
     return answer

@@ -74,6 +74,8 @@ class LiveState:
         self._from_store: set[str] = set()
         self._before: dict[str, int] = {}
         self._parts: dict[str, Parts] = {}
+        self._site_todays: dict[str, SiteToday] = {}
+        self._todays: dict[str, CommunityToday] = {}
         self._shown: dict[str, _Shown] = {}
         self._changed: set[str] = set()
         self._news: dict[str, LiveSite] = {}
@@ -115,8 +117,7 @@ class LiveState:
         for community in self._directory.communities.values():
             own = [self._current(site.id, now_ms) for site in community.sites]
             balance = community_balance(community, [site.balance for site in own], now_ms)
-            today = community_today([self._parts.get(site.id, {}) for site in community.sites])
-            communities.append((balance, today))
+            communities.append((balance, self._todays[community.id]))
             sites.extend(own)
         sites.extend(self._current(name, now_ms) for name, _ in self._unregistered())
         return LivePicture(communities, sites)
@@ -178,7 +179,7 @@ class LiveState:
         site = place.site if place else self._unregistered_site(name)
         balance = site_balance(site, community, observe(site, self._latest, now_ms), now_ms)
         from_store = frozenset(device.id for device in balance.devices if device.id in self._from_store)
-        live = LiveSite(balance, site_today(self._parts.get(name, {})), from_store, place is not None)
+        live = LiveSite(balance, self._site_todays.get(name) or site_today({}), from_store, place is not None)
         until = now_ms + round(_REPEAT_MS * self._clock.speed)
         for device, now in zip(site.devices, balance.devices, strict=True):
             if now.t is not None and not now.stale:
@@ -214,18 +215,26 @@ class LiveState:
         )
 
     def _sum_today(self, now_ms: int) -> None:
-        """Sums a share of the sites in every picture, each one every `_TODAY_S`; all of them in the first."""
-        self.today.forget(now_ms)
-        turn = self._pictures % self._spread
+        """Sums a share of sites and communities in every picture, each one every `_TODAY_S`; all in the first."""
+        turn, every = self._pictures % self._spread, self._pictures == 0
+        if turn == 0:
+            self.today.forget(now_ms)
         for index, (site, community) in enumerate(self._summed_sites()):
-            if self._pictures == 0 or index % self._spread == turn or site not in self._parts:
-                midnight, _ = local_day(now_ms, self._directory.communities[community].timezone)
-                devices = [(tags.device, tags.role) for tags in self._directory.devices_of(site) if tags.role]
-                parts = self.today.parts(site, devices, midnight, now_ms)
-                if parts != self._parts.get(site):
-                    self._parts[site] = parts
-                    self._changed.add(site)
+            if every or index % self._spread == turn or site not in self._parts:
+                self._sum_site(site, self._directory.communities[community].timezone, now_ms)
+        for index, served in enumerate(self._directory.communities.values()):
+            if every or index % self._spread == turn:
+                self._todays[served.id] = community_today([self._parts.get(site.id, {}) for site in served.sites])
         self._pictures += 1
+
+    def _sum_site(self, site: str, timezone: str, now_ms: int) -> None:
+        midnight, _ = local_day(now_ms, timezone)
+        devices = [(tags.device, tags.role) for tags in self._directory.devices_of(site) if tags.role]
+        parts = self.today.parts(site, devices, midnight, now_ms)
+        if parts != self._parts.get(site):
+            self._parts[site] = parts
+            self._site_todays[site] = site_today(parts)
+            self._changed.add(site)
 
     def _summed_sites(self) -> Iterable[tuple[str, str]]:
         for name, place in self._directory.places.items():

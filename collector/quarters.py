@@ -22,7 +22,7 @@ from collector.directory import Directory
 from collector.marks import LONGEST_GAP_MS, METERED, Marker
 from collector.metrics import Metrics
 from energy.errors import StoreError
-from energy.metering import DeviceSamples, Energy, Sample, device_energy, directions, site_energy
+from energy.metering import DeviceSamples, Energy, Sample, device_energy, directions, site_energy, steady
 from energy.quantities import GAUGES, QUANTITIES, Quality, Role, rank, worst
 from energy.quarters import QUARTER_MS, local_day, quarter_starts
 from runtime.clock import Clock
@@ -33,6 +33,7 @@ __all__ = ["REACH", "QuarterJob", "Rows", "energy_of", "number_of", "values_of"]
 
 log = logging.getLogger(__name__)
 
+_MANY: Final = 4
 REACH: Final = 4  # readings looked at on either side of an interval
 _RUN: Final = 32  # quarter-hours computed in one go: live must never wait long for the interpreter
 _GRACE_MS: Final = 120_000  # a quarter-hour is due this long after its end even when the site is silent
@@ -45,17 +46,19 @@ _POWER: Final = METERED[0]
 class Rows:
     """Readings of one device by time: those of a span and the `REACH` next to it on both sides.
 
-    `columns`: the values of each of METERED, NaN where a reading has none.
+    `columns`: the values of each of METERED, NaN where a reading has none; `values`: all of every reading, where they
+    were loaded for more than energy.
     """
 
     t: Sequence[int]
     columns: Mapping[str, Sequence[float]]
+    values: Sequence[Mapping[str, float | int | str]] = ()
 
     @classmethod
     def of(cls, rows: Sequence[Row]) -> Rows:
         """From readings by time."""
         columns = {name: array("d", [number_of(row, name) for row in rows]) for name in METERED}
-        return cls(array("q", [row.t for row in rows]), columns)
+        return cls(array("q", [row.t for row in rows]), columns, [row.values for row in rows])
 
 
 def number_of(row: Row, name: str) -> float:
@@ -69,11 +72,15 @@ def energy_of(role: Role, rows: Rows, start: int, end: int) -> tuple[Energy, Ene
     first = bisect_right(rows.t, start) - 1
     last = bisect_left(rows.t, end)
     low, high = max(0, first - REACH + 1), last + REACH
-    power, *counters = (_around(rows, name, low, high, start, end) for name in _needed(role))
-    told: dict[str, Sequence[Sample]] = {
-        name: found for name, found in zip(_needed(role)[1:], counters, strict=True) if found
-    }
-    return device_energy(role, DeviceSamples(power=power, counters=told), start, end)
+    power_name, *counter_names = _needed(role)
+    found = {name: _counter_around(rows, name, low, high, start, end) for name in counter_names}
+    counters: dict[str, Sequence[Sample]] = {name: samples for name, samples in found.items() if samples}
+    if len(counters) == len(counter_names):
+        imported, exported = device_energy(role, DeviceSamples(power=(), counters=counters), start, end)
+        if imported.wh is not None and exported.wh is not None:
+            return imported, exported  # whole counters: power, of which there is much, need not be looked at
+    power = _around(rows, power_name, low, high, start, end)
+    return device_energy(role, DeviceSamples(power=power, counters=counters), start, end)
 
 
 def values_of(rows: Rows, start: int, end: int) -> dict[str, float | str]:
@@ -101,18 +108,27 @@ def _needed(role: Role | None) -> tuple[str, ...]:
 
 def _around(rows: Rows, name: str, low: int, high: int, start: int, end: int) -> list[Sample]:
     """The samples of one quantity in [start, end], with the nearest one on either side."""
-    found = [
-        Sample(t, value)
-        for t, value in zip(rows.t[low:high], rows.columns[name][low:high], strict=True)
-        if value == value  # noqa: PLR0124 - NaN is not
-    ]
-    first = bisect_right(found, start, key=_time) - 1
-    last = bisect_left(found, end, key=_time)
-    return found[max(0, first) : last + 1]
+    times, values = rows.t[low:high], rows.columns[name][low:high]
+    if math.isnan(sum(values)):
+        told = [(t, value) for t, value in zip(times, values, strict=True) if not math.isnan(value)]
+        times, values = [t for t, _ in told], [value for _, value in told]
+    first = max(0, bisect_right(times, start) - 1)
+    last = bisect_left(times, end)
+    return [Sample(times[at], values[at]) for at in range(first, min(last + 1, len(times)))]
 
 
-def _time(sample: Sample) -> int:
-    return sample.t
+def _counter_around(rows: Rows, name: str, low: int, high: int, start: int, end: int) -> list[Sample]:
+    """The same of a counter; of many that only rise those at the ends, which say as much."""
+    high = min(high, len(rows.t))
+    inner_low, inner_high = bisect_left(rows.t, start, low, high), bisect_right(rows.t, end, low, high)
+    if inner_high - inner_low < _MANY:
+        return _around(rows, name, low, high, start, end)
+    times, values = rows.t[inner_low:inner_high], rows.columns[name][inner_low:inner_high]
+    if not steady(times, values):
+        return _around(rows, name, low, high, start, end)
+    before = _around(rows, name, low, inner_low + 1, start, start)
+    after = _around(rows, name, inner_high - 1, high, end, end)
+    return [*before, *after]
 
 
 @dataclass(frozen=True, slots=True)

@@ -136,12 +136,12 @@ class Today:
 
     def __init__(self, recent: Recent) -> None:
         self._recent = recent
-        self._stored: dict[str, dict[int, SiteQuarter]] = {}
+        self._stored: dict[str, dict[int, SiteEnergy]] = {}
 
     def written(self, quarters: Iterable[SiteQuarter]) -> None:
         """Takes quarter-hours that were stored in, replacing restated ones."""
         for quarter in quarters:
-            self._stored.setdefault(quarter.site, {})[quarter.start] = quarter
+            self._stored.setdefault(quarter.site, {})[quarter.start] = _energy(quarter)
 
     def forget(self, now_ms: int) -> None:
         """Drops what no local day of now can need."""
@@ -159,7 +159,7 @@ class Today:
         for start in range(midnight, now_ms, QUARTER_MS):
             quarter = stored.get(start)
             if quarter is not None:
-                parts[start] = _energy(quarter)
+                parts[start] = quarter
                 continue
             if start < quarter_start(now_ms) - QUARTER_MS:
                 parts[start] = None  # never computed: nobody was there to read
@@ -180,6 +180,7 @@ class Today:
 
 
 _NOTHING: Final = SiteEnergy(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, Quality.MEASURED)
+_UNKNOWN: Final = SiteEnergy(None, None, None, None, None, None, Quality.MISSING)
 
 
 def _energy(quarter: SiteQuarter) -> SiteEnergy:
@@ -196,18 +197,30 @@ def _energy(quarter: SiteQuarter) -> SiteEnergy:
 
 def site_today(parts: Parts) -> SiteToday:
     """A site's energy over its quarter-hours."""
-    energies = list(parts.values())
-    consumption = total(None if part is None else part.consumption_wh for part in energies)
-    imported = total(None if part is None else part.import_wh for part in energies)
+    added = _added(parts.values())
     return SiteToday(
-        pv_wh=total(None if part is None else part.pv_wh for part in energies),
-        import_wh=imported,
-        export_wh=total(None if part is None else part.export_wh for part in energies),
-        charge_wh=total(None if part is None else part.charge_wh for part in energies),
-        discharge_wh=total(None if part is None else part.discharge_wh for part in energies),
-        consumption_wh=consumption,
-        self_sufficiency=self_sufficiency(consumption, imported),
-        quality=_quality(energies),
+        pv_wh=added.pv_wh,
+        import_wh=added.import_wh,
+        export_wh=added.export_wh,
+        charge_wh=added.charge_wh,
+        discharge_wh=added.discharge_wh,
+        consumption_wh=added.consumption_wh,
+        self_sufficiency=self_sufficiency(added.consumption_wh, added.import_wh),
+        quality=added.quality,
+    )
+
+
+def _added(parts: Iterable[SiteEnergy | None]) -> SiteEnergy:
+    """The sum of quarter-hours, unknown where one of them is."""
+    known = [part or _UNKNOWN for part in parts]
+    return SiteEnergy(
+        total([part.pv_wh for part in known]),
+        total([part.import_wh for part in known]),
+        total([part.export_wh for part in known]),
+        total([part.charge_wh for part in known]),
+        total([part.discharge_wh for part in known]),
+        total([part.consumption_wh for part in known]),
+        worst(*{part.quality for part in known}),
     )
 
 
@@ -219,19 +232,17 @@ def community_today(sites: Sequence[Parts]) -> CommunityToday:
         injected = total(_export(parts.get(start)) for parts in sites)
         withdrawn = total(_import(parts.get(start)) for parts in sites)
         shared.append(None if injected is None or withdrawn is None else min(injected, withdrawn))
-    energies = [part for parts in sites for part in parts.values()]
-    consumption = total(None if part is None else part.consumption_wh for part in energies)
-    imported = total(_import(part) for part in energies)
+    added = _added(part for parts in sites for part in parts.values())
     shared_wh = total(shared)
-    outside = None if imported is None or shared_wh is None else imported - shared_wh
+    outside = None if added.import_wh is None or shared_wh is None else added.import_wh - shared_wh
     return CommunityToday(
-        pv_wh=total(None if part is None else part.pv_wh for part in energies),
-        import_wh=imported,
-        export_wh=total(_export(part) for part in energies),
+        pv_wh=added.pv_wh,
+        import_wh=added.import_wh,
+        export_wh=added.export_wh,
         shared_wh=shared_wh,
-        consumption_wh=consumption,
-        self_sufficiency=self_sufficiency(consumption, outside),
-        quality=_quality(energies),
+        consumption_wh=added.consumption_wh,
+        self_sufficiency=self_sufficiency(added.consumption_wh, outside),
+        quality=added.quality,
     )
 
 
@@ -241,7 +252,3 @@ def _import(part: SiteEnergy | None) -> float | None:
 
 def _export(part: SiteEnergy | None) -> float | None:
     return None if part is None else part.export_wh
-
-
-def _quality(parts: Sequence[SiteEnergy | None]) -> Quality:
-    return worst(*(Quality.MISSING if part is None else part.quality for part in parts))

@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from operator import le, sub
 from typing import Final, NamedTuple
 
 from energy.quantities import Quality, Role, worst
@@ -32,6 +33,7 @@ __all__ = [
     "directions",
     "power_energy",
     "site_energy",
+    "steady",
 ]
 
 CLOSE_MS: Final = 120_000  # samples this close around a boundary count as measuring it
@@ -133,6 +135,14 @@ def counter_energy(samples: Sequence[Sample], start: int, end: int, *, power: Se
         if high - low < span and span > CLOSE_MS:
             quality = worst(quality, Quality.ESTIMATED)
     return Energy(total, quality)
+
+
+def steady(times: Sequence[int], values: Sequence[float]) -> bool:
+    """Whether a counter only rises, and slowly: then its steps add up to the step from the first to the last sample."""
+    if not all(map(le, values, values[1:])):
+        return False
+    shortest = min(map(sub, times[1:], times), default=0)
+    return values[-1] - values[0] <= MAX_POWER_W * shortest / 3_600_000
 
 
 def _counter_step(left: Sample, right: Sample) -> float | None:

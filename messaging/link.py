@@ -29,7 +29,9 @@ _BACKOFF_BASE_S: Final = 0.5
 _BACKOFF_MAX_S: Final = 30.0
 _CONNECT_S: Final = 10.0
 _PUBLISH_S: Final = 10.0
+_GOODBYE_S: Final = 1.0
 _LARGEST_PACKET: Final = 16 * 1024 * 1024  # what a broken peer could make us hold
+_LARGEST_WRITE: Final = 64 * 1024
 _UNCONFIRMED: Final = 65_535
 _PUBACK: Final = b"\x40\x02"
 _REFUSED: Final = 0x80
@@ -146,7 +148,7 @@ class Link:
         finally:
             self._session = None
             self.connected.clear()
-            session.close()
+            await session.close()
 
     def _connect_packet(self) -> bytes:
         will, password = self._will, self.settings.password()
@@ -192,6 +194,9 @@ class _Session(asyncio.Protocol):
         self._held = b""
         self._heard = True
         self._ping: asyncio.TimerHandle | None = None
+        self._gone = asyncio.Event()
+        self._outgoing: list[bytes] = []
+        self._outgoing_bytes = 0
         self._packet_id = 0
         self._at_once = 1  # the broker tells how many unconfirmed ones it takes
         self._queued: deque[_Outgoing] = deque()
@@ -232,14 +237,20 @@ class _Session(asyncio.Protocol):
                 self._settled = asyncio.get_running_loop().create_future()
             await asyncio.shield(self._settled)
 
-    def close(self) -> None:
-        """Says goodbye, where the connection stands."""
+    async def close(self) -> None:
+        """Says goodbye, where the connection stands; a broker that does not read is not waited for long."""
         if self._ping is not None:
             self._ping.cancel()
         if self._transport is not None and not self._transport.is_closing():
-            self._transport.write(mqtt5.DisconnectPacket().write())
+            self._outgoing.append(mqtt5.DisconnectPacket().write())
+            self._flush()
             self._transport.close()
         self._end(ConnectionError("closed"))
+        if self._transport is not None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_GOODBYE_S):
+                    await self._gone.wait()
+            self._transport.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
@@ -254,6 +265,7 @@ class _Session(asyncio.Protocol):
             self._settle(drained)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._gone.set()
         self._end(exc or ConnectionError("the broker closed the connection"))
 
     def data_received(self, data: bytes) -> None:
@@ -364,7 +376,19 @@ class _Session(asyncio.Protocol):
         self._ping = asyncio.get_running_loop().call_later(self._keepalive_s, self._keep_alive)
 
     def _send(self, data: bytes) -> None:
-        if self._transport is not None:
+        """Writes at the end of this turn of the loop: a system call costs more than all that goes into a packet."""
+        if not self._outgoing:
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._outgoing.append(data)
+        self._outgoing_bytes += len(data)
+        if self._outgoing_bytes > _LARGEST_WRITE:
+            self._flush()
+
+    def _flush(self) -> None:
+        data = b"".join(self._outgoing)
+        self._outgoing.clear()
+        self._outgoing_bytes = 0
+        if self._transport is not None and not self._transport.is_closing():
             self._transport.write(data)
 
     def _next_id(self) -> int:
