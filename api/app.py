@@ -86,7 +86,7 @@ def create_app(
 
 def _metrics(live: LiveFeed, clock: Clock) -> ApiMetrics:
     metrics = ApiMetrics()
-    metrics.gauge("commonwatt_api_streams", "Event streams open", lambda: len(live.events.subscribers))
+    metrics.gauge("commonwatt_api_streams", "Event streams open", lambda: live.events.readers)
     metrics.gauge(
         "commonwatt_api_live_age_seconds",
         "Age of the newest live object; NaN: there is none",

@@ -72,9 +72,14 @@ class Events:
 
     def __init__(self, first: int) -> None:
         self.last = first
-        self.subscribers: set[Subscriber] = set()
+        self._readers: dict[Scope, set[Subscriber]] = {}
         self._ring: deque[_Event] = deque(maxlen=RING)
         self._before_ring = first
+
+    @property
+    def readers(self) -> int:
+        """How many there are."""
+        return sum(map(len, self._readers.values()))
 
     def publish(self, event: str, data: bytes, community: str | None = None) -> None:
         """Sends an event about `community` (None: about the service) to its readers."""
@@ -83,9 +88,10 @@ class Events:
             self._before_ring = self._ring[0].number
         entry = _Event(self.last, community, frame(event, data, self.last))
         self._ring.append(entry)
-        for subscriber in self.subscribers:
-            if _visible(entry, subscriber.scope):
-                subscriber.offer(entry.frame)
+        for scope, readers in self._readers.items():
+            if _visible(entry, scope):
+                for reader in readers:
+                    reader.offer(entry.frame)
 
     def since(self, number: int, scope: Scope) -> bytes | None:
         """What a reader who last saw `number` has missed; None when that is not known any more."""
@@ -96,17 +102,21 @@ class Events:
     def subscribe(self, scope: Scope) -> Subscriber:
         """A new reader; `unsubscribe` it when it leaves."""
         subscriber = Subscriber(scope)
-        self.subscribers.add(subscriber)
+        self._readers.setdefault(scope, set()).add(subscriber)
         return subscriber
 
     def unsubscribe(self, subscriber: Subscriber) -> None:
         """Forgets a reader."""
-        self.subscribers.discard(subscriber)
+        readers = self._readers.get(subscriber.scope, set())
+        readers.discard(subscriber)
+        if not readers:
+            self._readers.pop(subscriber.scope, None)
 
     def close(self) -> None:
         """Ends every stream."""
-        for subscriber in self.subscribers:
-            subscriber.close()
+        for readers in self._readers.values():
+            for reader in readers:
+                reader.close()
 
 
 def _visible(event: _Event, scope: Scope) -> bool:

@@ -50,7 +50,7 @@ async def stream(
     last_event_id: Annotated[str | None, Header(description="resume after this event")] = None,
 ) -> Response:
     """One `snapshot`, then `site`, `community`, `alert` and `command` events; `stale` when a community's collector is silent."""
-    if len(context.live.events.subscribers) >= context.settings.max_streams:
+    if context.live.events.readers >= context.settings.max_streams:
         raise Problem(
             429, "too_many_streams", "too many event streams are open", hint="try later", headers={"Retry-After": "30"}
         )

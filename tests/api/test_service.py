@@ -125,7 +125,7 @@ async def test_live_comes_over_the_broker_and_the_stream_tells_what_changes(worl
         assert [(await reader.event())[0] for _ in range(2)] == ["alert", "community"]
     async with stream(world, last_event_id=NOW - 1) as reader:  # from before a restart
         assert (await reader.event())[0] == "snapshot"
-    await until(lambda: not world.service.live.events.subscribers)
+    await until(lambda: not world.service.live.events.readers)
 
 
 async def test_stream_of_a_reader_too_slow_goes_on_with_a_new_snapshot(world: Running):
@@ -205,7 +205,7 @@ async def test_stop_with_streams_open_is_quick_and_server_header_is_off(world: R
     answer = await world.client.get("/health")
     assert "server" not in answer.headers
     reader = asyncio.create_task(_read_to_the_end(world))
-    await until(lambda: world.service.live.events.subscribers)
+    await until(lambda: world.service.live.events.readers)
     world.service.live.close()
     await asyncio.wait_for(reader, 5)
 

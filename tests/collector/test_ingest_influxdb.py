@@ -72,7 +72,7 @@ class Bench:
         for seq in seqs:
             readings = [reading(DEVICE, NOW + seq * EACH + n, power_w=float(n)) for n in range(EACH)]
             body = {"epoch": "e", "seq": seq, "historical": False, "readings": readings}
-            self.ingest.accept(Message("cw/v1/ixelles/gw-hall/data", encode(body), retained=False))
+            self.ingest.accept([Message("cw/v1/ixelles/gw-hall/data", encode(body), retained=False)])
 
     def stored(self):
         return self.direct.readings(DEVICE, NOW, NOW + 10_000)
@@ -166,7 +166,7 @@ async def test_a_bad_point_goes_to_the_quarantine_with_the_servers_reason_and_th
         readings = [reading(DEVICE, NOW + EACH + n, power_w=1.0) for n in range(EACH)]
         readings[3]["v"]["voltage_l1_v"] = 230.0
         body = {"epoch": "e", "seq": 1, "historical": False, "readings": readings}
-        made.ingest.accept(Message("cw/v1/ixelles/gw-hall/data", encode(body), retained=False))
+        made.ingest.accept([Message("cw/v1/ixelles/gw-hall/data", encode(body), retained=False)])
         made.send(2)
         await made.until(lambda: len(made.confirmed) == 3)
         assert made.confirmed == [0, 1, 2]
