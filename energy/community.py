@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from energy.alerts.library import expand
+from energy.alerts.rules import QuietLoad, Rule
+from energy.hours import OpeningHours
 from energy.names import RESERVED_GATEWAYS, Slug, device_id
-from energy.quantities import QUANTITIES, Role
+from energy.quantities import Role
 from energy.sharing.key import SharingKey, unknown_points
 
-__all__ = ["Action", "Community", "Device", "Rule", "Site"]
+__all__ = ["Community", "Device", "Site"]
 
 
 class _Model(BaseModel):
@@ -43,6 +46,10 @@ class Site(_Model):
     opening_hours: str = Field(default="", description="as people read them: Mo-Fr 08:00-18:00")
     latitude: float | None = Field(default=None, ge=-90, le=90)
     longitude: float | None = Field(default=None, ge=-180, le=180)
+    fuse_a: float | None = Field(default=None, gt=0, description="main fuse, A per phase")
+    import_limit_w: float | None = Field(default=None, gt=0, description="what the connection or contract allows, W")
+    export_limit_w: float | None = Field(default=None, gt=0, description="what may be injected, W")
+    peak_limit_w: float | None = Field(default=None, gt=0, description="mean of a quarter-hour that is to be kept, W")
     devices: tuple[Device, ...] = ()
 
     @model_validator(mode="after")
@@ -52,41 +59,6 @@ class Site(_Model):
         names = [device.id for device in self.devices]
         if len(names) != len(set(names)):
             raise ValueError(f"device ids must be unique within site {self.id!r}")
-        return self
-
-
-class Action(_Model):
-    """What a firing rule asks of one device, as a lease renewed while the rule fires."""
-
-    device: str = Field(description="site/device")
-    set: dict[str, float | str] = Field(min_length=1)
-    ttl_s: int = Field(default=60, ge=1, le=300)
-
-    @model_validator(mode="after")
-    def _known_quantities(self) -> Self:
-        unknown = sorted(set(self.set) - set(QUANTITIES))
-        if unknown:
-            raise ValueError(f"unknown quantities {', '.join(unknown)}")
-        return self
-
-
-class Rule(_Model):
-    """A watch over a community's live balance with separate raise and clear values and a duration."""
-
-    id: Slug
-    metric: Literal["surplus_w", "import_w"] = Field(
-        description="surplus_w: injected and not shared now; import_w: withdrawn from outside the community now"
-    )
-    raise_above: float
-    clear_below: float
-    for_s: float = Field(default=60.0, ge=0)
-    severity: Literal["info", "warning", "critical"] = "info"
-    actions: tuple[Action, ...] = ()
-
-    @model_validator(mode="after")
-    def _hysteresis(self) -> Self:
-        if self.clear_below > self.raise_above:
-            raise ValueError("clear_below must not exceed raise_above, or the alert would flap")
         return self
 
 
@@ -105,11 +77,18 @@ class Community(_Model):
     )
     timezone: str = "Europe/Brussels"
     sites: tuple[Site, ...] = ()
-    rules: tuple[Rule, ...] = ()
+    rules: tuple[Rule, ...] = Field(
+        default=(), description="alerts: a ready rule's name, `{use: name, ...}` to change one, or a whole rule"
+    )
     sharing: SharingKey = Field(
         default_factory=lambda: SharingKey.model_validate({"rounds": "prorata"}),
         description="the key by which the sites share, its points are site ids; default: pro rata",
     )
+
+    @field_validator("rules", mode="before")
+    @classmethod
+    def _ready_rules(cls, entries: Any) -> Any:
+        return [expand(entry) for entry in entries] if isinstance(entries, list | tuple) else entries
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -118,14 +97,26 @@ class Community(_Model):
             raise ValueError(f"sharing.{field} names {point!r}, which is no site of community {self.id!r}")
         if len(names) != len(set(names)):
             raise ValueError(f"site ids must be unique within community {self.id!r}")
-        known = {device_id(site.id, device.id) for site in self.sites for device in site.devices}
         for rule in self.rules:
-            for action in rule.actions:
-                if action.device not in known:
-                    raise ValueError(
-                        f"rule {rule.id!r} acts on {action.device!r}, which is no device of community {self.id!r}"
-                    )
+            self._check_rule(rule)
         return self
+
+    def _check_rule(self, rule: Rule) -> None:
+        sites = {site.id for site in self.sites}
+        devices = {device_id(site.id, device.id) for site in self.sites for device in site.devices}
+        for field, named, known in (
+            ("acts on", [action.device for action in rule.actions], devices),
+            ("watches", rule.scope.devices, devices),
+            ("watches", rule.scope.sites, sites),
+        ):
+            for name in named:
+                if name not in known:
+                    what = "device" if known is devices else "site"
+                    raise ValueError(f"rule {rule.id!r} {field} {name!r}, which is no {what} of community {self.id!r}")
+        if isinstance(rule, QuietLoad) and rule.when == "closed":
+            for site in self.sites:
+                if site.opening_hours:
+                    OpeningHours.parse(site.opening_hours)
 
     def site(self, site_id: str) -> Site | None:
         """The site of that id, or None."""

@@ -220,6 +220,9 @@ def _resolve(schema: dict[str, Any], definitions: dict[str, Any]) -> dict[str, A
 
 def _child_schema(schema: dict[str, Any], part: str | int, definitions: dict[str, Any]) -> dict[str, Any]:
     schema = _resolve(schema, definitions)
+    tagged = schema.get("discriminator", {}).get("mapping", {}).get(part)
+    if tagged is not None:
+        return {"$ref": tagged}
     options = [schema, *schema.get("anyOf", []), *schema.get("oneOf", [])]
     for option in (_resolve(option, definitions) for option in options):
         if isinstance(part, int) and "items" in option:
@@ -239,7 +242,7 @@ def _line(node: yaml.Node | None, location: _Path) -> int | None:
     for part in location:
         child = _child_node(node, part)
         if child is None:
-            break
+            continue  # the tag of a union stands in no file; what follows it does
         key, node = child
         line = key.start_mark.line + 1
     return line

@@ -3,7 +3,8 @@
 import pytest
 from pydantic import ValidationError
 
-from energy.community import Community, Device, Rule, Site
+from energy.alerts.rules import Balance
+from energy.community import Community, Device, Site
 from energy.quantities import QUANTITIES, Role
 
 
@@ -41,7 +42,7 @@ def test_community_rule_on_a_device_that_does_not_exist_is_refused():
 
 def test_rule_that_clears_above_where_it_raises_is_refused():
     with pytest.raises(ValidationError, match="flap"):
-        Rule(id="r", metric="surplus_w", raise_above=1, clear_below=2)
+        Balance(id="r", metric="surplus_w", raise_above=1, clear_below=2)
 
 
 @pytest.mark.parametrize("bad", ["", "Hall", "a/b", "-x", "x" * 64, "a b", "a+b", "a#"])
