@@ -6,6 +6,7 @@ A command is recorded before it is published; one that cannot be recorded is not
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import logging
 from collections.abc import Iterable, Sequence
 from typing import Final
@@ -16,13 +17,15 @@ from collector.directory import Directory
 from collector.leases import Order
 from collector.live import LivePicture, LiveState
 from collector.metrics import Metrics
-from collector.rules import DeviceView, RuleDesk
+from collector.rules import RuleDesk
+from collector.senses import Senses
+from collector.steering import DeviceView
 from energy.errors import StoreError
 from messaging import topics
 from messaging.codec import Command, CommandResult, encode
 from messaging.connection import Publisher
 from runtime.clock import Clock
-from storage.register import Alert, Register
+from storage.register import Alert, Evidence, Register, Told
 from storage.register import Command as StoredCommand
 
 __all__ = ["Control"]
@@ -30,6 +33,7 @@ __all__ = ["Control"]
 log = logging.getLogger(__name__)
 
 _PAST_ALERTS: Final = 200  # cleared ones whose retained messages are taken away at the start
+_PAST_MS: Final = 86_400_000
 _WAITING: Final = 10_000  # results and commands of others that wait for the register
 
 
@@ -40,10 +44,13 @@ class Control:
         self,
         directory: Directory,
         live: LiveState,
+        senses: Senses,
         register: Register,
         connection: Publisher,
         metrics: Metrics,
         clock: Clock,
+        *,
+        look_s: float = 10.0,
     ) -> None:
         self._directory = directory
         self._register = register
@@ -51,10 +58,12 @@ class Control:
         self._metrics = metrics
         self._clock = clock
         self._live = live
+        self._senses = senses
         self._desks = {
-            community.id: RuleDesk(community, directory.gateway, self._view)
+            community.id: RuleDesk(community, directory.gateway, self._view, look_s=look_s)
             for community in directory.communities.values()
         }
+        self._past: dict[str, Alert] = {}  # cleared not long ago: somebody may still have to be told
         self._heard: list[Command | CommandResult] = []
         self._unsaved: dict[str, Alert] = {}
         self._unpublished: dict[str, tuple[str, bytes]] = {}
@@ -66,10 +75,11 @@ class Control:
         alerts = self._register.alerts(limit=_PAST_ALERTS)
         for community, desk in self._desks.items():
             own = [alert for alert in alerts if alert.community == community]
-            desk.resume([alert for alert in own if alert.state != "cleared"], now_ms, now_s)
+            desk.resume(own, now_ms, now_s)
             for alert in own:
                 if alert.state == "cleared":
                     self._unpublished[topics.alert(community, alert.id)] = (community, b"")
+                    self._past[alert.id] = alert
         for stored in self._register.commands(limit=_WAITING, active_only=True, now_ms=now_ms):
             owner = self._directory.gateway(stored.device)
             if owner is not None and owner[0] in self._desks and stored.ends_at is not None:
@@ -78,13 +88,16 @@ class Control:
     def command_seen(self, community: str, command: Command) -> None:
         """A command on the wire, ours or somebody else's."""
         desk = self._desks.get(community)
-        if desk is not None and desk.command_seen(command, self._clock.monotonic()):
-            self._hear(command)
+        if desk is not None:
+            self._senses.command_seen(command, self._clock.now_ms())
+            if desk.command_seen(command, self._clock.monotonic()):
+                self._hear(command)
 
     def result(self, community: str, result: CommandResult) -> None:
         """What a gateway made of a command."""
         desk = self._desks.get(community)
         if desk is not None:
+            self._senses.result(result, self._clock.now_ms())
             desk.result(result, self._clock.monotonic())
             self._hear(result)
 
@@ -93,26 +106,46 @@ class Control:
         for desk in self._desks.values():
             self._prepare(desk.open_alerts())
 
+    def alerts(self) -> list[Alert]:
+        """Alerts that stand, and those that cleared within a day."""
+        standing = [alert for desk in self._desks.values() for alert in desk.open_alerts()]
+        return [*standing, *self._past.values()]
+
+    def told(self, alert_id: str, told: Told, text: str) -> None:
+        """A channel took a message about an alert."""
+        if any(desk.told(alert_id, told, text) for desk in self._desks.values()):
+            return
+        past = self._past.get(alert_id)
+        if past is not None:
+            evidence = (*past.evidence, Evidence(told.t, "notified", text))
+            past = dataclasses.replace(past, told=(*past.told, told), evidence=evidence)
+            self._past[alert_id] = self._unsaved[alert_id] = past
+
     async def step(self, picture: LivePicture) -> None:
         """One step of all rules with the live picture, and everything that follows from it."""
         now_ms, now_s = self._clock.now_ms(), self._clock.monotonic()
-        await self._pick_up_acknowledgements()
-        for balance, _ in picture.communities:
-            desk = self._desks[balance.id]
-            desk.tick(balance, now_ms, now_s)
+        self._senses.connection(connected=self._connection.connected.is_set(), now_ms=now_ms)
+        await self._pick_up_acts(now_ms, now_s)
+        for community in self._directory.communities.values():
+            desk = self._desks[community.id]
+            desk.tick(self._senses.facts(community, picture, now_ms), now_s)
             for order in desk.take_orders():
                 await self._carry_out(desk, order)
             changed = desk.take_changes()
             self._unsaved.update((alert.id, alert) for alert in changed)
+            self._past.update((alert.id, alert) for alert in changed if alert.state == "cleared")
             self._prepare(changed)
             for alert_id in desk.take_gone():
-                self._unpublished[topics.alert(balance.id, alert_id)] = (balance.id, b"")
+                self._unpublished[topics.alert(community.id, alert_id)] = (community.id, b"")
+        self._forget_past(now_ms)
         self._metrics.alerts.set(sum(len(desk.open_alerts()) for desk in self._desks.values()))
         await self._save()
         await self._publish()
 
     async def finish(self) -> None:
         """Writes what the register does not have yet."""
+        for desk in self._desks.values():
+            self._unsaved.update((alert.id, alert) for alert in desk.take_changes())
         await self._save()
 
     def _view(self, device: str) -> DeviceView:
@@ -127,17 +160,22 @@ class Control:
             topic = topics.alert(alert.community, alert.id)
             self._unpublished[topic] = (alert.community, msgspec.json.encode(alert))
 
-    async def _pick_up_acknowledgements(self) -> None:
-        standing = [alert for desk in self._desks.values() for alert in desk.open_alerts()]
-        if not any(alert.acknowledged_at is None for alert in standing):
+    async def _pick_up_acts(self, now_ms: int, now_s: float) -> None:
+        """What people did to standing alerts at the API."""
+        standing = [alert.id for desk in self._desks.values() for alert in desk.open_alerts()]
+        if not standing:
             return
         try:
-            stored = await asyncio.to_thread(self._register.alerts, open_only=True, limit=_PAST_ALERTS)
+            acts = await asyncio.to_thread(self._register.acts, standing)
         except StoreError:
             return  # told by _save, and asked again at the next step
-        for alert in stored:
-            if alert.acknowledged_at is not None and alert.community in self._desks:
-                self._desks[alert.community].acknowledged(alert, self._clock.monotonic())
+        for desk in self._desks.values():
+            desk.acted(acts, now_ms, now_s)
+
+    def _forget_past(self, now_ms: int) -> None:
+        self._past = {
+            alert.id: alert for alert in self._past.values() if now_ms - (alert.cleared_at or now_ms) < _PAST_MS
+        }
 
     async def _carry_out(self, desk: RuleDesk, order: Order) -> None:
         command = order.command

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from energy.community import Community, Device, Rule, Site
+from energy.alerts.rules import Rule
+from energy.community import Community, Device, Site
 from energy.errors import ConfigError, DataError
 from energy.names import device_id
 from energy.quantities import Role

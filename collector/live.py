@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from typing import Final, NamedTuple
 
 from collector.directory import Directory
@@ -107,6 +108,16 @@ class LiveState:
         for row in rows:
             if since <= row.t <= now_ms:
                 self.recent.add(row)
+
+    @property
+    def latest(self) -> Mapping[str, Row]:
+        """The newest reading of each device, heard or read from the store."""
+        return self._latest
+
+    @property
+    def from_store(self) -> AbstractSet[str]:
+        """Devices of which nothing was heard since the start."""
+        return self._from_store
 
     def picture(self) -> LivePicture:
         """What is going on now."""

@@ -28,6 +28,8 @@ class Metrics:
         self.store_errors = self._counter("store_errors_total", "Writes that the store did not take")
         self.quarters = self._counter("quarters_total", "Quarter-hours computed")
         self.commands = self._counter("commands_total", "Commands issued by rules")
+        self.notices = self._counter("notices_total", "Messages about alerts that a channel took")
+        self.notices_failed = self._counter("notices_failed_total", "Messages that a channel did not take")
         self.buffered = self._gauge("buffered_readings", "Readings waiting for the store")
         self.dirty = self._gauge("dirty_quarters", "Quarter-hours waiting to be computed")
         self.alerts = self._gauge("alerts_active", "Alerts raised and not cleared")

@@ -1,85 +1,54 @@
-"""The rules of one community: alerts with their evidence, and the leases a raised alert holds. No I/O here.
+"""The rules of one community: what each watches, its alerts with their evidence, and what they ask for. No I/O here.
 
-`tick` steps every rule's watch (energy/alerts.py), and for each action of a raised one decides:
-
-    the value is unknown, or the alert cleared   end our lease (ttl_s 0), unless somebody else has the device by now
-    an earlier rule of the file wants the device leave it to that rule
-    somebody else holds a lease on the device    leave it alone until that ends
-    else                                         ask for a lease, and again with a new command at half its time
-
-What comes out is a list of orders to carry out and a set of alerts to save and publish.
+`tick` measures every rule on each of its subjects, steps its watch (energy/alerts/states.py), and lets the raised ones
+steer (collector/steering.py). What comes out is a list of orders to carry out and a set of alerts to save and publish.
 """
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Final
 
 from collector import sentences
-from collector.leases import ForeignLeases, Lease, Order
-from energy.alerts import AlertEvent, AlertState, Watch, acknowledge, step
-from energy.balance import CommunityBalance
-from energy.community import Action, Community, Rule
+from collector.case import Case, Steering
+from collector.leases import Order
+from collector.look import Look
+from collector.steering import DeviceView, Helm
+from energy.alerts.effects import own_changes
+from energy.alerts.facts import Facts
+from energy.alerts.measures import measure
+from energy.alerts.rules import Rule
+from energy.alerts.states import AlertEvent, AlertState, Limits, Watch, acknowledge, mute, step, unmute
+from energy.alerts.subjects import Subject, actions_of, subjects
+from energy.community import Community
 from messaging.codec import Command, CommandResult
-from storage.register import Alert, AlertAction, Evidence
-from storage.register.records import CommandState, EvidenceEvent
+from storage.register import Act, Alert, AlertAction, Evidence, Told
+from storage.register.acts import acted
 
-__all__ = ["DeviceView", "RuleDesk"]
+__all__ = ["RuleDesk"]
 
-_RETRY_S: Final = 5.0  # between attempts that the broker or the register did not take
-_EFFECT_S: Final = 5.0  # a device needs a moment to follow
 _REFRESH_MS: Final = 10_000  # a standing alert's value is told this often
 _LINGER_MS: Final = 60_000  # a cleared alert still hears what became of its leases
-_MOST_EVIDENCE: Final = 200
-_STATES: Final[Mapping[EvidenceEvent, CommandState]] = {
-    "commanded": "asked",
-    "applied": "applied",
-    "refused": "refused",
-    "failed": "failed",
-    "reverted": "reverted",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class DeviceView:
-    """What a device said last: `t` ms UTC and `power_w`; None: never, or not told."""
-
-    t: int | None
-    power_w: float | None
 
 
 @dataclass(slots=True)
-class _Steering:
-    """One action of a raised alert: its lease, and what is known of its effect."""
-
-    index: int
-    action: Action
-    lease: Lease | None = None
-    ending: frozenset[str] = frozenset()  # ids by which the gateway may tell that our lease ended as we asked
-    next_s: float = 0.0  # when to ask, again or for the first time
-    before_w: float | None = None
-    metric_before: float | None = None
-    applied_s: float | None = None
-    heard_at: int | None = None
-    effect_told: bool = False
-
-
-@dataclass(slots=True)
-class _Standing:
-    """A rule's watch, and its alert while it is raised and a little longer."""
+class _Watcher:
+    """A rule on one subject, with its watch and, while it is raised, its alert. `every_s` 0: looks at every tick."""
 
     rule: Rule
+    subject: Subject
+    name: str
+    limits: Limits
+    every_s: float
+    next_s: float
     watch: Watch = field(default_factory=Watch)
     crossed: Evidence | None = None
-    alert: Alert | None = None
-    steering: list[_Steering] = field(default_factory=list)
-    told_ms: int = 0
+    case: Case | None = None
 
 
 class RuleDesk:
-    """Steps the rules of `community`. `gateway_of`: (community, gateway) of a device; `view`: what it said last."""
+    """Steps the rules of `community`; those that do not act are looked at every `look_s` only."""
 
     def __init__(
         self,
@@ -87,93 +56,88 @@ class RuleDesk:
         gateway_of: Callable[[str], tuple[str, str] | None],
         view: Callable[[str], DeviceView],
         *,
-        new_id: Callable[[], str] = lambda: uuid.uuid4().hex,
+        new_id: Callable[[], str] | None = None,
+        look_s: float = 10.0,
     ) -> None:
         self.community = community
-        self._gateway_of = gateway_of
-        self._view = view
-        self._new_id = new_id
-        self._standing = [_Standing(rule) for rule in community.rules]
-        self._lingering: list[_Standing] = []
-        self._foreign = ForeignLeases([_issuer(rule) for rule in community.rules])
-        self._orders: list[Order] = []
-        self._changed: dict[str, Alert] = {}
+        self._helm = Helm(community.rules, gateway_of, view, *([new_id] if new_id else []))
+        self._watchers = _watchers(community, look_s)
+        self._lingering: list[Case] = []
         self._gone: list[str] = []
 
-    def resume(self, alerts: list[Alert], now_ms: int, now_s: float) -> None:
-        """Takes up alerts that stood when the collector ended; those of rules that are no more are cleared at once."""
-        by_rule = {standing.rule.id: standing for standing in self._standing}
+    def resume(self, alerts: Sequence[Alert], now_ms: int, now_s: float) -> None:
+        """Takes up alerts that stood when the collector ended, and mutes that outlived theirs.
+
+        Alerts of rules or subjects that are no more are cleared at once.
+        """
+        known = {(each.rule.id, each.subject.id): each for each in self._watchers}
         for alert in alerts:
-            standing = by_rule.get(alert.rule)
-            if standing is None or standing.alert is not None:
-                cleared = replace(alert, state="cleared", cleared_at=now_ms)
-                self._changed[alert.id] = _with(cleared, now_ms, "cleared", "the rule is no longer configured")
-                continue
-            state = AlertState.ACKNOWLEDGED if alert.state == "acknowledged" else AlertState.FIRING
-            standing.watch = Watch(state, now_s)
-            standing.alert = replace(alert, actions=_actions(standing.rule))
-            standing.steering = _steerings(standing.rule)
-            self._changed[alert.id] = standing.alert
+            watcher = known.get((alert.rule, alert.subject or self.community.id))
+            if alert.state == "cleared":
+                if watcher is not None and alert.muted_until is not None and alert.muted_until > now_ms:
+                    watcher.watch = Watch(until_s=_on_the_clock(alert.muted_until, now_ms, now_s))
+            elif watcher is None or watcher.case is not None:
+                case = Case(replace(alert, state="cleared", cleared_at=now_ms))
+                case.happened(now_ms, "cleared", "the rule is no longer configured")
+                self._lingering.append(case)
+            else:
+                self._take_up(watcher, alert, now_ms, now_s)
 
-    def tick(self, balance: CommunityBalance, now_ms: int, now_s: float) -> None:
-        """One step of every rule with the community's balance as it is now."""
+    def tick(self, facts: Facts, now_s: float) -> None:
+        """One step of every rule whose turn it is, with what is known now."""
         claimed: dict[str, str] = {}
-        for standing in self._standing:
-            value: float | None = getattr(balance, standing.rule.metric)
-            standing.watch, events = step(standing.rule, standing.watch, value, now_s)
-            for event in events:
-                self._happened(standing, event, value, balance, now_ms)
-            if standing.alert is not None:
-                self._steer_all(standing, value, balance, claimed, now_ms, now_s)
-                self._refresh(standing, value, now_ms)
-            if standing.alert is not None and not standing.watch.raised:
-                self._retire(standing)
-        self._forget(now_ms)
+        for watcher in self._watchers:
+            if watcher.every_s:
+                if now_s < watcher.next_s:
+                    continue
+                watcher.next_s = now_s + watcher.every_s
+            self._step(watcher, facts, claimed, now_s)
+        self._forget(facts.now)
 
-    def acknowledged(self, alert: Alert, now_s: float) -> None:
-        """Somebody acknowledged an alert at the API; the register has it already."""
-        for standing in self._standing:
-            if standing.alert is not None and standing.alert.id == alert.id and standing.alert.acknowledged_at is None:
-                standing.watch, _ = acknowledge(standing.watch, now_s)
-                by, at = alert.acknowledged_by, alert.acknowledged_at or alert.since
-                acked = replace(standing.alert, state="acknowledged", acknowledged_at=at, acknowledged_by=by)
-                self._change(standing, _with(acked, at, "acknowledged", f"acknowledged by {by}"))
+    def acted(self, acts: Sequence[Act], now_ms: int, now_s: float) -> None:
+        """What people did to alerts at the API; the register has it already."""
+        for watcher in self._watchers:
+            for act in acts:
+                if watcher.case is not None and watcher.case.alert.id == act.alert and act.id > watcher.case.alert.acts:
+                    until_s = None if act.until is None else _on_the_clock(act.until, now_ms, now_s)
+                    if act.act == "acknowledge":
+                        watcher.watch, _ = acknowledge(watcher.watch, now_s, until_s=until_s)
+                    elif act.act == "mute":
+                        watcher.watch, _ = mute(watcher.watch, now_s, until_s=now_s if until_s is None else until_s)
+                    else:
+                        watcher.watch, _ = unmute(watcher.watch, now_s)
+                    watcher.case.change(acted(watcher.case.alert, act))
+
+    def told(self, alert_id: str, told: Told, text: str) -> bool:
+        """A channel took a message about an alert; False when the alert is no longer here."""
+        for case in self._cases():
+            if case.alert.id == alert_id:
+                case.happened(told.t, "notified", text, told=(*case.alert.told, told))
+                return True
+        return False
 
     def command_seen(self, command: Command, now_s: float) -> bool:
         """A command on the wire; True when it is somebody else's. Such a lease takes the device from our rules."""
-        return self._foreign.seen(command, now_s)
+        return self._helm.command_seen(command, now_s)
 
     def result(self, result: CommandResult, now_s: float) -> None:
         """What a gateway made of a command, ours or not."""
-        self._foreign.told(result)
-        for standing in [*self._standing, *self._lingering]:
-            for steering in standing.steering if standing.alert else ():
-                if steering.lease is not None and steering.lease.command.id == result.id:
-                    self._answered(standing, steering, result, now_s)
-                elif result.id in steering.ending:
-                    steering.ending = frozenset()
-                    self._note(standing, steering, "reverted", f"{steering.action.device}: {result.reason}", result.t)
+        self._helm.result(self._cases(), result, now_s)
 
     def not_sent(self, order: Order, why: str, now_ms: int, now_s: float) -> None:
         """An order could not be recorded or published; a lease is asked for again a little later."""
-        for standing in self._standing:
-            for steering in standing.steering:
-                if steering.lease is not None and steering.lease.command.id == order.command.id:
-                    steering.lease = None
-                    steering.next_s = now_s + _RETRY_S
-                    self._note(
-                        standing, steering, "failed", f"{steering.action.device} could not be asked: {why}", now_ms
-                    )
+        self._helm.not_sent(self._cases(), order, why, now_ms, now_s)
 
     def take_orders(self) -> list[Order]:
         """Commands to carry out, in this order."""
-        orders, self._orders = self._orders, []
-        return orders
+        return self._helm.take_orders()
 
     def take_changes(self) -> list[Alert]:
         """Alerts to save and publish."""
-        changed, self._changed = list(self._changed.values()), {}
-        return changed
+        changed = [case for case in self._cases() if case.changed]
+        for case in changed:
+            case.changed = False
+        return [case.alert for case in changed]
 
     def take_gone(self) -> list[str]:
         """Ids of alerts whose retained message can go: cleared a while ago."""
@@ -182,208 +146,136 @@ class RuleDesk:
 
     def open_alerts(self) -> list[Alert]:
         """Alerts that stand now."""
-        return [standing.alert for standing in self._standing if standing.alert is not None]
+        return [watcher.case.alert for watcher in self._watchers if watcher.case is not None]
 
-    def _happened(
-        self, standing: _Standing, event: AlertEvent, value: float | None, balance: CommunityBalance, now_ms: int
-    ) -> None:
-        rule, community = standing.rule, self.community
-        if event is AlertEvent.CROSSED:
-            standing.crossed = Evidence(now_ms, "crossed", sentences.crossed(rule, community, value))
-        elif event is AlertEvent.RAISED:
-            self._raise(standing, value, now_ms)
-        elif standing.alert is not None:
-            unknown = event is AlertEvent.CLEARED_UNKNOWN
-            text = (
-                sentences.cleared_unknown(rule, community, balance.stale)
-                if unknown
-                else sentences.cleared(rule, community, value)
-            )
-            alert = replace(standing.alert, state="cleared", value=value, cleared_at=now_ms)
-            self._change(standing, _with(alert, now_ms, "cleared", text))
+    def _cases(self) -> list[Case]:
+        return [*(each.case for each in self._watchers if each.case is not None), *self._lingering]
 
-    def _raise(self, standing: _Standing, value: float | None, now_ms: int) -> None:
-        rule = standing.rule
-        crossed = standing.crossed or Evidence(now_ms, "crossed", sentences.crossed(rule, self.community, value))
-        alert = Alert(
-            id=f"{self.community.id}-{rule.id}-{now_ms}",
-            rule=rule.id,
-            community=self.community.id,
-            severity=rule.severity,
-            state="firing",
-            metric=rule.metric,
+    def _step(self, watcher: _Watcher, facts: Facts, claimed: dict[str, str], now_s: float) -> None:
+        rule, subject, case = watcher.rule, watcher.subject, watcher.case
+        own = own_changes(case.held(), facts) if case is not None else {}
+        value = measure(rule, subject, facts, own)
+        watcher.watch, events = step(watcher.limits, watcher.watch, value, now_s)
+        look = Look(
+            rule=rule,
+            subject=subject,
+            name=watcher.name,
+            watch=watcher.watch,
             value=value,
-            raise_above=rule.raise_above,
-            clear_below=rule.clear_below,
+            measured=lambda: measure(rule, subject, facts),
+            silent=facts.balance.stale,
+            now_ms=facts.now,
+            now_s=now_s,
+        )
+        for event in events:
+            self._happened(watcher, event, look)
+        if watcher.case is not None:
+            self._helm.steer(watcher.case, look, claimed)
+            self._refresh(watcher.case, look, sum(own.values()) if own else None)
+            if not watcher.watch.raised:  # what became of its leases is still heard for a while
+                self._lingering.append(watcher.case)
+                watcher.case, watcher.crossed = None, None
+
+    def _happened(self, watcher: _Watcher, event: AlertEvent, look: Look) -> None:
+        case, now_ms = watcher.case, look.now_ms
+        if event is AlertEvent.CROSSED:
+            watcher.crossed = Evidence(now_ms, "crossed", sentences.crossed(look))
+        elif event is AlertEvent.RAISED:
+            watcher.case = self._raise(watcher, look)
+        elif case is None:
+            return
+        elif event is AlertEvent.REOPENED:
+            text = "the time given is over, and it still stands"
+            case.happened(now_ms, "reopened", text, state="firing", muted_until=None, acknowledged_until=None)
+        elif event in {AlertEvent.CLEARED, AlertEvent.CLEARED_UNKNOWN}:
+            known = event is AlertEvent.CLEARED
+            text = sentences.cleared(look) if known else sentences.cleared_unknown(look)
+            case.happened(now_ms, "cleared", text, state="cleared", value=look.value, cleared_at=now_ms)
+
+    def _raise(self, watcher: _Watcher, look: Look) -> Case:
+        rule, subject, now_ms = watcher.rule, watcher.subject, look.now_ms
+        crossed = watcher.crossed or Evidence(now_ms, "crossed", sentences.crossed(look))
+        place = "" if subject.kind == "community" else f"{subject.id.replace('/', '.')}-"
+        limits = watcher.limits
+        muted = watcher.watch.state is AlertState.MUTED
+        left_s = (watcher.watch.until_s or look.now_s) - look.now_s
+        alert = Alert(
+            id=f"{self.community.id}-{rule.id}-{place}{now_ms}",
+            rule=rule.id,
+            kind=rule.kind,
+            community=self.community.id,
+            subject=subject.id,
+            site=subject.site.id if subject.site is not None and subject.kind != "gateway" else None,
+            severity=rule.severity,
+            state="muted" if muted else "firing",
+            muted_until=now_ms + round(left_s * 1000) if muted else None,
+            metric=rule.metric if rule.kind == "balance" else rule.kind,
+            unit=rule.unit,
+            value=look.value,
+            raise_above=limits.raise_at if limits.rising else None,
+            clear_below=limits.clear_at if limits.rising else None,
+            raise_below=None if limits.rising else limits.raise_at,
+            clear_above=None if limits.rising else limits.clear_at,
             since=crossed.t,
             raised_at=now_ms,
-            actions=_actions(rule),
-            evidence=(crossed, Evidence(now_ms, "raised", sentences.raised(rule, self.community, value))),
+            actions=_actions(watcher),
+            evidence=(crossed, Evidence(now_ms, "raised", sentences.raised(look))),
         )
-        standing.steering = _steerings(rule)
-        self._change(standing, alert)
+        return Case(alert, _steerings(watcher), told_ms=now_ms)
 
-    def _steer_all(
-        self,
-        standing: _Standing,
-        value: float | None,
-        balance: CommunityBalance,
-        claimed: dict[str, str],
-        now_ms: int,
-        now_s: float,
-    ) -> None:
-        why = None
-        if not standing.watch.may_act:
-            why = sentences.withheld(standing.rule, balance.stale) if value is None else "the alert cleared"
-        for steering in standing.steering:
-            device = steering.action.device
-            holder = claimed.get(device) or self._foreign.holder(device, now_s)
-            if holder is not None:
-                self._yield_to(standing, steering, holder, now_ms)
-            elif why is not None:
-                self._release(standing, steering, why, now_ms, now_s)
-            elif now_s >= steering.next_s:
-                self._ask(standing, steering, value, now_ms, now_s)
-            if why is None:
-                claimed.setdefault(device, f"a lease of rule {standing.rule.id}")
-            self._measure(standing, steering, value, now_ms, now_s)
-
-    def _yield_to(self, standing: _Standing, steering: _Steering, holder: str, now_ms: int) -> None:
-        """Leaves a device that somebody else has; our lease, if there was one, was replaced at the gateway."""
-        had, steering.lease, steering.next_s = steering.lease is not None, None, 0.0
-        text = f"{steering.action.device} is left alone: it is under {holder}"
-        if standing.watch.raised or had:
-            self._note(standing, steering, "reverted" if had else "refused", text, now_ms)
-
-    def _ask(self, standing: _Standing, steering: _Steering, value: float | None, now_ms: int, now_s: float) -> None:
-        action, rule = steering.action, standing.rule
-        text = sentences.reason(rule, self.community, value)
-        renewal = steering.lease is not None
-        command = self._order(action, rule, float(action.ttl_s), text, now_ms)
-        if command is None:
-            steering.next_s = now_s + _RETRY_S
-            self._note(standing, steering, "failed", f"no gateway is known for {action.device}", now_ms)
-            return
-        steering.lease = Lease(command, now_s + action.ttl_s)
-        steering.next_s = now_s + action.ttl_s / 2
-        if not renewal:
-            view = self._view(action.device)
-            steering.before_w, steering.metric_before = view.power_w, value
-            self._note(standing, steering, "commanded", sentences.asked(action), now_ms)
-        if standing.alert is not None:
-            self._change(standing, _with_action(standing.alert, steering.index, command=command.id))
-
-    def _release(self, standing: _Standing, steering: _Steering, why: str, now_ms: int, now_s: float) -> None:
-        lease, steering.lease, steering.next_s = steering.lease, None, 0.0
-        if lease is None or lease.ends_s <= now_s:
-            return
-        command = self._order(steering.action, standing.rule, 0.0, f"rule {standing.rule.id}: {why}", now_ms)
-        if command is not None:
-            steering.ending = frozenset({lease.command.id, command.id})
-        self._note(standing, steering, "reverted", f"the lease on {steering.action.device} was ended: {why}", now_ms)
-
-    def _order(self, action: Action, rule: Rule, ttl_s: float, reason: str, now_ms: int) -> Command | None:
-        gateway = self._gateway_of(action.device)
-        if gateway is None:
-            return None
-        values = dict(action.set)
-        command = Command(self._new_id(), action.device, values, ttl_s, _issuer(rule), reason, now_ms)
-        self._orders.append(Order(*gateway, command))
-        return command
-
-    def _answered(self, standing: _Standing, steering: _Steering, result: CommandResult, now_s: float) -> None:
-        text = f"{steering.action.device}: {result.reason}" if result.reason else steering.action.device
-        if result.state == "applied":
-            if steering.applied_s is None:
-                steering.applied_s = now_s
-                steering.heard_at = self._view(steering.action.device).t
-            self._note(standing, steering, "applied", text, result.t)
-            return
-        lease, steering.lease = steering.lease, None
-        steering.next_s = now_s + (lease.command.ttl_s if result.state in {"refused", "failed"} and lease else _RETRY_S)
-        if result.state == "expired":
-            self._note(standing, steering, "reverted", f"{text} (the lease ran out)", result.t, expired=True)
-        else:
-            self._note(standing, steering, result.state, text, result.t)
-
-    def _measure(
-        self, standing: _Standing, steering: _Steering, value: float | None, now_ms: int, now_s: float
-    ) -> None:
-        """Tells once what the lease changed, as soon as the device has said what it does now."""
-        if steering.effect_told or steering.applied_s is None or steering.lease is None:
-            return
-        view = self._view(steering.action.device)
-        if now_s - steering.applied_s < _EFFECT_S or view.t is None or view.t <= (steering.heard_at or 0):
-            return
-        steering.effect_told = True
-        text = sentences.effect(
-            steering.action,
-            standing.rule,
-            power_w=(steering.before_w, view.power_w),
-            metric=(steering.metric_before, value),
+    def _take_up(self, watcher: _Watcher, alert: Alert, now_ms: int, now_s: float) -> None:
+        states = {"acknowledged": AlertState.ACKNOWLEDGED, "muted": AlertState.MUTED}
+        until = alert.muted_until if alert.state == "muted" else alert.acknowledged_until
+        watcher.watch = Watch(
+            states.get(alert.state, AlertState.FIRING),
+            now_s,
+            until_s=None if until is None or alert.state == "firing" else _on_the_clock(until, now_ms, now_s),
         )
-        if standing.alert is not None:
-            self._change(standing, _with(standing.alert, now_ms, "effect", text))
+        watcher.case = Case(replace(alert, actions=_actions(watcher)), _steerings(watcher))
+        before = {action.device: action.before_w for action in alert.actions}
+        for steering in watcher.case.steering:  # the lease may still be in force, and its effect with it
+            steering.before_w = before.get(steering.action.device)
 
-    def _refresh(self, standing: _Standing, value: float | None, now_ms: int) -> None:
-        alert = standing.alert
-        if alert is not None and alert.value != value and now_ms - standing.told_ms >= _REFRESH_MS:
-            self._change(standing, replace(alert, value=value))
-        if alert is not None and alert.id in self._changed:
-            standing.told_ms = now_ms
-
-    def _retire(self, standing: _Standing) -> None:
-        """Makes room for the next alert of the rule; what became of the leases is still heard for a while."""
-        self._lingering.append(replace(standing, steering=standing.steering))
-        standing.alert, standing.steering, standing.crossed = None, [], None
+    def _refresh(self, case: Case, look: Look, effect_w: float | None) -> None:
+        """Tells the value now and then, and at once that it is not known any more."""
+        unknown = look.watch.unknown_since_s
+        since = None if unknown is None else look.now_ms - round((look.now_s - unknown) * 1000)
+        alert = case.alert
+        news = (alert.unknown_since is None) is not (since is None)
+        if news or look.now_ms - case.told_ms >= _REFRESH_MS:
+            kept = alert.unknown_since if since is not None and not news else since
+            case.change(replace(alert, value=look.value, effect_w=effect_w, unknown_since=kept))
+        if case.changed:
+            case.told_ms = look.now_ms
 
     def _forget(self, now_ms: int) -> None:
-        for standing in list(self._lingering):
-            if standing.alert is not None and now_ms - (standing.alert.cleared_at or 0) >= _LINGER_MS:
-                self._lingering.remove(standing)
-                self._gone.append(standing.alert.id)
-
-    def _note(
-        self,
-        standing: _Standing,
-        steering: _Steering,
-        event: EvidenceEvent,
-        text: str,
-        t: int,
-        *,
-        expired: bool = False,
-    ) -> None:
-        """What became of an action: its state, and the evidence when that is news."""
-        if standing.alert is None:
-            return
-        state = "expired" if expired else _STATES[event]
-        alert = _with_action(standing.alert, steering.index, state=state, reason=text)
-        if not any((entry.event, entry.text) == (event, text) for entry in alert.evidence):
-            alert = _with(alert, t, event, text)
-        self._change(standing, alert)
-
-    def _change(self, standing: _Standing, alert: Alert) -> None:
-        if alert != standing.alert:
-            standing.alert = self._changed[alert.id] = alert
+        for case in list(self._lingering):
+            if now_ms - (case.alert.cleared_at or 0) >= _LINGER_MS and not case.changed:
+                self._lingering.remove(case)
+                self._gone.append(case.alert.id)
 
 
-def _issuer(rule: Rule) -> str:
-    return f"rule:{rule.id}"
+def _watchers(community: Community, look_s: float) -> list[_Watcher]:
+    """Those that do not act take turns over `look_s`."""
+    found: list[_Watcher] = []
+    for rule in community.rules:
+        for subject in subjects(rule, community):
+            acts = bool(rule.actions) or rule.subject == "community"
+            turn = len(found) % 10 / 10 * look_s
+            name = sentences.subject_name(subject, community)
+            found.append(_Watcher(rule, subject, name, rule.limits, 0.0 if acts else look_s, turn))
+    return found
 
 
-def _steerings(rule: Rule) -> list[_Steering]:
-    return [_Steering(index, action) for index, action in enumerate(rule.actions)]
+def _on_the_clock(t: int, now_ms: int, now_s: float) -> float:
+    """A moment of the calendar on the monotonic clock."""
+    return now_s + (t - now_ms) / 1000
 
 
-def _actions(rule: Rule) -> tuple[AlertAction, ...]:
-    return tuple(AlertAction(action.device, dict(action.set)) for action in rule.actions)
+def _steerings(watcher: _Watcher) -> list[Steering]:
+    wanted = actions_of(watcher.rule, watcher.subject)
+    return [Steering(place, action) for place, action in enumerate(wanted)]
 
 
-def _with(alert: Alert, t: int, event: EvidenceEvent, text: str) -> Alert:
-    return replace(alert, evidence=(*alert.evidence, Evidence(t, event, text))[-_MOST_EVIDENCE:])
-
-
-def _with_action(alert: Alert, index: int, **changes: Any) -> Alert:
-    actions = list(alert.actions)
-    actions[index] = replace(actions[index], **changes)
-    return replace(alert, actions=tuple(actions))
+def _actions(watcher: _Watcher) -> tuple[AlertAction, ...]:
+    return tuple(AlertAction(action.device, dict(action.set)) for action in actions_of(watcher.rule, watcher.subject))

@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import logging
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Final
 
 from collector.confirm import Confirmations
@@ -16,9 +17,11 @@ from collector.intake import Refused
 from collector.live import LivePicture, LiveState
 from collector.marks import Marker
 from collector.metrics import Metrics
+from collector.notifier import Notifier
 from collector.publish import LivePublisher
 from collector.quarantine import Quarantine
 from collector.quarters import QuarterJob
+from collector.senses import Senses, look_at_host
 from collector.settings import CollectorSettings
 from collector.today import CommunityToday
 from collector.totals import TotalsJob
@@ -29,6 +32,7 @@ from messaging import topics
 from messaging.codec import Status, decode_command, decode_result, decode_status
 from messaging.connection import Message, MqttSettings
 from messaging.link import open_client
+from messaging.notices import NotificationSettings, open_mailboxes
 from runtime.clock import Clock
 from runtime.service import notify
 from storage.dirty import DirtyQuarters
@@ -42,6 +46,7 @@ log = logging.getLogger(__name__)
 _FINISH_S: Final = 8.0  # to store and confirm what is held when asked to end
 _STORE_RETRY_S: Final = 2.0
 _UPKEEP_S: Final = 10.0
+_HOST_S: Final = 60.0
 _CHANNELS: Final = ("data", "status", "command", "command/result")
 _DATA: Final = "/data"
 _GATHER_S: Final = 0.03  # sites heard of within this time are said together
@@ -50,7 +55,7 @@ _GATHER_S: Final = 0.03  # sites heard of within this time are said together
 class Collector:
     """Serves `communities`; several collectors run side by side for others.
 
-    `history`, `register` and `dirty` are the caller's to close. `ready` is set when everything runs. Raises ConfigError
+    `history`, `register` and `dirty` are the caller's to close. `disks`: paths whose room is watched. `ready` is set when everything runs. Raises ConfigError
     when the communities contradict each other.
     """
 
@@ -63,6 +68,9 @@ class Collector:
         register: Register,
         dirty: DirtyQuarters,
         clock: Clock,
+        *,
+        notifications: NotificationSettings | None = None,
+        disks: Sequence[Path] = (),
     ) -> None:
         self.settings = settings
         self.metrics = Metrics()
@@ -84,7 +92,23 @@ class Collector:
         self._publisher = LivePublisher(self.connection, clock)
         self._quarantine = Quarantine(register, clock)
         self._confirmations = Confirmations(self.connection, self.metrics)
-        self._control = Control(self._directory, self._live, register, self.connection, self.metrics, clock)
+        self._senses = Senses(communities, self._live, clock.now_ms())
+        self._control = Control(
+            self._directory,
+            self._live,
+            self._senses,
+            register,
+            self.connection,
+            self.metrics,
+            clock,
+            look_s=settings.rules_interval_s,
+        )
+        wanted = notifications or NotificationSettings()
+        self._notifier = Notifier(
+            wanted, open_mailboxes(wanted), self._directory.communities, self._control, self.metrics, clock
+        )
+        self._certificates = [file for file in (mqtt.tls.ca_file, mqtt.tls.cert_file) if file] if mqtt.tls else []
+        self._disks = disks
         self._ingest: Ingest | None = None
         self._online: set[tuple[str, str]] = set()
         self._edge_dropped: dict[tuple[str, str], int] = {}
@@ -104,6 +128,8 @@ class Collector:
             "live": self._run_live,
             "publish": self._run_publish,
             "control": self._run_control,
+            "notices": self._notifier.run,
+            "host": self._run_host,
             "quarters": quarters.run,
             "totals": TotalsJob(self._history, self._dirty, self._directory, self._clock).run,
             "upkeep": self._run_upkeep,
@@ -200,6 +226,13 @@ class Collector:
             self._to_control.clear()
             await self._control.step(self._picture)
 
+    async def _run_host(self) -> None:
+        """How long the certificates last and how full the disks are, for the rules about them."""
+        while True:
+            now_ms = self._clock.now_ms()
+            self._senses.host = await asyncio.to_thread(look_at_host, self._certificates, self._disks, now_ms)
+            await self._clock.sleep(_HOST_S * self._clock.speed)
+
     async def _run_upkeep(self) -> None:
         """The store's housekeeping, in a thread of its own: whoever stores or reads never waits for it."""
         failing = False
@@ -217,6 +250,7 @@ class Collector:
     def _hear(self, rows: Sequence[Row]) -> None:
         self._live.hear(rows)
         self._to_publish.set()
+        self._senses.hear(rows)
 
     async def _on_connect(self) -> None:
         self._publisher.forget()
@@ -252,6 +286,7 @@ class Collector:
     def _hear_status(self, gateway: tuple[str, str], payload: bytes) -> None:
         """Raises DataError."""
         status = decode_status(payload) if payload else Status(online=False)
+        self._senses.status(*gateway, status, self._clock.now_ms())
         if not status.online:
             self._online.discard(gateway)
         else:

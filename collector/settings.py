@@ -29,5 +29,8 @@ class CollectorSettings(BaseModel):
         default=1000, ge=0, description="devices outside every configuration that are taken in"
     )
     quarters_interval_s: float = Field(default=5.0, gt=0, le=300, description="how often quarter-hours are computed")
+    rules_interval_s: float = Field(
+        default=10.0, gt=0, le=300, description="how often rules without actions are looked at; the others always are"
+    )
     metrics_host: str = "127.0.0.1"
     metrics_port: int | None = Field(default=None, ge=1, le=65535, description="Prometheus metrics; none when unset")

@@ -9,10 +9,10 @@ import ssl
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 
-from cli.doctor.certificates import parse_certificate, read_certificate
 from cli.doctor.check import Check, Result
 from energy.errors import ConfigError
 from messaging.connection import MqttSettings, TlsSettings
+from runtime.certificates import parse_certificate, read_certificate
 from runtime.clock import Clock
 
 __all__ = ["check_certificates", "check_way"]

@@ -49,7 +49,10 @@ class HostNow:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """One community now. `started`: since when anything was heard (ms UTC); `connected`: the broker is there."""
+    """One community now. `started`: since when everything is heard without a break (ms UTC).
+
+    `connected`: the broker is there. `memo`: what was worked out for this moment once.
+    """
 
     now: int
     started: int
@@ -63,6 +66,7 @@ class Facts:
     leased: frozenset[str] = frozenset()
     windows: Windows = field(default_factory=Windows)
     host: HostNow = HostNow()
+    memo: dict[str, Mapping[str, float]] = field(default_factory=dict)
 
     def flows(self, site: Site) -> SiteBalance | None:
         """What flows at a site now; None while any of its devices was not heard since the start."""

@@ -14,13 +14,13 @@ __all__ = ["offline_s", "silent_s", "waiting_s"]
 def silent_s(rule: DeviceSilent, site: Site, device: Device, facts: Facts) -> float | None:
     """Seconds without a live reading beyond the device's interval.
 
-    Unknown while the gateway is offline, which is another alert, and after a start until the rule's time has passed.
+    Unknown while the gateway is offline, which is another alert, and after a start or a lost connection until the rule's time has passed.
     """
     gateway = facts.gateways.get(site.gateway)
     if gateway is not None and not gateway.online:
         return None
     seen = facts.devices.get(device_id(site.id, device.id))
-    if seen is not None and seen.live:
+    if seen is not None and seen.live and seen.t >= facts.started:
         return max(0.0, (facts.now - seen.t) / 1000 - device.interval_s)
     silent = (facts.now - facts.started) / 1000 - device.interval_s
     return silent if silent > rule.raise_above else None
@@ -40,7 +40,7 @@ def offline_s(rule: GatewayOffline, subject: Subject, facts: Facts) -> float | N
         for site in facts.community.sites
         if site.gateway == subject.id
         for device in site.devices
-        if (seen := facts.devices.get(device_id(site.id, device.id))) is not None and seen.live
+        if (seen := facts.devices.get(device_id(site.id, device.id))) is not None and seen.t >= facts.started
     ]
     if heard:
         return max(0.0, (facts.now - max(heard)) / 1000 - _longest_interval_s(subject, facts))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Mapping
 from statistics import median
 from typing import Final
 
 from energy.alerts.facts import Facts
 from energy.alerts.rules import PvShortfall
 from energy.alerts.subjects import SOLAR_S
+from energy.alerts.windows import Stretch
 from energy.community import Device, Site
 from energy.names import device_id
 from energy.plausibility import sun_elevation_deg
@@ -24,7 +25,7 @@ _STANDARD_WM2: Final = 1000.0
 def shortfall_pct(rule: PvShortfall, site: Site, device: Device, facts: Facts) -> float | None:
     """How much less than expected it made in the last quarter of an hour, %; None when nothing can be expected."""
     name = device_id(site.id, device.id)
-    share = _share(site, device, facts)
+    share = _shares(facts).get(name)
     if share is None or name in facts.leased or not _sun_is_up(rule, site, facts):
         return None
     expected = _expected_share(rule, name, facts)
@@ -35,37 +36,39 @@ def shortfall_pct(rule: PvShortfall, site: Site, device: Device, facts: Facts) -
 
 def _expected_share(rule: PvShortfall, name: str, facts: Facts) -> float | None:
     """Of the nameplate power: the neighbours' median, and not more than a measured irradiance allows."""
-    shares = [
-        share
-        for site, device in _inverters(facts)
-        if device_id(site.id, device.id) != name and device_id(site.id, device.id) not in facts.leased
-        if (share := _share(site, device, facts)) is not None
-    ]
-    bounds = [median(shares)] if len(shares) >= rule.min_neighbours else []
-    sun = [_irradiance_share(site, device, facts) for site in facts.community.sites for device in site.devices]
-    known = [share for share in sun if share is not None]
-    if known:
-        bounds.append(median(known))
-    return min(bounds, default=None)
+    neighbours = [share for each, share in _shares(facts).items() if each != name and each not in facts.leased]
+    bounds = [median(neighbours)] if len(neighbours) >= rule.min_neighbours else []
+    sun = _irradiance_shares(facts).values()
+    return min([*bounds, median(sun)] if sun else bounds, default=None)
 
 
-def _inverters(facts: Facts) -> Iterator[tuple[Site, Device]]:
-    for site in facts.community.sites:
-        for device in site.devices:
-            if device.role is Role.PV:
-                yield site, device
+def _shares(facts: Facts) -> Mapping[str, float]:
+    """What each inverter made of its nameplate power, worked out once for all that are compared."""
+    if "pv_shares" not in facts.memo:
+        facts.memo["pv_shares"] = {
+            device_id(site.id, device.id): stretch.mean / device.rated_w
+            for site in facts.community.sites
+            for device in site.devices
+            if device.role is Role.PV and device.rated_w is not None and facts.values(site, device)
+            if (stretch := _stretch(site, device, "power_w", facts)) is not None
+        }
+    return facts.memo["pv_shares"]
 
 
-def _share(site: Site, device: Device, facts: Facts) -> float | None:
-    if device.rated_w is None or not facts.values(site, device):
-        return None
-    stretch = facts.stretch(device_id(site.id, device.id), "power_w", SOLAR_S, device.interval_s)
-    return None if stretch is None else stretch.mean / device.rated_w
+def _irradiance_shares(facts: Facts) -> Mapping[str, float]:
+    """What each sensor of the sun lets an inverter make."""
+    if "sun_shares" not in facts.memo:
+        facts.memo["sun_shares"] = {
+            device_id(site.id, device.id): max(0.0, stretch.mean) / _STANDARD_WM2 * _PERFORMANCE
+            for site in facts.community.sites
+            for device in site.devices
+            if (stretch := _stretch(site, device, "irradiance_wm2", facts)) is not None
+        }
+    return facts.memo["sun_shares"]
 
 
-def _irradiance_share(site: Site, device: Device, facts: Facts) -> float | None:
-    stretch = facts.stretch(device_id(site.id, device.id), "irradiance_wm2", SOLAR_S, device.interval_s)
-    return None if stretch is None else max(0.0, stretch.mean) / _STANDARD_WM2 * _PERFORMANCE
+def _stretch(site: Site, device: Device, quantity: str, facts: Facts) -> Stretch | None:
+    return facts.stretch(device_id(site.id, device.id), quantity, SOLAR_S, device.interval_s)
 
 
 def _sun_is_up(rule: PvShortfall, site: Site, facts: Facts) -> bool:

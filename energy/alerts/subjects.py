@@ -63,12 +63,10 @@ def subjects(rule: Rule, community: Community) -> list[Subject]:
             ]
 
 
-def actions_of(rule: Rule, subject: Subject) -> tuple[tuple[int, Action], ...]:
-    """The actions an alert on `subject` asks for, with their place in the rule: those at its own site."""
+def actions_of(rule: Rule, subject: Subject) -> tuple[Action, ...]:
+    """The actions an alert on `subject` asks for: those at its own site."""
     return tuple(
-        (place, action)
-        for place, action in enumerate(rule.actions)
-        if subject.site is None or action.device.partition("/")[0] == subject.site.id
+        action for action in rule.actions if subject.site is None or action.device.partition("/")[0] == subject.site.id
     )
 
 

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from storage.register.records import Alert, AlertAction, Command, Evidence, QuarantineEntry, TrailEntry
+from storage.register.records import Act, Alert, AlertAction, Command, Evidence, QuarantineEntry, Told, TrailEntry
 
 if TYPE_CHECKING:
     from storage.register.register import Register
 
-__all__ = ["Alert", "AlertAction", "Command", "Evidence", "QuarantineEntry", "Register", "TrailEntry"]
+__all__ = ["Act", "Alert", "AlertAction", "Command", "Evidence", "QuarantineEntry", "Register", "Told", "TrailEntry"]
 
 
 def __getattr__(name: str) -> object:

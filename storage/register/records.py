@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 __all__ = [
+    "Act",
+    "ActKind",
     "Alert",
     "AlertAction",
     "AlertState",
@@ -13,15 +15,29 @@ __all__ = [
     "CommandState",
     "Evidence",
     "QuarantineEntry",
+    "Told",
     "TrailEntry",
     "Value",
 ]
 
 Value = float | int | str
-AlertState = Literal["pending", "firing", "acknowledged", "cleared"]
+AlertState = Literal["pending", "firing", "acknowledged", "muted", "cleared"]
+ActKind = Literal["acknowledge", "mute", "unmute"]
 CommandState = Literal["asked", "applied", "refused", "expired", "reverted", "failed"]
 EvidenceEvent = Literal[
-    "crossed", "raised", "commanded", "applied", "refused", "failed", "effect", "cleared", "reverted", "acknowledged"
+    "crossed",
+    "raised",
+    "commanded",
+    "applied",
+    "refused",
+    "failed",
+    "effect",
+    "cleared",
+    "reverted",
+    "acknowledged",
+    "muted",
+    "reopened",
+    "notified",
 ]
 
 
@@ -62,6 +78,8 @@ class AlertAction:
     command: str | None = None
     state: CommandState | None = None
     reason: str = ""
+    before_w: float | None = None
+    """What the device did when the lease began, W; None: there is none, or it was not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +92,35 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True)
+class Act:
+    """What a person did to an alert. `id`: later acts have larger ones; `until`: its end, None: none (ms UTC)."""
+
+    id: int
+    alert: str
+    act: ActKind
+    t: int
+    by: str
+    until: int | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A message about an alert that a channel took. `what` was said of it."""
+
+    channel: str
+    what: Literal["raised", "reopened", "escalated", "cleared"]
+    t: int
+
+
+@dataclass(frozen=True, slots=True)
 class Alert:
-    """A rule that watched something cross its limit. `value` is what was last seen; instants are ms UTC."""
+    """A rule that watched something cross its limit. `value` is what was last seen; instants are ms UTC.
+
+    `subject`: the community, site, gateway or site/device it is about. Limits: `raise_above` and `clear_below`, or
+    `raise_below` and `clear_above`. `effect_w`: what its own actions change now, W, which is taken
+    out of `value`. `unknown_since`: since when the value is not known. `acts`: id of the last act of a person it contains.
+    """
 
     id: str
     rule: str
@@ -84,8 +129,8 @@ class Alert:
     state: AlertState
     metric: str
     value: float | None
-    raise_above: float
-    clear_below: float
+    raise_above: float | None
+    clear_below: float | None
     since: int
     raised_at: int | None = None
     acknowledged_at: int | None = None
@@ -93,6 +138,19 @@ class Alert:
     cleared_at: int | None = None
     actions: tuple[AlertAction, ...] = ()
     evidence: tuple[Evidence, ...] = ()
+    kind: str = "balance"
+    subject: str = ""
+    site: str | None = None
+    unit: str = "W"
+    raise_below: float | None = None
+    clear_above: float | None = None
+    effect_w: float | None = None
+    unknown_since: int | None = None
+    acknowledged_until: int | None = None
+    muted_by: str | None = None
+    muted_until: int | None = None
+    acts: int = 0
+    told: tuple[Told, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,8 +11,9 @@ import msgspec
 from sqlalchemy import ColumnElement, Connection, delete, func, or_, select
 
 from energy.errors import DataError
+from storage.register.acts import acted, can
 from storage.register.database import RegisterDatabase
-from storage.register.records import Alert, Command, CommandState, Evidence, QuarantineEntry, TrailEntry, Value
+from storage.register.records import Act, ActKind, Alert, Command, CommandState, QuarantineEntry, TrailEntry, Value
 from storage.register.settings import RegisterSettings
 from storage.register.statements import COMMAND, QUARANTINE, TALLY, statements
 
@@ -21,6 +21,7 @@ __all__ = ["Register"]
 
 _QUARANTINE_ENTRIES: Final = 10_000
 _PAYLOAD_BYTES: Final = 4096
+_AT_ONCE: Final = 500  # names in one statement
 
 
 class Register:
@@ -94,31 +95,55 @@ class Register:
         return [_as_command(row, trails.get(row.id, ())) for row in found]
 
     def save_alert(self, alert: Alert | Mapping[str, Any]) -> None:
-        """Keeps an alert as it stands now. An acknowledgement made meanwhile stays. Raises DataError for a wrong shape."""
+        """Keeps an alert as it stands now. What people did meanwhile stays. Raises DataError for a wrong shape."""
         record = _as_alert(alert)
-        names = ("id", "community", "severity", "state", "since", "acknowledged_at", "acknowledged_by")
-        values = {**{name: getattr(record, name) for name in names}, "body": msgspec.json.encode(record)}
+        values = {name: getattr(record, name) for name in ("id", "community", "severity", "state", "since")}
         with self.database.write() as connection:
-            connection.execute(statements(connection).save_alert, values)
+            connection.execute(statements(connection).save_alert, {**values, "body": msgspec.json.encode(record)})
 
-    def acknowledge(self, alert_id: str, by: str, t: int) -> bool:
-        """Notes that a person has seen a firing alert; False when it is not firing, seen already or unknown."""
+    def act(self, alert_id: str, act: ActKind, by: str, t: int, *, until: int | None = None, reason: str = "") -> bool:
+        """Notes what a person does to an alert, until a moment (ms UTC) if one is given.
+
+        False when it does not stand, is unknown, or is so already: acknowledged, or not muted.
+        """
         with self.database.write() as connection:
-            seen = {"wanted": alert_id, "at": t, "by": by}
-            return connection.execute(statements(connection).acknowledge, seen).rowcount == 1
+            known = statements(connection)
+            row = connection.execute(known.lock_alert, {"wanted": alert_id}).one_or_none()
+            if row is None or not can(act, self._acted(connection, [row.body])[0]):
+                return False
+            done = {"alert": alert_id, "act": act, "t": t, "by": by, "until": until, "reason": reason}
+            connection.execute(known.act, done)
+            return True
+
+    def acknowledge(self, alert_id: str, by: str, t: int, *, until: int | None = None, reason: str = "") -> bool:
+        """Notes that a person has seen a standing alert; False when it is not standing, seen already or unknown."""
+        return self.act(alert_id, "acknowledge", by, t, until=until, reason=reason)
+
+    def acts(self, alert_ids: Sequence[str]) -> list[Act]:
+        """What people did to those alerts, in the order it was done."""
+        with self.database.read() as connection:
+            return _acts(connection, alert_ids)
 
     def alert(self, alert_id: str) -> Alert | None:
         """The alert, or None."""
         with self.database.read() as connection:
             row = connection.execute(statements(connection).alert, {"wanted": alert_id}).one_or_none()
-        return _acknowledged(*row) if row else None
+            return self._acted(connection, [row.body])[0] if row else None
 
     def alerts(self, open_only: bool = False, limit: int = 100) -> list[Alert]:
         """Open alerts first, the worst of them first, then past ones; among equals the newest first."""
         with self.database.read() as connection:
             known = statements(connection)
             found = connection.execute(known.open_alerts if open_only else known.alerts, {"most": limit}).all()
-        return [_acknowledged(*row) for row in found]
+            return self._acted(connection, [row.body for row in found])
+
+    @staticmethod
+    def _acted(connection: Connection, bodies: Sequence[bytes]) -> list[Alert]:
+        """The alerts as last saved, and what people did since."""
+        alerts = {alert.id: alert for alert in (msgspec.json.decode(body, type=Alert) for body in bodies)}
+        for act in _acts(connection, list(alerts)):
+            alerts[act.alert] = acted(alerts[act.alert], act)
+        return list(alerts.values())
 
     def quarantine(self, topic: str, payload: bytes, reason: str, t: int, gateway: str | None = None) -> None:
         """Keeps a message that was not taken; the very same again is counted. Only the newest 10,000 are kept."""
@@ -143,6 +168,14 @@ class Register:
         with self.database.read() as connection:
             total = connection.execute(select(TALLY.c.value).where(TALLY.c.name == "quarantined")).scalar()
         return int(total or 0)
+
+
+def _acts(connection: Connection, alert_ids: Sequence[str]) -> list[Act]:
+    found: list[Act] = []
+    for first in range(0, len(alert_ids), _AT_ONCE):
+        wanted = list(alert_ids[first : first + _AT_ONCE])
+        found += [Act(*row) for row in connection.execute(statements(connection).acts, {"wanted": wanted})]
+    return found
 
 
 def _forget_oldest(connection: Connection) -> None:
@@ -191,16 +224,3 @@ def _as_alert(alert: Alert | Mapping[str, Any]) -> Alert:
         return msgspec.convert(alert, Alert)
     except msgspec.ValidationError as error:
         raise DataError(str(error), field="alert") from error
-
-
-def _acknowledged(body: bytes, at: int | None, by: str | None) -> Alert:
-    """The alert as last saved with the acknowledgement it got, which may be newer than what was saved."""
-    alert = msgspec.json.decode(body, type=Alert)
-    if at is None or by is None:
-        return alert
-    evidence = alert.evidence
-    if not any(entry.event == "acknowledged" for entry in evidence):
-        seen = Evidence(at, "acknowledged", f"acknowledged by {by}")
-        evidence = tuple(sorted((*evidence, seen), key=lambda entry: entry.t))
-    state = "acknowledged" if alert.state == "firing" else alert.state
-    return dataclasses.replace(alert, state=state, acknowledged_at=at, acknowledged_by=by, evidence=evidence)

@@ -24,14 +24,15 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
-from storage.register.records import QuarantineEntry
-from storage.register.tables import AlertRow, CommandRow, QuarantineRow, TallyRow, TrailRow, table
+from storage.register.records import Act, QuarantineEntry
+from storage.register.tables import ActRow, AlertRow, CommandRow, QuarantineRow, TallyRow, TrailRow, table
 
 __all__ = ["ALERT", "COMMAND", "QUARANTINE", "TALLY", "Statements", "statements"]
 
 COMMAND: Final = table(CommandRow)
 TRAIL: Final = table(TrailRow)
 ALERT: Final = table(AlertRow)
+ACT: Final = table(ActRow)
 QUARANTINE: Final = table(QuarantineRow)
 TALLY: Final = table(TallyRow)
 
@@ -61,7 +62,9 @@ class Statements:
     trails: Select[Any]
     command: Select[Any]
     commands: Select[Any]
-    acknowledge: Update
+    act: Any
+    acts: Select[Any]
+    lock_alert: Select[Any]
     alert: Select[Any]
     open_alerts: Select[Any]
     alerts: Select[Any]
@@ -77,8 +80,8 @@ def statements(connection: Connection) -> Statements:
 def _built(dialect: str) -> Statements:
     insert: Any = postgresql.insert if dialect == "postgresql" else sqlite.insert
     fields = [QUARANTINE.c[field.name] for field in dataclasses.fields(QuarantineEntry)]
-    alerts = select(ALERT.c.body, ALERT.c.acknowledged_at, ALERT.c.acknowledged_by)
-    unseen = and_(ALERT.c.id == bindparam("wanted"), ALERT.c.state == "firing", ALERT.c.acknowledged_at.is_(None))
+    alerts = select(ALERT.c.body)
+    alert = alerts.where(ALERT.c.id == bindparam("wanted"))
     commands = select(*(COMMAND.c[name] for name in _COMMAND_FIELDS))
     return Statements(
         ask=_ask(insert(COMMAND)),
@@ -92,10 +95,10 @@ def _built(dialect: str) -> Statements:
         trails=_trails(),
         command=commands.where(COMMAND.c.id == bindparam("wanted")),
         commands=commands.order_by(COMMAND.c.t.desc(), COMMAND.c.id.desc()).limit(bindparam("most")),
-        acknowledge=update(ALERT)
-        .where(unseen)
-        .values(acknowledged_at=bindparam("at"), acknowledged_by=bindparam("by")),
-        alert=alerts.where(ALERT.c.id == bindparam("wanted")),
+        act=insert(ACT),
+        acts=_acts(),
+        lock_alert=alert.with_for_update(),
+        alert=alert,
         open_alerts=_worst_first(alerts.where(ALERT.c.state != "cleared")),
         alerts=_worst_first(alerts),
         quarantined=select(*fields).order_by(QUARANTINE.c.t.desc(), QUARANTINE.c.id.desc()).limit(bindparam("most")),
@@ -112,8 +115,6 @@ def _ask(asked: Any) -> Any:
 
 def _save_alert(saved: Any) -> Any:
     kept = {name: saved.excluded[name] for name in ("community", "severity", "state", "since", "body")}
-    for name in ("acknowledged_at", "acknowledged_by"):
-        kept[name] = func.coalesce(ALERT.c[name], saved.excluded[name])
     return saved.on_conflict_do_update(index_elements=["id"], set_=kept)
 
 
@@ -140,6 +141,12 @@ def _trails() -> Select[Any]:
     columns = (TRAIL.c.command, TRAIL.c.t, TRAIL.c.state, TRAIL.c.reason)
     wanted = TRAIL.c.command.in_(bindparam("wanted", expanding=True))
     return select(*columns).where(wanted).order_by(_STAGE, TRAIL.c.t, TRAIL.c.state, TRAIL.c.reason)
+
+
+def _acts() -> Select[Any]:
+    """What people did to the alerts `wanted`, in the order it was done."""
+    columns = [ACT.c[field.name] for field in dataclasses.fields(Act)]
+    return select(*columns).where(ACT.c.alert.in_(bindparam("wanted", expanding=True))).order_by(ACT.c.id)
 
 
 def _worst_first(alerts: Select[Any]) -> Select[Any]:

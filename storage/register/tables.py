@@ -7,7 +7,7 @@ from typing import ClassVar, cast
 from sqlalchemy import BigInteger, Double, Integer, LargeBinary, Table, Text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-__all__ = ["AlertRow", "Base", "CommandRow", "QuarantineRow", "TallyRow", "TrailRow", "table"]
+__all__ = ["ActRow", "AlertRow", "Base", "CommandRow", "QuarantineRow", "TallyRow", "TrailRow", "table"]
 
 
 class Base(DeclarativeBase):
@@ -50,7 +50,7 @@ class TrailRow(Base):
 
 
 class AlertRow(Base):
-    """An alert as last saved, and its acknowledgement."""
+    """An alert as last saved."""
 
     __tablename__ = "alert"
 
@@ -60,8 +60,20 @@ class AlertRow(Base):
     state: Mapped[str]
     since: Mapped[int]
     body: Mapped[bytes]
-    acknowledged_at: Mapped[int | None]
-    acknowledged_by: Mapped[str | None]
+
+
+class ActRow(Base):
+    """What a person did to an alert."""
+
+    __tablename__ = "alert_act"
+
+    id: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
+    alert: Mapped[str]
+    act: Mapped[str]
+    t: Mapped[int]
+    by: Mapped[str]
+    until: Mapped[int | None]
+    reason: Mapped[str]
 
 
 class QuarantineRow(Base):

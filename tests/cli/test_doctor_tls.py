@@ -17,11 +17,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cli.doctor.broker import check_gateway_session
-from cli.doctor.certificates import parse_certificate, read_certificate
 from cli.doctor.command import examine
 from cli.doctor.tls import check_certificates, check_way
 from energy.errors import ConfigError
 from messaging.connection import MqttSettings, TlsSettings
+from runtime.certificates import parse_certificate, read_certificate
 from runtime.clock import ManualClock, SystemClock
 
 

@@ -10,7 +10,8 @@ import pytest
 
 from collector.service import Collector
 from collector.settings import CollectorSettings
-from energy.community import Action, Community, Device, Rule, Site
+from energy.alerts.rules import Action, Balance
+from energy.community import Community, Device, Site
 from energy.quantities import Role
 from runtime.clock import SystemClock
 from storage.dirty import DirtyQuarters
@@ -59,7 +60,7 @@ def charge_rule(**changes):
         "for_s": 0,
         "actions": (Action(device="ixl-school/battery", set={"power_w": -3000.0}, ttl_s=60),),
     }
-    return Rule(**{**settings, **changes})
+    return Balance(**{**settings, **changes})
 
 
 @pytest.fixture
@@ -109,10 +110,19 @@ async def running(collector):
 def start(mosquitto, history, register, dirty):
     """Gives a context manager that runs a collector of the given communities."""
 
-    def _start(*communities, store=None, marks=None, **settings):
-        chosen = CollectorSettings(**{"flush_s": 0.02, "live_interval_s": 0.05, **settings})
+    def _start(*communities, store=None, marks=None, notifications=None, **settings):
+        chosen = CollectorSettings(**{"flush_s": 0.02, "live_interval_s": 0.05, "rules_interval_s": 0.05, **settings})
         return running(
-            Collector(chosen, communities, mosquitto, store or history, register, marks or dirty, SystemClock())
+            Collector(
+                chosen,
+                communities,
+                mosquitto,
+                store or history,
+                register,
+                marks or dirty,
+                SystemClock(),
+                notifications=notifications,
+            )
         )
 
     return _start

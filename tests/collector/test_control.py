@@ -123,10 +123,14 @@ async def test_unknown_data_releases_the_device(start, register, wire):
 async def test_when_the_surplus_is_gone_the_alert_clears_and_the_device_is_released(start, register, wire):
     rule = charge_rule(raise_above=2000, clear_below=500)
     async with start(make_community(rules=[rule], interval_s=0.3)), roof_on(wire) as roof:
-        # Charging 3 kW takes the whole surplus of 3 kW, and the alert with it.
+        # Charging 3 kW takes the whole surplus of 3 kW, and the alert stands all the same.
+        await eventually(lambda: (wire.last("cw/v1/ixelles/live/community") or {}).get("surplus_w") == 0)
+        seen = len(wire.seen)
+        await eventually(lambda: len(wire.seen) > seen + 100)
+        assert [alert["state"] for alert in alerts(wire)] == ["firing"]
+        roof.surplus_w = 100.0
         await eventually(lambda: any(command["ttl_s"] == 0 for command in wire.bodies(COMMANDS)))
         cleared = await eventually(lambda: next((a for a in alerts(wire) if a and a["state"] == "cleared"), None))
-        roof.surplus_w = 0.0
         assert [entry["event"] for entry in cleared["evidence"]][:3] == ["crossed", "raised", "commanded"]
         assert cleared["cleared_at"] >= cleared["raised_at"]
         assert register.alert(cleared["id"]).state == "cleared"

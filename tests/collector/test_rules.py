@@ -4,12 +4,14 @@ import itertools
 
 import pytest
 
-from collector.rules import DeviceView, RuleDesk
-from energy.balance import CommunityBalance, Known
-from energy.community import Action
+from collector.rules import RuleDesk
+from collector.steering import DeviceView
+from energy.alerts.facts import Facts, Seen
+from energy.alerts.rules import Action, DeviceSilent
+from energy.balance import CommunityBalance, Known, SiteBalance
 from energy.quantities import Quality
 from messaging.codec import Command, CommandResult
-from storage.register import Register
+from storage.register import Act, Register, Told
 
 from .conftest import charge_rule, make_community
 
@@ -25,6 +27,13 @@ def balance(surplus_w, *, import_w=0.0, stale=()):
         id="ixelles", t=0, surplus_w=surplus_w, import_w=import_w, quality=Quality.MEASURED, stale=tuple(stale),
         known=Known(0, 0, 0, 0, 0, 0), **nothing,
     )  # fmt: skip
+
+
+def flows(site, grid_w):
+    nothing = dict.fromkeys(["pv_w", "battery_w", "consumption_w", "soc_pct", "self_sufficiency", "self_consumption"])
+    return SiteBalance(
+        id=site, community="ixelles", t=0, grid_w=grid_w, quality=Quality.MEASURED, stale=(), devices=(), **nothing
+    )
 
 
 class Bench:
@@ -43,8 +52,23 @@ class Bench:
 
     def tick(self, surplus_w, *, after_s=1.0, **more):
         self.now_s += after_s
-        self.desk.tick(balance(surplus_w, **more), self.now_ms, self.now_s)
+        self.desk.tick(self.facts(surplus_w, **more), self.now_s)
         return [order.command for order in self.desk.take_orders()]
+
+    def facts(self, surplus_w, **more):
+        """The school has the surplus; its battery says what the device says."""
+        return Facts(
+            now=self.now_ms,
+            started=T0,
+            connected=True,
+            community=self.community,
+            balance=balance(surplus_w, **more),
+            sites={
+                "ixl-school": flows("ixl-school", None if surplus_w is None else -surplus_w),
+                "ixl-hall": flows("ixl-hall", 0.0),
+            },
+            devices={BATTERY: Seen(self.now_ms, {"power_w": self.device.power_w}, live=True)},
+        )
 
     def answer(self, command_id, state, reason=""):
         self.desk.result(CommandResult(command_id, state, reason, self.now_ms), self.now_s)
@@ -235,9 +259,9 @@ def test_the_effect_is_told_once_when_the_device_has_spoken(bench):
 def test_an_order_that_could_not_be_sent_is_tried_again_soon(bench):
     bench.tick(3000.0)
     bench.now_s += 1
-    bench.desk.tick(balance(3000.0), bench.now_ms, bench.now_s)
+    bench.desk.tick(bench.facts(3000.0), bench.now_s)
     bench.now_s += 40
-    bench.desk.tick(balance(3000.0), bench.now_ms, bench.now_s)
+    bench.desk.tick(bench.facts(3000.0), bench.now_s)
     (order,) = bench.desk.take_orders()
     bench.desk.not_sent(order, "no broker", bench.now_ms, bench.now_s)
     assert bench.alert.actions[0].state == "failed"
@@ -256,7 +280,7 @@ def test_an_acknowledged_alert_goes_on_acting(bench, tmp_path):
     register = Register(tmp_path / "register.db")
     register.save_alert(bench.alert)
     assert register.acknowledge(bench.alert.id, "jan", bench.now_ms)
-    bench.desk.acknowledged(register.alert(bench.alert.id), bench.now_s)
+    bench.desk.acted(register.acts([bench.alert.id]), bench.now_ms, bench.now_s)
     register.close()
     assert bench.alert.state == "acknowledged"
     assert bench.alert.acknowledged_by == "jan"
@@ -293,3 +317,120 @@ def test_the_value_of_a_standing_alert_is_refreshed_every_ten_seconds(bench):
     bench.tick(3200.0, after_s=5)
     (alert,) = bench.desk.take_changes()
     assert alert.value == 3200
+
+
+def test_a_rule_that_takes_its_whole_surplus_stands_and_tells_what_it_takes(bench):
+    (asked,) = bench.tick(3000.0)
+    bench.answer(asked.id, "applied")
+    bench.device = DeviceView(T0, -3000.0)
+    for _ in range(20):
+        assert all(command.ttl_s == 60 for command in bench.tick(0.0, after_s=10))
+    assert bench.alert.state == "firing"
+    assert (bench.alert.value, bench.alert.effect_w) == (3000.0, -3000.0)
+    bench.device = DeviceView(T0, -400.0)
+    (ended,) = bench.tick(0.0, after_s=10)
+    assert ended.ttl_s == 0
+
+
+def test_its_own_effect_is_known_after_a_restart_too(bench):
+    (asked,) = bench.tick(3000.0)
+    bench.answer(asked.id, "applied")
+    after = Bench(charge_rule())
+    after.desk.resume([bench.alert], after.now_ms, after.now_s)
+    after.device = DeviceView(T0, -3000.0)
+    (renewed,) = after.tick(0.0)
+    assert renewed.ttl_s == 60
+    assert (after.alert.state, after.alert.value) == ("firing", 3000.0)
+
+
+def act(bench, kind, *, alert=None, number=1, until=None, reason=""):
+    acts = [Act(number, (alert or bench.alert).id, kind, bench.now_ms, "jan", until, reason)]
+    bench.desk.acted(acts, bench.now_ms, bench.now_s)
+
+
+def test_a_muted_alert_acts_on_and_fires_again_at_the_end(bench):
+    bench.tick(3000.0)
+    act(bench, "mute", until=bench.now_ms + 100_000, reason="roof works")
+    assert (bench.alert.state, bench.alert.muted_by) == ("muted", "jan")
+    assert "roof works" in bench.alert.evidence[-1].text
+    assert len(bench.tick(3000.0, after_s=40)) == 1
+    bench.tick(3000.0, after_s=61)
+    assert (bench.alert.state, bench.alert.muted_until) == ("firing", None)
+    assert bench.events()[-1] == "reopened"
+
+
+def test_an_acknowledgement_with_an_end_and_one_that_was_applied_already(bench):
+    bench.tick(3000.0)
+    act(bench, "acknowledge", until=bench.now_ms + 50_000)
+    act(bench, "acknowledge", until=bench.now_ms + 90_000)  # the same act read again
+    bench.tick(3000.0, after_s=51)
+    assert bench.alert.state == "firing"
+    act(bench, "mute", number=2, until=bench.now_ms + 50_000)
+    act(bench, "unmute", number=3)
+    assert (bench.alert.state, bench.alert.acts) == ("firing", 3)
+
+
+def test_ends_of_mutes_and_acknowledgements_outlive_a_restart_and_the_alert(bench):
+    bench.tick(3000.0)
+    act(bench, "mute", until=bench.now_ms + 100_000)
+    after = Bench(charge_rule())
+    after.now_s = 50.0
+    after.desk.resume([bench.alert], after.now_ms, after.now_s)
+    assert after.tick(3000.0)[0].ttl_s == 60
+    assert after.alert.state == "muted"
+    after.tick(3000.0, after_s=51)
+    assert after.alert.state == "firing"
+    act(bench, "mute", number=2, until=bench.now_ms + 100_000)
+    bench.tick(0.0)
+    cleared = next(alert for alert in bench.desk.take_changes() if alert.state == "cleared")
+    later = Bench(charge_rule())
+    later.now_s = bench.now_s
+    later.desk.resume([cleared], later.now_ms, later.now_s)
+    later.tick(3000.0)
+    assert later.alert.state == "muted"
+    assert later.alert.muted_until == cleared.muted_until
+
+
+def test_a_standing_alert_tells_since_when_nothing_is_known(bench):
+    bench.tick(3000.0)
+    bench.tick(None)
+    since = bench.now_ms
+    assert bench.alert.unknown_since == since
+    bench.tick(None, after_s=20)
+    assert (bench.alert.unknown_since, bench.alert.value) == (since, None)
+    bench.tick(3000.0)
+    assert bench.alert.unknown_since is None
+
+
+def test_a_rule_of_devices_has_an_alert_for_each_and_acts_at_its_own_site():
+    acts = (Action(device=BATTERY, set={"power_w": 0.0}, ttl_s=60),)
+    bench = Bench(DeviceSilent(id="silent", raise_above=10, clear_below=5, for_s=0, actions=acts))
+    bench.now_s = 300.0
+    bench.desk.tick(bench.facts(0.0), bench.now_s)
+    alerts = {alert.subject: alert for alert in bench.desk.open_alerts()}
+    assert sorted(alerts) == ["ixl-hall/grid", "ixl-hall/pv", "ixl-school/grid", "ixl-school/pv"]
+    assert alerts["ixl-hall/pv"].id == f"ixelles-silent-ixl-hall.pv-{bench.now_ms}"
+    assert (alerts["ixl-hall/pv"].site, alerts["ixl-hall/pv"].unit, alerts["ixl-hall/pv"].kind) == (
+        "ixl-hall", "s", "device_silent",
+    )  # fmt: skip
+    assert [len(alerts[name].actions) for name in sorted(alerts)] == [0, 0, 1, 1]
+    assert len(bench.desk.take_orders()) == 1  # of two alerts the earlier has the battery
+
+
+def test_rules_that_do_not_act_are_looked_at_now_and_then():
+    bench = Bench(DeviceSilent(id="silent", raise_above=10, clear_below=5, for_s=0))
+    for _ in range(9):
+        bench.tick(0.0)
+    assert len(bench.desk.open_alerts()) == 0
+    for _ in range(30):
+        bench.tick(0.0)
+    assert len(bench.desk.open_alerts()) == 4
+
+
+def test_what_a_channel_was_told_is_evidence(bench):
+    bench.tick(3000.0)
+    told = Told("facility", "raised", bench.now_ms)
+    assert bench.desk.told(bench.alert.id, told, "facility was told")
+    assert not bench.desk.told("another", told, "")
+    assert bench.alert.told == (told,)
+    assert bench.events()[-1] == "notified"

@@ -146,7 +146,10 @@ def test_export_limits_and_fuses_are_measured_without_the_own_effect_too():
     sites = [site("hall", devices=("grid", "pv", "battery"), fuse_a=10, export_limit_w=4_000)]
     for rule, factor in (("connection-near-limit", 100 / 4_000), ("fuse-near-limit", 100 / (3 * 230 * 10))):
         stage = stage_with(3_900, rule, sites)
-        amps = {f"current_l{phase}_a": (lambda _: abs(stage.surplus_w + stage.battery_w) / 690) for phase in (1, 2, 3)}
+        amps = {
+            f"current_l{phase}_a": (lambda _, now=stage: abs(now.surplus_w + now.battery_w) / 690)
+            for phase in (1, 2, 3)
+        }
         stage.say("hall/grid", **amps)
         stage.run(10)
         before = stage.value("hall")

@@ -16,8 +16,10 @@ from runtime.config import load_config
 
 from .conftest import site
 
+TWO = (site("hall"), site("school"))
 
-def community(*rules, sites=(site("hall"), site("school"))):
+
+def community(*rules, sites=TWO):
     return Community.model_validate({"id": "ixelles", "name": "Ixelles", "sites": list(sites), "rules": list(rules)})
 
 
@@ -116,8 +118,8 @@ def test_actions_are_asked_for_by_the_alert_of_their_own_site():
     place = community({"use": "quarter-peak", "actions": acts}, {"use": "surplus", "actions": acts})
     peak, surplus = place.rules
     hall, school = subjects(peak, place)
-    assert [(index, action.device) for index, action in actions_of(peak, hall)] == [(0, "hall/pv")]
-    assert [(index, action.device) for index, action in actions_of(peak, school)] == [(1, "school/pv")]
+    assert [action.device for action in actions_of(peak, hall)] == ["hall/pv"]
+    assert [action.device for action in actions_of(peak, school)] == ["school/pv"]
     assert len(actions_of(surplus, subjects(surplus, place)[0])) == 2
 
 

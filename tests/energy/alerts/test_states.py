@@ -136,7 +136,7 @@ def test_table_has_a_row_for_every_way_out_and_none_that_raises_from_unknown():
     raising = {key for key, (_, event) in TABLE.items() if event is AlertEvent.RAISED}
     assert raising == {(AlertState.PENDING, Signal.HELD), (AlertState.PENDING, Signal.HELD_MUTED)}
     assert not any(
-        signal is Signal.UNKNOWN and target not in {AlertState.CLEARED} for (_, signal), (target, _) in TABLE.items()
+        signal is Signal.UNKNOWN and target is not AlertState.CLEARED for (_, signal), (target, _) in TABLE.items()
     )
 
 

@@ -170,7 +170,7 @@ class TestAlerts:
         register.save_alert(msgspec.to_builtins(alert()))
         assert register.alert("a1") == alert()
 
-    @pytest.mark.parametrize("change", [{"state": "angry"}, {"since": "yesterday"}, {"raise_above": None}])
+    @pytest.mark.parametrize("change", [{"state": "angry"}, {"since": "yesterday"}, {"raise_above": "high"}])
     def test_an_alert_of_a_wrong_shape_is_refused_by_its_field(self, register, change):
         with pytest.raises(DataError, match=next(iter(change))):
             register.save_alert({**msgspec.to_builtins(alert()), **change})
@@ -215,6 +215,28 @@ class TestAlerts:
         assert not register.acknowledge("a1", "lea", T + 2000)
         assert not register.acknowledge("unknown", "lea", T + 2000)
         assert register.alert("a1").state == state
+
+    def test_a_mute_shows_with_its_end_and_can_be_ended(self, register):
+        register.save_alert(alert("a1"))
+        assert not register.act("a1", "unmute", "lea", T + 1000)
+        assert register.act("a1", "mute", "lea", T + 2000, until=T + 3_602_000, reason="roof works")
+        seen = register.alert("a1")
+        assert (seen.state, seen.muted_by, seen.muted_until) == ("muted", "lea", T + 3_602_000)
+        assert "muted by lea until 2025-06-15 16:06 UTC: roof works" in seen.evidence[-1].text
+        assert register.act("a1", "mute", "max", T + 3000, until=T + 9_000_000)
+        assert register.alert("a1").muted_until == T + 9_000_000
+        assert register.act("a1", "unmute", "max", T + 4000)
+        assert (register.alert("a1").state, register.alert("a1").muted_until) == ("firing", None)
+        assert [act.act for act in register.acts(["a1", "a2"])] == ["mute", "mute", "unmute"]
+
+    def test_what_the_saved_alert_contains_already_is_not_done_again(self, register):
+        register.save_alert(alert("a1"))
+        register.act("a1", "mute", "lea", T + 2000, until=T + 60_000)
+        again = dataclasses.replace(register.alert("a1"), state="firing", muted_until=None)
+        register.save_alert(again)
+        assert register.alert("a1").state == "firing"
+        assert register.act("a1", "acknowledge", "max", T + 3000, until=T + 90_000)
+        assert register.alert("a1").acknowledged_until == T + 90_000
 
     def test_the_collector_saving_again_keeps_an_acknowledgement_it_did_not_know_of(self, register):
         register.save_alert(alert())

@@ -1,4 +1,4 @@
-"""Reads what the doctor wants to know of an X.509 certificate: whose it is and until when (RFC 5280, DER)."""
+"""Reads of an X.509 certificate what people must know: whose it is and until when (RFC 5280, DER)."""
 
 from __future__ import annotations
 
