@@ -18,6 +18,7 @@ from api.places import Places
 from api.probe import StoreProbe
 from api.routes import page
 from api.routes.alerts import router as alert_routes
+from api.routes.channels import router as channel_routes
 from api.routes.commands import router as command_routes
 from api.routes.health import router as health_routes
 from api.routes.history import router as history_routes
@@ -27,6 +28,7 @@ from api.routes.sharing import router as sharing_routes
 from api.schemas import ProblemView
 from api.settings import ApiSettings
 from energy.community import Community
+from messaging.notices import NotificationSettings
 from runtime.clock import Clock
 from storage.history import History
 from storage.register import Register
@@ -42,6 +44,7 @@ def create_app(
     clock: Clock,
     live: LiveFeed,
     keys: KeyStore,
+    notifications: NotificationSettings | None = None,
 ) -> FastAPI:
     """The app over stores and a live feed that somebody else opens, runs and closes."""
     context = Context(
@@ -56,6 +59,7 @@ def create_app(
         store=StoreProbe(history, clock),
         metrics=_metrics(live, clock),
         rate_limit=RateLimit(settings.rate_per_s, settings.rate_burst, clock),
+        notifications=notifications or NotificationSettings(),
     )
     app = FastAPI(
         title="commonwatt",
@@ -76,6 +80,7 @@ def create_app(
         history_routes,
         sharing_routes,
         alert_routes,
+        channel_routes,
         command_routes,
     ):
         app.include_router(router)

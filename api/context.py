@@ -17,6 +17,7 @@ from api.places import Places
 from api.probe import StoreProbe
 from api.settings import ApiSettings
 from energy.community import Community
+from messaging.notices import NotificationSettings
 from runtime.clock import Clock
 from storage.history import History
 from storage.register import Register
@@ -39,6 +40,7 @@ class Context:
     store: StoreProbe
     metrics: ApiMetrics
     rate_limit: RateLimit
+    notifications: NotificationSettings
     command_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 

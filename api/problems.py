@@ -56,7 +56,13 @@ class Problem(CommonwattError):  # noqa: N818 - RFC 9457's own word
         self.extra = extra
 
 
-_LISTS: Final = {"community": "communities", "site": "sites", "alert": "alerts", "command": "commands"}
+_LISTS: Final = {
+    "community": "communities",
+    "site": "sites",
+    "alert": "alerts",
+    "channel": "channels",
+    "command": "commands",
+}
 
 
 def not_found(what: str, name: str) -> Problem:

@@ -12,8 +12,6 @@ from energy.quantities import QUANTITIES, Kind, Quality
 
 __all__ = [
     "ERRORS",
-    "AlertList",
-    "AlertView",
     "CommandList",
     "CommandRequest",
     "CommandView",
@@ -27,6 +25,7 @@ __all__ = [
     "SiteDetail",
     "SiteList",
     "StatusView",
+    "View",
 ]
 
 Watts = Annotated[float | None, Field(description="W, null: unknown")]
@@ -38,11 +37,13 @@ CommandState = Literal["asked", "applied", "refused", "expired", "reverted", "fa
 Value = float | str
 
 
-class _View(BaseModel):
+class View(BaseModel):
+    """What every answer is."""
+
     model_config = ConfigDict(extra="allow")  # fields may be added: readers ignore what they do not know
 
 
-class ProblemView(_View):
+class ProblemView(View):
     """An error (RFC 9457). `code` is stable and safe to switch on; `hint` says what to do next."""
 
     type: str = "about:blank"
@@ -83,26 +84,26 @@ ERRORS: Final[dict[int | str, dict[str, Any]]] = {
 }
 
 
-class StatusView(_View):
+class StatusView(View):
     """Liveness."""
 
     status: Literal["ok"]
 
 
-class Part(_View):
+class Part(View):
     """One part of the service."""
 
     ok: bool
 
 
-class Readiness(_View):
+class Readiness(View):
     """Readiness of each part."""
 
     status: Literal["ready", "degraded"]
     parts: dict[str, Part]
 
 
-class CommunityEntry(_View):
+class CommunityEntry(View):
     """A community of sites."""
 
     id: str
@@ -112,13 +113,13 @@ class CommunityEntry(_View):
     timezone: str
 
 
-class CommunityList(_View):
+class CommunityList(View):
     """The communities the caller may see."""
 
     communities: list[CommunityEntry]
 
 
-class SiteEntry(_View):
+class SiteEntry(View):
     """A site. `registered` false: its devices write, but it stands in no configuration."""
 
     id: str
@@ -134,13 +135,13 @@ class SiteEntry(_View):
     last_seen: MaybeInstant
 
 
-class SiteList(_View):
+class SiteList(View):
     """The sites the caller may see."""
 
     sites: list[SiteEntry]
 
 
-class DeviceEntry(_View):
+class DeviceEntry(View):
     """A device with its newest reading."""
 
     id: str
@@ -156,7 +157,7 @@ class DeviceEntry(_View):
     bad: list[str]
 
 
-class DeviceList(_View):
+class DeviceList(View):
     """Devices of one site."""
 
     devices: list[DeviceEntry]
@@ -168,7 +169,7 @@ class SiteDetail(SiteEntry):
     devices: list[DeviceEntry]
 
 
-class LiveDevice(_View):
+class LiveDevice(View):
     """A device as it is now."""
 
     id: str
@@ -180,7 +181,7 @@ class LiveDevice(_View):
     stale: bool
 
 
-class SiteToday(_View):
+class SiteToday(View):
     """Energy of a site since local midnight."""
 
     pv_wh: WattHours
@@ -193,7 +194,7 @@ class SiteToday(_View):
     quality: Quality
 
 
-class LiveSite(_View):
+class LiveSite(View):
     """Flows of one site now."""
 
     id: str
@@ -212,7 +213,7 @@ class LiveSite(_View):
     today: SiteToday
 
 
-class Known(_View):
+class Known(View):
     """Sums over the sites where the quantity is known."""
 
     pv_w: float
@@ -223,7 +224,7 @@ class Known(_View):
     of: int
 
 
-class CommunityToday(_View):
+class CommunityToday(View):
     """Energy of a community since local midnight."""
 
     pv_wh: WattHours
@@ -235,7 +236,7 @@ class CommunityToday(_View):
     quality: Quality
 
 
-class LiveCommunity(_View):
+class LiveCommunity(View):
     """Flows of a community now."""
 
     id: str
@@ -255,7 +256,7 @@ class LiveCommunity(_View):
     today: CommunityToday
 
 
-class LiveView(_View):
+class LiveView(View):
     """Everything now. `t`: the service's time; `age_s`: age of the newest object."""
 
     t: Instant
@@ -264,14 +265,14 @@ class LiveView(_View):
     sites: list[LiveSite]
 
 
-class Line(_View):
+class Line(View):
     """Points of one device; device null: of the site. A point is [ms UTC, value or null]."""
 
     device: str | None
     points: list[tuple[int, float | str | None]]
 
 
-class HistoryView(_View):
+class HistoryView(View):
     """Series of one quantity. `from` and `to` (ms UTC) are those of whole steps."""
 
     model_config = ConfigDict(
@@ -296,7 +297,7 @@ class HistoryView(_View):
     series: list[Line]
 
 
-class CommunityHistoryView(_View):
+class CommunityHistoryView(View):
     """Quarter-hours of a community: mean power, W."""
 
     community: str
@@ -310,51 +311,6 @@ class CommunityHistoryView(_View):
     shared_w: list[float | None]
     consumption_w: list[float | None]
     quality: list[Quality]
-
-
-class AlertAction(_View):
-    """What an alert asked of a device."""
-
-    device: str
-    set: dict[str, Value]
-    command: str | None
-    state: CommandState | None
-    reason: str
-
-
-class Evidence(_View):
-    """One thing that happened in the life of an alert."""
-
-    t: Instant
-    event: str
-    text: str
-
-
-class AlertView(_View):
-    """An alert with its evidence."""
-
-    id: str
-    rule: str
-    community: str
-    severity: Literal["info", "warning", "critical"]
-    state: Literal["pending", "firing", "acknowledged", "cleared"]
-    metric: str
-    value: float | None
-    raise_above: float
-    clear_below: float
-    since: Instant
-    raised_at: MaybeInstant
-    acknowledged_at: MaybeInstant
-    acknowledged_by: str | None
-    cleared_at: MaybeInstant
-    actions: list[AlertAction]
-    evidence: list[Evidence]
-
-
-class AlertList(_View):
-    """Alerts, open ones first, worst first."""
-
-    alerts: list[AlertView]
 
 
 class CommandRequest(BaseModel):
@@ -388,7 +344,7 @@ class CommandRequest(BaseModel):
         return wanted
 
 
-class TrailEntry(_View):
+class TrailEntry(View):
     """One step in the life of a command."""
 
     t: Instant
@@ -396,7 +352,7 @@ class TrailEntry(_View):
     reason: str
 
 
-class CommandView(_View):
+class CommandView(View):
     """A lease and what became of it."""
 
     id: str
@@ -411,7 +367,7 @@ class CommandView(_View):
     trail: list[TrailEntry]
 
 
-class CommandList(_View):
+class CommandList(View):
     """Commands, newest first."""
 
     commands: list[CommandView]

@@ -20,6 +20,7 @@ from energy.community import Community
 from energy.errors import ConfigError, StoreError
 from messaging.connection import MqttSettings
 from messaging.link import open_client
+from messaging.notices import NotificationSettings
 from runtime.clock import Clock
 from storage.history import History
 from storage.register import Register
@@ -42,13 +43,14 @@ class ApiService:
         history: History,
         register: Register,
         clock: Clock,
+        notifications: NotificationSettings | None = None,
     ) -> None:
         self.settings = settings
         self.ready = asyncio.Event()
         self.port = settings.port
         self.live = LiveFeed(communities, clock)
         self.keys = KeyStore(settings.keys_file, clock)
-        self.app = create_app(settings, communities, history, register, clock, self.live, self.keys)
+        self.app = create_app(settings, communities, history, register, clock, self.live, self.keys, notifications)
         self._communities = communities
         self._register = register
         self._clock = clock

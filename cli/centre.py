@@ -67,6 +67,7 @@ def _collector(config: CentreConfig, mqtt: MqttSettings, clock: Clock, stores: c
     from collector.service import Collector
     from storage.dirty import DirtyQuarters
     from storage.history.open import open_history
+    from storage.history.settings import EmbeddedSettings
     from storage.register import Register
 
     return Collector(
@@ -77,6 +78,8 @@ def _collector(config: CentreConfig, mqtt: MqttSettings, clock: Clock, stores: c
         register=stores.enter_context(contextlib.closing(Register(config.register_))),
         dirty=stores.enter_context(contextlib.closing(DirtyQuarters(config.register_.dirty_path))),
         clock=clock,
+        notifications=config.notifications,
+        disks=[config.register_.path, *([config.store.path] if isinstance(config.store, EmbeddedSettings) else [])],
     )
 
 
@@ -92,4 +95,5 @@ def _api(config: CentreConfig, mqtt: MqttSettings, clock: Clock, stores: context
         history=stores.enter_context(contextlib.closing(open_history(config.store, read_only=True))),
         register=stores.enter_context(contextlib.closing(Register(config.register_))),
         clock=clock,
+        notifications=config.notifications,
     )

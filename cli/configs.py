@@ -14,6 +14,7 @@ from collector.settings import CollectorSettings
 from energy.community import Community
 from energy.errors import ConfigError
 from messaging.connection import MqttSettings
+from messaging.notices import NotificationSettings
 from runtime.config import load_config
 from storage.history.settings import EmbeddedSettings, StoreSettings
 from storage.register.settings import RegisterSettings
@@ -42,6 +43,7 @@ class CentreConfig(BaseModel):
     store: StoreSettings = EmbeddedSettings()
     register_: RegisterSettings = Field(default=RegisterSettings(), alias="register")
     collector: CollectorSettings = CollectorSettings()
+    notifications: NotificationSettings = NotificationSettings()
     api: ApiSettings = ApiSettings()
 
     @model_validator(mode="after")
@@ -53,7 +55,19 @@ class CentreConfig(BaseModel):
             twice = sorted({name for name in names if names.count(name) > 1})
             if twice:
                 raise ValueError(f"{kind} ids must be unique in the whole file: {', '.join(twice)}")
+        self._check_channels()
         return self
+
+    def _check_channels(self) -> None:
+        channels = [channel.id for channel in self.notifications.channels]
+        for community in self.communities:
+            for rule in community.rules:
+                for name in rule.notify or ():
+                    if name not in channels:
+                        raise ValueError(
+                            f"rule {rule.id!r} of {community.id!r} notifies {name!r}, which is no channel; "
+                            f"there are {', '.join(channels) or 'none'}"
+                        )
 
 
 def load_centre(path: Path) -> CentreConfig:

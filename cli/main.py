@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from cli.alerts import alerts_app
 from cli.backtest.command import backtest_command
 from cli.dashboards import dashboards_app
 from cli.data import add_data_commands
@@ -177,6 +178,7 @@ app.command(name="doctor")(doctor)
 app.command(name="settle")(settle_command)
 app.command(name="import")(import_command)
 app.command(name="backtest")(backtest_command)
+app.add_typer(alerts_app, name="alerts")
 app.add_typer(keys_app, name="keys")
 app.add_typer(sharing_app, name="sharing")
 app.add_typer(statements_app, name="statements")

@@ -18,10 +18,10 @@ from energy.alerts.library import texts_of
 from energy.alerts.rules import Language, Rule, Severity
 from energy.alerts.subjects import subjects
 from energy.community import Community
-from messaging.notices import Channel, NotificationSettings, rank
+from messaging.notices import Channel, NotificationSettings, rank, tells
 from storage.register import Alert
 
-__all__ = ["Item", "Parcel", "due", "trial_parcel"]
+__all__ = ["Item", "Parcel", "due"]
 
 What = Literal["raised", "reopened", "escalated", "cleared"]
 _DAY_MS: Final = 86_400_000
@@ -35,8 +35,6 @@ _WORDS: Final[Mapping[Language, Mapping[str, str]]] = {
         "below": "below",
         "unknown": "unknown",
         "several": "{count} alerts",
-        "test": "Test message",
-        "tested": "This channel works: {channel}.",
     },
     "fr": {
         "raised": "depuis {since} : {value}, déclenchée {side} {limit}",
@@ -47,8 +45,6 @@ _WORDS: Final[Mapping[Language, Mapping[str, str]]] = {
         "below": "en dessous de",
         "unknown": "inconnu",
         "several": "{count} alertes",
-        "test": "Message d'essai",
-        "tested": "Ce canal fonctionne : {channel}.",
     },
     "nl": {
         "raised": "sinds {since}: {value}, gemeld {side} {limit}",
@@ -59,8 +55,6 @@ _WORDS: Final[Mapping[Language, Mapping[str, str]]] = {
         "below": "onder",
         "unknown": "onbekend",
         "several": "{count} meldingen",
-        "test": "Testbericht",
-        "tested": "Dit kanaal werkt: {channel}.",
     },
     "de": {
         "raised": "seit {since}: {value}, gemeldet {side} {limit}",
@@ -71,8 +65,6 @@ _WORDS: Final[Mapping[Language, Mapping[str, str]]] = {
         "below": "unter",
         "unknown": "unbekannt",
         "several": "{count} Meldungen",
-        "test": "Testnachricht",
-        "tested": "Dieser Kanal funktioniert: {channel}.",
     },
 }
 
@@ -115,12 +107,6 @@ def due(
     return parcels
 
 
-def trial_parcel(channel: Channel) -> Parcel:
-    """What the test button sends."""
-    words = _WORDS[channel.language]
-    return Parcel(channel.id, f"commonwatt: {words['test']}", words["tested"].format(channel=channel.id), "info")
-
-
 def _rule(community: Community, alert: Alert) -> Rule | None:
     return next((rule for rule in community.rules if rule.id == alert.rule), None)
 
@@ -139,7 +125,7 @@ def _items(
             if wanted and late and "escalated" not in told:
                 yield Item(alert, "escalated", since + round(step.after_s * 1000))
                 return
-        if _wants(rule, channel, alert):
+        if tells(channel, rule, alert.community):
             last = max(told.values(), default=0)
             again = max((entry.t for entry in alert.evidence if entry.event == "reopened"), default=0)
             if not told:
@@ -151,12 +137,6 @@ def _items(
         muted = alert.muted_until is not None and alert.muted_until > cleared
         if not muted and now_ms - cleared < _DAY_MS:
             yield Item(alert, "cleared", cleared)
-
-
-def _wants(rule: Rule, channel: Channel, alert: Alert) -> bool:
-    if rule.notify is not None:
-        return channel.id in rule.notify
-    return channel.by_default and rank(alert.severity) >= rank(channel.min_severity)
 
 
 def _ripe(items: Sequence[Item], settings: NotificationSettings, now_ms: int) -> bool:

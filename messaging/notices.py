@@ -16,12 +16,23 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from energy.alerts.rules import Language, Severity
+from energy.alerts.rules import Language, Rule, Severity
 from energy.errors import ConfigError
 from energy.hours import within
 from energy.names import Slug
 
-__all__ = ["Channel", "Escalation", "Mailbox", "NotificationSettings", "Quiet", "Sent", "open_mailboxes", "rank"]
+__all__ = [
+    "Channel",
+    "Escalation",
+    "Mailbox",
+    "NotificationSettings",
+    "Quiet",
+    "Sent",
+    "open_mailboxes",
+    "rank",
+    "tells",
+    "trial",
+]
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +62,12 @@ _SMS: Final = frozenset(
 )
 _KINDS: Final = _MAIL | _CHAT | _SMS | _WEBHOOKS
 _RANKS: Final[dict[str, int]] = {"info": 0, "warning": 1, "critical": 2}
+_TRIALS: Final[dict[Language, tuple[str, str]]] = {
+    "en": ("Test message", "This channel works: {channel}."),
+    "fr": ("Message d'essai", "Ce canal fonctionne : {channel}."),
+    "nl": ("Testbericht", "Dit kanaal werkt: {channel}."),
+    "de": ("Testnachricht", "Dieser Kanal funktioniert: {channel}."),
+}
 _TYPES: Final = {"info": "info", "warning": "warning", "critical": "failure"}
 
 
@@ -141,6 +158,21 @@ class Sent:
 def rank(severity: str) -> int:
     """How bad: 0 info, 1 warning, 2 critical."""
     return _RANKS[severity]
+
+
+def tells(channel: Channel, rule: Rule, community: str) -> bool:
+    """Whether alerts of that rule go to the channel, apart from escalation."""
+    if channel.communities and community not in channel.communities:
+        return False
+    if rule.notify is not None:
+        return channel.id in rule.notify
+    return channel.by_default and rank(rule.severity) >= rank(channel.min_severity)
+
+
+def trial(channel: Channel) -> tuple[str, str]:
+    """(title, text) of a test message in the channel's language."""
+    title, text = _TRIALS[channel.language]
+    return f"commonwatt: {title}", text.format(channel=channel.id)
 
 
 class Mailbox:

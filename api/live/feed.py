@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 SILENT_MS: Final = 12_000  # the collector speaks at least every 10 s; 2 s for the way
 _WATCH_S: Final = 1.0
-_OPEN: Final = frozenset({"pending", "firing", "acknowledged"})
+_OPEN: Final = frozenset({"pending", "firing", "acknowledged", "muted"})
 
 
 class LiveFeed:

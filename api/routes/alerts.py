@@ -1,8 +1,8 @@
-"""Alerts, worst first, and their acknowledgement by a person."""
+"""Alerts, worst first, with their evidence; what people do to them; the rules behind them."""
 
 from __future__ import annotations
 
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Depends, Query, Response
 from starlette.concurrency import run_in_threadpool
@@ -11,43 +11,119 @@ from api.access import Action, Principal, authorize, may
 from api.answers import documented, json_answer
 from api.context import Context, Ctx
 from api.problems import Problem, not_found
-from api.schemas import AlertList, AlertView
-from storage.register import Alert
+from api.schemas_alerts import AcknowledgeRequest, AlertList, AlertView, EvidenceView, MuteRequest, RuleList
+from energy.alerts.library import texts_of
+from energy.alerts.rules import LANGUAGES, Rule
+from energy.alerts.subjects import subjects
+from energy.community import Community
+from messaging.notices import NotificationSettings, tells
+from storage.register import Alert, Command
+from storage.register.evidence import as_csv, commands_of, evidence_rows
+from storage.register.records import ActKind
 
 __all__ = ["router"]
 
 router = APIRouter(prefix="/api/v1", tags=["alerts"])
+Reader = Annotated[Principal, Depends(may(Action.READ))]
+Acknowledger = Annotated[Principal, Depends(may(Action.ACKNOWLEDGE))]
 _READ: Final = 5_000  # the register does not know who may see what, so more is read than is given
 
 
 @router.get("/alerts", responses=documented(AlertList, 503))
 async def alerts(
     context: Ctx,
-    principal: Annotated[Principal, Depends(may(Action.READ))],
+    principal: Reader,
     state: Annotated[Literal["open", "all"], Query(description="open: without those cleared")] = "all",
+    site: Annotated[str | None, Query(max_length=64, description="only those about this site")] = None,
     limit: Annotated[int, Query(ge=1, le=1_000)] = 100,
 ) -> Response:
     """Open alerts first, the worst of them first; then past ones, newest first."""
-    read = limit if principal.communities is None else _READ
+    read = limit if principal.communities is None and site is None else _READ
     found = await run_in_threadpool(context.register.alerts, open_only=state == "open", limit=read)
-    visible = [alert for alert in found if principal.sees(alert.community)]
+    visible = [alert for alert in found if principal.sees(alert.community) and site in {None, alert.site}]
     return json_answer({"alerts": visible[:limit]})
+
+
+@router.get("/alerts/rules", responses=documented(RuleList))
+async def rules(context: Ctx, principal: Reader) -> Response:
+    """What is watched: each rule with its raise and clear values, and what its alerts mean, in every language."""
+    seen = [community for community in context.communities if principal.sees(community.id)]
+    return json_answer(
+        {
+            "rules": [
+                _rule_view(rule, community, context.notifications) for community in seen for rule in community.rules
+            ]
+        }
+    )
+
+
+@router.get("/alerts/{alert}", responses=documented(AlertView, 404, 503))
+async def alert(context: Ctx, principal: Reader, alert: str) -> Response:
+    """One alert."""
+    return json_answer(await _find(context, principal, alert))
+
+
+def _evidence_documented() -> dict[int | str, Any]:
+    responses = documented(EvidenceView, 404, 503)
+    responses[200]["content"] = {"text/csv": {"schema": {"type": "string"}}}
+    return responses
+
+
+@router.get("/alerts/{alert}/evidence", responses=_evidence_documented())
+async def evidence(
+    context: Ctx,
+    principal: Reader,
+    alert: str,
+    form: Annotated[Literal["json", "csv"], Query(alias="format")] = "json",
+) -> Response:
+    """The whole chain, to keep or to send on: crossing, action, command with its trail, result, effect, cleared."""
+    found = await _find(context, principal, alert)
+    commands = await run_in_threadpool(_commands, context, found)
+    if form == "csv":
+        name = f'attachment; filename="{found.id}.csv"'
+        rows = evidence_rows(found, commands)
+        return Response(as_csv(rows), media_type="text/csv", headers={"Content-Disposition": name})
+    return json_answer({"alert": found, "texts": _texts(context, found), "commands": commands})
 
 
 @router.post("/alerts/{alert}/ack", responses=documented(AlertView, 404, 409, 503))
 async def acknowledge(
-    context: Ctx, principal: Annotated[Principal, Depends(may(Action.ACKNOWLEDGE))], alert: str
+    context: Ctx, principal: Acknowledger, alert: str, request: AcknowledgeRequest | None = None
 ) -> Response:
-    """Notes who has seen a firing alert. Done twice it changes nothing."""
-    found = await _find(context, principal, alert)
-    authorize(principal, Action.ACKNOWLEDGE, found.community)
-    await run_in_threadpool(context.register.acknowledge, alert, principal.name, context.clock.now_ms())
-    found = await _find(context, principal, alert)
+    """Notes who has seen an alert, which stops its escalation. Done twice it changes nothing."""
+    wanted = request or AcknowledgeRequest()
+    found = await _act(context, principal, alert, "acknowledge", wanted.for_s, wanted.reason)
     if found.acknowledged_at is None:
         raise Problem(
-            409, "not_firing", f"alert {alert!r} is {found.state}", hint="only a firing alert can be acknowledged"
+            409, "not_firing", f"alert {alert!r} is {found.state}", hint="only a standing alert can be acknowledged"
         )
     return json_answer(found)
+
+
+@router.post("/alerts/{alert}/mute", responses=documented(AlertView, 404, 409, 503))
+async def mute(context: Ctx, principal: Acknowledger, alert: str, request: MuteRequest) -> Response:
+    """Nobody is told until the end given, also when it clears and is raised again; its actions go on."""
+    found = await _act(context, principal, alert, "mute", request.for_s, request.reason)
+    if found.state != "muted":
+        raise Problem(409, "not_firing", f"alert {alert!r} is {found.state}", hint="only a standing alert can be muted")
+    return json_answer(found)
+
+
+@router.post("/alerts/{alert}/unmute", responses=documented(AlertView, 404, 503))
+async def unmute(context: Ctx, principal: Acknowledger, alert: str) -> Response:
+    """Ends a mute before its time. Where there is none it changes nothing."""
+    return json_answer(await _act(context, principal, alert, "unmute", None, ""))
+
+
+async def _act(
+    context: Context, principal: Principal, alert: str, act: ActKind, for_s: float | None, reason: str
+) -> Alert:
+    found = await _find(context, principal, alert)
+    authorize(principal, Action.ACKNOWLEDGE, found.community)
+    now_ms = context.clock.now_ms()
+    until = None if for_s is None else now_ms + round(for_s * 1000)
+    await run_in_threadpool(context.register.act, alert, act, principal.name, now_ms, until=until, reason=reason)
+    return await _find(context, principal, alert)
 
 
 async def _find(context: Context, principal: Principal, alert: str) -> Alert:
@@ -55,3 +131,38 @@ async def _find(context: Context, principal: Principal, alert: str) -> Alert:
     if found is None or not principal.sees(found.community):
         raise not_found("alert", alert)
     return found
+
+
+def _commands(context: Context, alert: Alert) -> list[Command]:
+    found = (context.register.command(command) for command in commands_of(alert))
+    return [command for command in found if command is not None]
+
+
+def _texts(context: Context, alert: Alert) -> dict[str, Any]:
+    for community in context.communities:
+        for rule in community.rules:
+            if (community.id, rule.id) == (alert.community, alert.rule):
+                return {language: texts_of(rule, language) for language in LANGUAGES}
+    return {}
+
+
+def _rule_view(rule: Rule, community: Community, notifications: NotificationSettings) -> dict[str, Any]:
+    limits = rule.limits
+    return {
+        "id": rule.id,
+        "community": community.id,
+        "kind": rule.kind,
+        "subject": rule.subject,
+        "severity": rule.severity,
+        "unit": rule.unit,
+        "raise_above": limits.raise_at if limits.rising else None,
+        "clear_below": limits.clear_at if limits.rising else None,
+        "raise_below": None if limits.rising else limits.raise_at,
+        "clear_above": None if limits.rising else limits.clear_at,
+        "for_s": rule.for_s,
+        "clear_for_s": rule.clear_for_s,
+        "watches": len(subjects(rule, community)),
+        "acts_on": [action.device for action in rule.actions],
+        "notify": [channel.id for channel in notifications.channels if tells(channel, rule, community.id)],
+        "texts": {language: texts_of(rule, language) for language in LANGUAGES},
+    }

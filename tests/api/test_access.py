@@ -13,7 +13,13 @@ from api.settings import ApiSettings
 from tests.api.conftest import COMMUNITIES, NOW, Api, alert, bearer
 
 PUBLIC = {"/health", "/health/ready", "/api/v1/health", "/api/v1/health/ready"}
-OF_IXELLES = {"site": "ixl-hall", "community": "ixelles", "alert": "ixl-alert", "command": "ixl-command"}
+OF_IXELLES = {
+    "site": "ixl-hall",
+    "community": "ixelles",
+    "alert": "ixl-alert",
+    "command": "ixl-command",
+    "channel": "ixl",
+}
 COMMAND = {"device": "ixl-hall/battery", "set": {"power_w": -3000}, "ttl_s": 60, "reason": "a test"}
 
 
@@ -36,7 +42,8 @@ async def tenants(api: Api) -> Api:
 
 async def request(api: Api, method: str, path: str, role: str | None) -> httpx.Response:
     headers = api.headers[role] if role else {}
-    body = COMMAND if path.endswith("/commands") and method == "post" else None
+    bodies = {"/commands": COMMAND, "/mute": {"for_s": 60}}
+    body = next((body for end, body in bodies.items() if path.endswith(end) and method == "post"), None)
     return await api.client.request(method, path.format(**OF_IXELLES), headers=headers, json=body)
 
 
@@ -70,7 +77,10 @@ async def test_key_of_another_community_finds_nothing_on_any_route(tenants: Api)
         ("GET", "/api/v1/sites/{}/history", "ixl-hall"),
         ("GET", "/api/v1/communities/{}/history", "ixelles"),
         ("GET", "/api/v1/commands/{}", "ixl-command"),
+        ("GET", "/api/v1/alerts/{}", "ixl-alert"),
+        ("GET", "/api/v1/alerts/{}/evidence", "ixl-alert"),
         ("POST", "/api/v1/alerts/{}/ack", "ixl-alert"),
+        ("POST", "/api/v1/alerts/{}/unmute", "ixl-alert"),
     ],
 )
 async def test_what_is_anothers_looks_like_what_is_not_there(tenants: Api, method: str, path: str, name: str):

@@ -14,7 +14,7 @@ import schemathesis
 from hypothesis import Phase, given
 from hypothesis import settings as hypothesis_settings
 
-from tests.api.conftest import NOW, Api
+from tests.api.conftest import NOW, Api, alert
 
 SNAPSHOT = Path(__file__).parent / "openapi.json"
 
@@ -59,10 +59,14 @@ def assert_problem(answer: Any, status: int | None = None) -> None:
 @pytest.mark.parametrize("name", NAMES)
 async def test_worst_name_in_a_path_is_404(api: Api, name: str):
     quoted = quote(name, safe="%")
-    for path in ("sites/{}", "sites/{}/devices", "sites/{}/history", "communities/{}/history", "commands/{}", "{}"):
+    for path in (
+        "sites/{}", "sites/{}/devices", "sites/{}/history", "communities/{}/history", "commands/{}", "{}",
+        "alerts/{}", "alerts/{}/evidence",
+    ):  # fmt: skip
         assert_problem(await api.get(f"/api/v1/{path.format(quoted)}"), 404)
-    answer = await api.client.post(f"/api/v1/alerts/{quoted}/ack", headers=api.headers["operator"])
-    assert_problem(answer, 404)
+    for path in ("alerts/{}/ack", "alerts/{}/unmute", "channels/{}/test"):
+        answer = await api.client.post(f"/api/v1/{path.format(quoted)}", headers=api.headers["operator"])
+        assert_problem(answer, 404)
 
 
 @pytest.mark.parametrize("value", INSTANTS)
@@ -82,6 +86,17 @@ async def test_worst_number_in_a_query_is_422(api: Api, value: str):
 @pytest.mark.parametrize("value", ["", "🔥", "\x00", "x" * 5_000, "../..", "1S"])
 async def test_worst_word_in_a_history_query_is_refused(api: Api, name: str, value: str):
     assert_problem(await api.get("/api/v1/sites/ixl-hall/history", **{name: value}))
+
+
+@pytest.mark.parametrize("body", [
+    b"{}", b"null", b"[]", b'{"for_s":0}', b'{"for_s":-1}', b'{"for_s":1e9}', b'{"for_s":NaN}', b'{"for_s":"x"}',
+    b'{"for_s":60,"reason":"\\ud800"}', b'{"for_s":60,"reason":"\\u0000"}', b'{"for_s":60,"until":5}',
+])  # fmt: skip
+async def test_worst_mute_is_refused(api: Api, body: bytes):
+    api.register.save_alert(alert("ixelles", "a1", NOW))
+    headers = api.headers["operator"] | {"Content-Type": "application/json"}
+    assert_problem(await api.client.post("/api/v1/alerts/a1/mute", content=body, headers=headers), 422)
+    assert api.register.alert("a1").state == "firing"
 
 
 @pytest.mark.parametrize("body", BODIES, ids=lambda body: repr(body[0][:60]))

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector.notices import due, trial_parcel
+from collector.notices import due
 from energy.alerts.rules import LANGUAGES
 from energy.community import Community
-from messaging.notices import Channel, Escalation, NotificationSettings, Quiet
+from messaging.notices import Channel, Escalation, NotificationSettings, Quiet, trial
 from storage.register import Alert, Evidence, Told
 
 NOON = round(datetime(2026, 6, 17, 10, tzinfo=UTC).timestamp() * 1000)
@@ -70,7 +70,7 @@ def test_every_language_says_everything(language):
     assert title.startswith(
         {"en": "Voltage above", "fr": "Tension au-dessus", "nl": "Spanning boven", "de": "Spannung über"}[language]
     )
-    assert "facility" in trial_parcel(channel(language=language)).body
+    assert "facility" in trial(channel(language=language))[1]
 
 
 def test_alerts_within_a_minute_become_one_message_the_worst_first():
