@@ -37,10 +37,10 @@ _WORDS: Final[Mapping[Language, Mapping[str, str]]] = {
         "several": "{count} alerts",
     },
     "fr": {
-        "raised": "depuis {since} : {value}, déclenchée {side} {limit}",
+        "raised": "depuis {since} : {value}, levée {side} {limit}",
         "reopened": "dure toujours, depuis {since} : {value}",
         "escalated": "personne n'a réagi depuis {since} : {value}",
-        "cleared": "terminée à {cleared}, durait depuis {since}",
+        "cleared": "close à {cleared}, durait depuis {since}",
         "above": "au-dessus de",
         "below": "en dessous de",
         "unknown": "inconnu",
@@ -54,17 +54,17 @@ _WORDS: Final[Mapping[Language, Mapping[str, str]]] = {
         "above": "boven",
         "below": "onder",
         "unknown": "onbekend",
-        "several": "{count} meldingen",
+        "several": "{count} alarmen",
     },
     "de": {
-        "raised": "seit {since}: {value}, gemeldet {side} {limit}",
+        "raised": "seit {since}: {value}, ausgelöst {side} {limit}",
         "reopened": "besteht weiter, seit {since}: {value}",
         "escalated": "niemand hat reagiert seit {since}: {value}",
         "cleared": "beendet um {cleared}, bestand seit {since}",
         "above": "über",
         "below": "unter",
         "unknown": "unbekannt",
-        "several": "{count} Meldungen",
+        "several": "{count} Alarme",
     },
 }
 

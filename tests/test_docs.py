@@ -9,6 +9,7 @@ import pytest
 
 from api.metrics import ApiMetrics
 from collector.metrics import Metrics
+from energy.alerts.library import ready_rules
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted(
@@ -49,6 +50,15 @@ def test_every_metric_is_described():
     }
     missing = [name for name in names if f"`{name}`" not in text and f"`{name}_total`" not in text]
     assert missing == []
+
+
+def test_every_ready_rule_is_described_with_its_values():
+    lines = (ROOT / "docs" / "alerts.md").read_text(encoding="utf-8").splitlines()
+    for rule in ready_rules().values():
+        (line,) = [line for line in lines if line.startswith(f"| `{rule.id}` |")]
+        for value in (rule.limits.raise_at, rule.limits.clear_at, rule.limits.for_s, rule.limits.clear_for_s):
+            assert f" {value:g} " in line, line
+        assert f"| {rule.severity} |" in line
 
 
 def test_every_route_of_the_contract_is_served():

@@ -28,8 +28,6 @@ _PROFILES = {
 _SHORTEST_LEASE_S = 60
 _LONGEST_LEASE_S = 300
 
-# Sized so that an action never undoes the condition that raised it: what the rule adds to consumption is less than
-# the distance between its raise and its clear value.
 _SURPLUS_RAISE_W, _SURPLUS_CLEAR_W = 12_000, 1_000
 _IMPORT_RAISE_W, _IMPORT_CLEAR_W = 90_000, 70_000
 _BATTERY_CHARGE_W, _BATTERY_DISCHARGE_W = -6_000, 8_000
@@ -187,7 +185,7 @@ def _centre(fleet: DemoFleet, folder: Path, broker: dict[str, Any], api_port: in
         )
     ttl_s = int(min(_LONGEST_LEASE_S, max(_SHORTEST_LEASE_S, 4 * interval_s)))
     for community in communities.values():
-        community["rules"] = _rules(community["sites"], ttl_s)
+        community["rules"] = [*_rules(community["sites"], ttl_s), *_watching(interval_s)]
     return {
         "communities": list(communities.values()),
         "mqtt": broker,
@@ -237,6 +235,20 @@ def _rules(sites: list[dict[str, Any]], ttl_s: int) -> list[dict[str, Any]]:
             "severity": "warning",
             "actions": [action(device, _BATTERY_DISCHARGE_W) for device in batteries[:1]],
         },
+    ]
+
+
+def _watching(interval_s: float) -> list[str | dict[str, Any]]:
+    """Ready rules that only tell; with a fast clock readings are far apart, and silence is longer."""
+    return [
+        {"use": "device-silent", "raise_above": max(600.0, 5 * interval_s)},
+        {"use": "gateway-offline", "raise_above": max(300.0, 5 * interval_s)},
+        {"use": "battery-not-following", "settle_s": max(30.0, 3 * interval_s)},
+        "inverter-below-expectation",
+        "phase-missing",
+        "voltage-limit",
+        "meters-disagree",
+        "disk-ending",
     ]
 
 

@@ -13,6 +13,7 @@ import yaml
 from cli.configs import CentreConfig
 from cli.demo.command import DemoOptions, run_demo
 from cli.demo.files import write_files
+from energy.alerts.subjects import subjects
 from energy.errors import ConfigError
 from gateway.config import GatewayConfig
 from messaging.connection import MqttSettings
@@ -88,12 +89,12 @@ def test_the_files_are_valid_configurations_of_each_kind(tmp_path, free_port):
     assert read == known
 
 
-def test_an_action_does_not_undo_the_condition_that_raised_it(tmp_path, free_port):
+def test_rules_that_act_and_rules_that_tell_watch_something(tmp_path, free_port):
     files = _files(tmp_path, free_port)
     for community in CentreConfig.model_validate(yaml.safe_load(files.centre.read_text())).communities:
-        for rule in community.rules:
-            shift = sum(abs(action.set["power_w"]) for action in rule.actions if action.device.endswith("battery"))
-            assert shift < rule.raise_above - rule.clear_below
+        assert {rule.id for rule in community.rules if rule.actions} <= {"surplus", "import-peak"}
+        told = {rule.id for rule in community.rules if subjects(rule, community)}
+        assert {"device-silent", "gateway-offline", "inverter-below-expectation", "voltage-limit"} <= told
 
 
 def test_the_operator_key_is_kept_for_its_owner_only(tmp_path, free_port):

@@ -1,5 +1,5 @@
 /** Calls to the API: addresses relative to the page, the reader's access key, errors as problem+json. */
-import type { CommunityEntry, CommunityHistory, Problem, SiteEntry, SiteHistory } from './types';
+import type { CommunityEntry, CommunityHistory, Problem, Rule, SiteEntry, SiteHistory } from './types';
 
 const KEY_SLOT = 'commonwatt.key';
 
@@ -43,7 +43,7 @@ export async function errorOf(response: Response): Promise<ApiError> {
 }
 
 async function request(path: string, init: RequestInit = {}): Promise<Response> {
-  const response = await fetch(`api/v1/${path}`, { ...init, headers: authorized() }).catch((error: unknown) => {
+  const response = await fetch(`api/v1/${path}`, { ...init, headers: authorized(init.body ? { 'Content-Type': 'application/json' } : {}) }).catch((error: unknown) => {
     if (init.signal?.aborted) throw error;
     throw new ApiError(0, 'unreachable', String(error), '');
   });
@@ -96,8 +96,23 @@ export async function siteCsv(query: SiteQuery): Promise<Blob> {
   return (await request(siteHistoryPath(query, 'csv'))).blob();
 }
 
+export async function rules(): Promise<Rule[]> {
+  return (await get<{ rules: Rule[] }>('alerts/rules')).rules;
+}
+
 export async function acknowledge(alert: string): Promise<void> {
   await request(`alerts/${encodeURIComponent(alert)}/ack`, { method: 'POST' });
+}
+
+/** For `seconds` nobody is told; 0 ends a mute. */
+export async function mute(alert: string, seconds: number): Promise<void> {
+  const path = `alerts/${encodeURIComponent(alert)}`;
+  if (seconds === 0) await request(`${path}/unmute`, { method: 'POST' });
+  else await request(`${path}/mute`, { method: 'POST', body: JSON.stringify({ for_s: seconds }) });
+}
+
+export async function evidenceCsv(alert: string): Promise<Blob> {
+  return (await request(`alerts/${encodeURIComponent(alert)}/evidence?format=csv`)).blob();
 }
 
 export async function releaseAll(): Promise<void> {

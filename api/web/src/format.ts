@@ -82,6 +82,14 @@ export class Formatter {
     return this.number(value);
   }
 
+  /** A value with the unit a rule measures in. */
+  amount(value: number, unit: string): string {
+    if (unit === 'W') return this.power(value);
+    if (unit === 's') return this.duration(value);
+    if (unit === '%') return this.percent(value / 100);
+    return unit ? `${this.number(value)}\u00a0${unit}` : this.number(value);
+  }
+
   /** Seconds in the two largest units that fit: 42 s, 3 min 05 s, 2 h 07 min, 3 d 4 h. */
   duration(seconds: number): string {
     const s = Math.max(Math.floor(seconds), 0);

@@ -5,6 +5,7 @@ import './styles/page.css';
 import './styles/panels.css';
 import './styles/print.css';
 import * as api from './api';
+import { h } from './dom';
 import { Formatter } from './format';
 import { Freshness, SILENCE_LIMIT_MS } from './freshness';
 import { isLanguage, LOCALES, preferred, Translator, type Language } from './i18n';
@@ -13,7 +14,7 @@ import { openAlerts } from './order';
 import { readPlace, writePlace, type Place } from './place';
 import { activeLeases, applyEvent, EMPTY, type LiveState } from './state';
 import { LiveStream } from './stream';
-import type { Community, CommunityEntry, Site, SiteEntry, Snapshot } from './types';
+import type { Alert, AlertTexts, Community, CommunityEntry, Rule, Site, SiteEntry, Snapshot } from './types';
 import { page } from './views/page';
 
 const LANGUAGE_SLOT = 'commonwatt.language';
@@ -23,6 +24,7 @@ class Application implements Actions {
   private state: LiveState = EMPTY;
   private entries: readonly CommunityEntry[] = [];
   private siteEntries: ReadonlyMap<string, SiteEntry> = new Map();
+  private rules: ReadonlyMap<string, Rule> = new Map();
   private place: Place = readPlace(location.hash);
   private language: Language = this.rememberedLanguage();
   private paused = false;
@@ -67,6 +69,16 @@ class Application implements Actions {
     await api.acknowledge(alert);
   }
 
+  async mute(alert: string, seconds: number): Promise<void> {
+    await api.mute(alert, seconds);
+  }
+
+  async evidence(alert: string): Promise<void> {
+    const address = URL.createObjectURL(await api.evidenceCsv(alert));
+    h('a', { href: address, download: `${alert}.csv` }).click();
+    URL.revokeObjectURL(address);
+  }
+
   async releaseAll(): Promise<void> {
     await api.releaseAll();
   }
@@ -98,8 +110,9 @@ class Application implements Actions {
 
   private async readRegister(): Promise<void> {
     try {
-      const [entries, sites] = await Promise.all([api.communities(), api.sites()]);
+      const [entries, sites, rules] = await Promise.all([api.communities(), api.sites(), api.rules()]);
       this.entries = entries;
+      this.rules = new Map(rules.map((rule) => [`${rule.community}/${rule.id}`, rule]));
       this.siteEntries = new Map(sites.map((site) => [site.id, site]));
     } catch (error) {
       console.warn('names of communities and sites are not available', error);
@@ -154,7 +167,11 @@ class Application implements Actions {
   private build(): void {
     const format = new Formatter(LOCALES[this.language], this.timeZone);
     const siteName = (id: string): string => this.siteEntries.get(id)?.name ?? id;
-    this.view = page({ words: new Translator(this.language), format, actions: this, siteName });
+    const communityName = (id: string): string => this.knownEntries().find((entry) => entry.id === id)?.name ?? id;
+    const alertTexts = ({ community, rule }: Alert): AlertTexts | null =>
+      this.rules.get(`${community}/${rule}`)?.texts[this.language] ?? null;
+    const words = new Translator(this.language);
+    this.view = page({ words, format, actions: this, siteName, communityName, alertTexts });
     document.documentElement.lang = this.language;
     this.root.replaceChildren(this.view.element);
     this.draw(true);

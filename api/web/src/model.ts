@@ -2,7 +2,7 @@
 import type { Formatter } from './format';
 import type { Language, Translator } from './i18n';
 import type { Connection } from './stream';
-import type { Alert, Command, Community, CommunityEntry, Site, SiteEntry } from './types';
+import type { Alert, AlertTexts, Command, Community, CommunityEntry, Site, SiteEntry } from './types';
 
 /** What a reader can do. */
 export interface Actions {
@@ -11,6 +11,9 @@ export interface Actions {
   chooseLanguage(language: Language): void;
   togglePause(): void;
   acknowledge(alert: string): Promise<void>;
+  /** For `seconds` nobody is told; 0 ends a mute. */
+  mute(alert: string, seconds: number): Promise<void>;
+  evidence(alert: string): Promise<void>;
   releaseAll(): Promise<void>;
   useKey(key: string): void;
 }
@@ -20,6 +23,9 @@ export interface Context {
   readonly format: Formatter;
   readonly actions: Actions;
   siteName(id: string): string;
+  communityName(id: string): string;
+  /** What an alert of a rule means in the reader's language; null while the rules are not known. */
+  alertTexts(alert: Alert): AlertTexts | null;
 }
 
 export interface Model {

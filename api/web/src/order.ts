@@ -12,7 +12,7 @@ export const WORST_FIRST: Sort = { column: 'status', descending: true };
 
 const STATUS_RANK: Record<SiteStatus, number> = { ok: 0, estimated: 1, missing: 2, stale: 3 };
 const SEVERITY_RANK: Record<Severity, number> = { info: 0, warning: 1, critical: 2 };
-const ALERT_RANK: Record<AlertState, number> = { cleared: 0, pending: 1, acknowledged: 2, firing: 3 };
+const ALERT_RANK: Record<AlertState, number> = { cleared: 0, pending: 1, muted: 2, acknowledged: 3, firing: 4 };
 
 export function siteStatus(site: Site): SiteStatus {
   if (site.stale.length > 0) return 'stale';
@@ -53,7 +53,7 @@ export function sortSites(sites: readonly Site[], sort: Sort, name: (id: string)
   });
 }
 
-/** The alerts that are not cleared: firing before acknowledged before pending, then by severity, then the oldest. */
+/** The alerts that are not cleared: firing before acknowledged before muted before pending, then by severity, then the oldest. */
 export function openAlerts(alerts: Iterable<Alert>, community: string): Alert[] {
   return [...alerts]
     .filter((alert) => alert.community === community && alert.state !== 'cleared')

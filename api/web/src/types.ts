@@ -59,7 +59,7 @@ export interface Community {
 }
 
 export type Severity = 'info' | 'warning' | 'critical';
-export type AlertState = 'pending' | 'firing' | 'acknowledged' | 'cleared';
+export type AlertState = 'pending' | 'firing' | 'acknowledged' | 'muted' | 'cleared';
 
 export interface AlertAction {
   device: string;
@@ -81,17 +81,36 @@ export interface Alert {
   community: string;
   severity: Severity;
   state: AlertState;
-  metric: string;
+  subject: string;
+  unit: string;
   value: Maybe;
+  effect_w: Maybe;
   raise_above: Maybe;
   clear_below: Maybe;
+  raise_below: Maybe;
+  clear_above: Maybe;
   since: number;
   raised_at: Maybe;
+  unknown_since: Maybe;
   acknowledged_at: Maybe;
   acknowledged_by: string | null;
+  muted_by: string | null;
+  muted_until: Maybe;
   cleared_at: Maybe;
   actions: AlertAction[];
   evidence: Evidence[];
+}
+
+export interface AlertTexts {
+  title: string;
+  means: string;
+  do: string;
+}
+
+export interface Rule {
+  id: string;
+  community: string;
+  texts: Record<string, AlertTexts>;
 }
 
 export type CommandState = 'asked' | 'applied' | 'refused' | 'expired' | 'reverted' | 'failed';

@@ -39,12 +39,13 @@ describe('openAlerts', () => {
     const alerts = [
       alert({ id: 'acknowledged', state: 'acknowledged', severity: 'critical' }),
       alert({ id: 'pending', state: 'pending', severity: 'critical' }),
+      alert({ id: 'muted', state: 'muted' }),
       alert({ id: 'later', since: 2000 }),
       alert({ id: 'earlier' }),
       alert({ id: 'critical', severity: 'critical', since: 3000 }),
       alert({ id: 'cleared', state: 'cleared' }),
       alert({ id: 'elsewhere', community: 'other' }),
     ];
-    expect(ids(openAlerts(alerts, 'c'))).toEqual(['critical', 'earlier', 'later', 'acknowledged', 'pending']);
+    expect(ids(openAlerts(alerts, 'c'))).toEqual(['critical', 'earlier', 'later', 'acknowledged', 'muted', 'pending']);
   });
 });

@@ -1,4 +1,4 @@
-/** Open alerts, worst first: since when, what it means, what was done, acknowledge. */
+/** Open alerts, worst first: since when, what it means, what to do, what was done; acknowledge and mute. */
 import { ApiError } from '../api';
 import { h, KeyedList, setAttribute, setHidden, setText, type Row } from '../dom';
 import { icon } from '../icons';
@@ -18,15 +18,26 @@ export function problemText({ words }: Context, error: unknown): string {
   return error.needsKey ? words.text('error.code.forbidden') : [error.message, error.hint].filter(Boolean).join(' ');
 }
 
-function meaning({ words, format }: Context, alert: Alert): string {
-  const { metric, value, raise_above, clear_below } = alert;
-  const number = (amount: number | null): string => (amount === null ? words.text('page.value.unknown') : format.metric(amount, metric));
-  const name = words.lookup(`alerts.metric.${metric}`, metric);
-  const facts = words.text('alerts.item.facts', { metric: name, value: number(value), raise: number(raise_above), clear: number(clear_below) });
-  return `${words.lookup(`alerts.meaning.${metric}`, '')} ${facts}`.trim();
+/** The value now and the two at which it raises and clears, whichever way round. */
+function facts({ words, format }: Context, alert: Alert): string {
+  const { unit, value, raise_above, clear_below, raise_below, clear_above, unknown_since } = alert;
+  const number = (amount: number | null): string => (amount === null ? words.text('page.value.unknown') : format.amount(amount, unit));
+  const text =
+    raise_above === null
+      ? words.text('alerts.item.facts_below', { value: number(value), raise: number(raise_below), clear: number(clear_above) })
+      : words.text('alerts.item.facts', { value: number(value), raise: number(raise_above), clear: number(clear_below) });
+  const unknown = unknown_since === null ? '' : words.text('alerts.item.unknown', { time: format.moment(unknown_since) });
+  const effect = alert.effect_w ? words.text('alerts.item.effect', { power: format.power(alert.effect_w) }) : '';
+  return [text, effect, unknown].filter(Boolean).join(' ');
 }
 
-/** Rules are named by who writes them, `surplus-high`; shown as words. */
+/** What the alert is about, as people call it. */
+function placeName(context: Context, { subject, community }: Alert): string {
+  if (!subject || subject === community) return context.communityName(community);
+  return subject.includes('/') ? deviceName(context, subject) : context.siteName(subject);
+}
+
+/** Rules are named by who writes them, `surplus-high`; shown as words while their texts are not known. */
 function ruleName(rule: string): string {
   const words = rule.replace(/[-_]+/g, ' ').trim();
   return words.charAt(0).toUpperCase() + words.slice(1);
@@ -77,23 +88,38 @@ function details(context: Context): { element: HTMLElement; update(alert: Alert)
   };
 }
 
-function acknowledgeButton(context: Context, id: string): { element: HTMLElement; update(alert: Alert): void } {
+/** How long a mute lasts; it always ends. */
+const MUTES_S = [3600, 28_800, 86_400, 604_800] as const;
+
+/** What a reader can do: acknowledge, mute for a while, end the mute, take the evidence away. */
+function duties(context: Context, id: string): { element: HTMLElement; update(alert: Alert): void } {
   const { words, format, actions } = context;
   const answer = h('p', { class: 'answer', role: 'status' });
-  const act = async (): Promise<void> => {
-    button.disabled = true;
+  const act = async (what: Promise<void>): Promise<void> => {
     setText(answer, '');
-    await actions.acknowledge(id).catch((error: unknown) => setText(answer, problemText(context, error)));
-    button.disabled = false;
+    await what.catch((error: unknown) => setText(answer, problemText(context, error)));
   };
-  const button = h('button', { type: 'button', click: () => void act() }, words.text('alerts.item.acknowledge'));
+  const acknowledge = h('button', { type: 'button', click: () => void act(actions.acknowledge(id)) }, words.text('alerts.item.acknowledge'));
+  const times = MUTES_S.map((seconds) => h('option', { value: String(seconds) }, words.text(`alerts.mute.${seconds}`)));
+  const choose = (): void => {
+    const seconds = Number(mute.value);
+    mute.value = '';
+    if (seconds > 0) void act(actions.mute(id, seconds));
+  };
+  const mute = h('select', { 'aria-label': words.text('alerts.item.mute'), change: choose }, h('option', { value: '' }, words.text('alerts.item.mute')), ...times);
+  const unmute = h('button', { type: 'button', click: () => void act(actions.mute(id, 0)) }, words.text('alerts.item.unmute'));
+  const evidence = h('button', { type: 'button', class: 'quiet', click: () => void act(actions.evidence(id)) }, words.text('alerts.item.export'));
   const done = h('span', { class: 'note' });
   return {
-    element: h('div', { class: 'acknowledge' }, button, done, answer),
+    element: h('div', { class: 'acknowledge' }, acknowledge, mute, unmute, evidence, done, answer),
     update(alert) {
-      setHidden(button, alert.state !== 'firing');
-      const { acknowledged_at: at, acknowledged_by: by } = alert;
-      setText(done, at === null ? '' : words.text('alerts.item.acknowledged', { by: by ?? '?', time: format.time(at) }));
+      setHidden(acknowledge, alert.state !== 'firing');
+      setHidden(mute, alert.state === 'muted');
+      setHidden(unmute, alert.state !== 'muted');
+      const { acknowledged_at: at, acknowledged_by: by, muted_by, muted_until } = alert;
+      const seen = at === null || alert.state !== 'acknowledged' ? '' : words.text('alerts.item.acknowledged', { by: by ?? '?', time: format.time(at) });
+      const muted = words.text('alerts.item.muted', { by: muted_by ?? '?', time: format.moment(muted_until ?? 0) });
+      setText(done, alert.state === 'muted' ? muted : seen);
     },
   };
 }
@@ -101,24 +127,39 @@ function acknowledgeButton(context: Context, id: string): { element: HTMLElement
 function alertRow(context: Context, id: string): Row<Shown> {
   const { words, format } = context;
   const severity = h('span', { class: 'severity' });
-  const rule = h('h3', { lang: 'en' });
+  const title = h('h3');
   const since = h('p', { class: 'since' });
-  const text = h('p');
+  const means = h('p');
+  const todo = h('p', { class: 'todo' });
+  const numbers = h('p', { class: 'note' });
   const more = details(context);
-  const acknowledge = acknowledgeButton(context, id);
-  const element = h('li', { class: 'alert' }, h('div', { class: 'alert-head' }, icon('warning'), severity, rule), since, text, acknowledge.element, more.element);
+  const buttons = duties(context, id);
+  const element = h(
+    'li',
+    { class: 'alert' },
+    h('div', { class: 'alert-head' }, icon('warning'), severity, title),
+    since,
+    means,
+    todo,
+    numbers,
+    buttons.element,
+    more.element,
+  );
   return {
     element,
     update({ alert, now }) {
+      const texts = context.alertTexts(alert);
       setAttribute(element, 'data-severity', alert.severity);
       setAttribute(element, 'data-state', alert.state);
       setText(severity, words.lookup(`alerts.severity.${alert.severity}`, alert.severity));
-      setText(rule, ruleName(alert.rule));
+      setText(title, `${texts?.title ?? ruleName(alert.rule)} – ${placeName(context, alert)}`);
       const age = format.duration((now - alert.since) / 1000);
       setText(since, words.text('alerts.item.since', { time: format.moment(alert.since), age, state: words.lookup(`alerts.state.${alert.state}`, alert.state) }));
-      setText(text, meaning(context, alert));
+      setText(means, texts?.means ?? '');
+      setText(todo, texts?.do ? words.text('alerts.item.todo', { text: texts.do }) : '');
+      setText(numbers, facts(context, alert));
       more.update(alert);
-      acknowledge.update(alert);
+      buttons.update(alert);
     },
   };
 }
