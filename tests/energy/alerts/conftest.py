@@ -12,7 +12,7 @@ from energy.alerts.measures import measure
 from energy.alerts.states import AlertEvent, Watch, step
 from energy.alerts.subjects import subjects, want_windows
 from energy.alerts.windows import Windows
-from energy.balance import Latest, community_balance, observe, site_balance
+from energy.balance import community_balance, observe, site_balance
 from energy.community import Community
 
 ZONE = ZoneInfo("Europe/Brussels")
@@ -67,7 +67,7 @@ class Scene:
         self.said[device] = {name: value for name, value in said.items() if value is not None}
 
     def facts(self):
-        known = {name: Latest(t, values) for name, (t, values) in self.latest.items()}
+        known = {name: Seen(t, values, self.live) for name, (t, values) in self.latest.items()}
         sites = [
             site_balance(each, "ixelles", observe(each, known, self.now), self.now) for each in self.community.sites
         ]
@@ -78,7 +78,7 @@ class Scene:
             community=self.community,
             balance=community_balance(self.community, sites, self.now),
             sites={balance.id: balance for balance in sites},
-            devices={name: Seen(t, values, self.live) for name, (t, values) in self.latest.items()},
+            devices=known,
             gateways=self.gateways,
             setpoints=self.setpoints,
             leased=self.leased,
