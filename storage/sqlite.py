@@ -178,7 +178,7 @@ class Database:
         connection: sqlite3.Connection | None = None
         try:
             connection = _connect(self.path, read_only=False)
-            connection.execute("PRAGMA auto_vacuum=INCREMENTAL")  # of a file that is made now, see `give_back`
+            connection.execute("PRAGMA auto_vacuum=INCREMENTAL")  # of a file that is made now: see `give_back`
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=FULL")
             connection.execute(f"PRAGMA wal_autocheckpoint={_WAL_PAGES}")
