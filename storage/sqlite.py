@@ -10,7 +10,6 @@ import contextlib
 import fcntl
 import os
 import sqlite3
-import struct
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,7 +22,7 @@ from energy.errors import StoreError
 __all__ = ["Database", "Schema", "explain", "locked"]
 
 _BUSY_S: Final = 5.0
-_WAL_PAGES: Final = 8000  # the same leaf pages are written again and again: check-pointing rarely writes them once
+_WAL_PAGES: Final = 16_000  # the same leaf pages are written again and again: check-pointing rarely writes them once
 _WAL_LIMIT_BYTES: Final = 64 * 1024 * 1024
 _INCREMENTAL: Final = 2  # SQLite's number of that way of vacuuming
 _PAGES_AT_ONCE: Final = 250  # given back in one transaction; a writer waits no longer than that takes
@@ -73,6 +72,7 @@ class Database:
         self._write_lock = threading.Lock()
         self._lock_file: int | None = None
         self._writer: sqlite3.Connection | None = None
+        self._uncopied = 0
         if not read_only:
             self._open_writer(exclusive)
 
@@ -99,29 +99,23 @@ class Database:
             try:
                 with _transaction(self._writer):
                     yield self._writer
+                self._uncopied += 1
             except sqlite3.Error as error:
                 raise self._explained(error) from error
 
-    def checkpoint(self, pages: int) -> None:
-        """Copies what is committed from the write-ahead log into the file when more than `pages` wait there.
+    def checkpoint(self, commits: int) -> None:
+        """Copies what is committed from the write-ahead log into the file, after so many commits; nobody waits for it.
 
-        Nobody waits for it meanwhile. A commit does the same beyond `_WAL_PAGES`, and waits for the disk.
+        A commit does the same when `_WAL_PAGES` are waiting, and waits for the disk.
         """
-        if self._waiting_pages() > pages:
-            try:
-                with contextlib.closing(_connect(self.path, read_only=False)) as connection:
-                    connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-            except sqlite3.Error as error:
-                raise self._explained(error) from error
-
-    def _waiting_pages(self) -> int:
-        """Of the index beside the log: frames in it (mxFrame), less those copied (nBackfill); sqlite.org/walformat.html."""
+        if self._uncopied < commits:
+            return
+        self._uncopied = 0
         try:
-            with Path(f"{self.path}-shm").open("rb") as index:
-                head = index.read(100)
-            return int(struct.unpack_from("=I", head, 16)[0]) - int(struct.unpack_from("=I", head, 96)[0])
-        except (OSError, struct.error):
-            return 0
+            with contextlib.closing(_connect(self.path, read_only=False)) as connection:
+                connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        except sqlite3.Error as error:
+            raise self._explained(error) from error
 
     def give_back(self, spare_bytes: int) -> bool:
         """Gives some free pages back to the disk when more than `spare_bytes` and half of the file are free.
@@ -141,6 +135,7 @@ class Database:
             try:
                 # A transaction of its own; `execute` would stop after the first page.
                 self._writer.executescript(f"PRAGMA incremental_vacuum({_PAGES_AT_ONCE})")
+                self._uncopied += 1
             except sqlite3.Error as error:
                 raise self._explained(error) from error
         return True

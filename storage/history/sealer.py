@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 
 _DELETED_AT_ONCE: Final = 200  # commits of the log; a writer waits no longer than that takes
 _MERGED_AT_ONCE: Final = 200_000  # rows in memory while files are merged
-_CHECKPOINT_PAGES: Final = 1000  # far below what a commit would have to copy: that one waits for the disk
+_CHECKPOINT_COMMITS: Final = 100  # far below what a commit would have to copy: that one waits for the disk
 _WORTH: Final = 8
 ADD_SEGMENT: Final = "INSERT INTO segment (file, position, day, t_min, t_max, rows, bytes) VALUES (?, ?, ?, ?, ?, ?, ?)"
 
@@ -82,7 +82,7 @@ class Sealer:
 
     def step(self, now_ms: int) -> bool:
         """Does what is most due; True when there may be more."""
-        self._database.checkpoint(_CHECKPOINT_PAGES)
+        self._database.checkpoint(_CHECKPOINT_COMMITS)
         try:
             return (
                 self._forget_doomed()

@@ -275,7 +275,7 @@ def test_raw_readings_go_after_their_time_and_quarter_hours_stay(path):
 
 
 def test_committed_pages_are_copied_into_the_file_beside_the_writer(path, monkeypatch):
-    monkeypatch.setattr(sealer, "_CHECKPOINT_PAGES", 10)
+    monkeypatch.setattr(sealer, "_CHECKPOINT_COMMITS", 3)
     history = SqliteHistory(path)
     noise = random.Random(1)
     for _ in range(3):
