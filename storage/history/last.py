@@ -63,9 +63,13 @@ class LastReadings:
 
 
 class LastWriter:
-    """Keeps the note. Its methods are called inside the transaction that they belong to."""
+    """Keeps the note. Its methods are called inside the transaction that they belong to.
+
+    `lock` is held from before that transaction until it stands, or is undone and forgotten.
+    """
 
     def __init__(self) -> None:
+        self.lock = threading.Lock()
         self._noted: pa.Table | None = None
         self._fresh: list[pa.RecordBatch] = []
         self._rows = 0

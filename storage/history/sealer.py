@@ -156,7 +156,7 @@ class Sealer:
             self._files.write(snapshot.upto, int(day) * DAY_MS, [rows_at(table, np.flatnonzero(days == day))], tags)
             for day in np.unique(days)
         ]
-        with self._database.write() as connection:
+        with self._last.lock, self._database.write() as connection:
             connection.executemany(ADD_SEGMENT, map(astuple, written))
             self._last.note(connection)  # it may lean on commits that will be deleted
             connection.executemany(

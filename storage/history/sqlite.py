@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -63,7 +62,6 @@ class SqliteHistory:
         self._last = LastReadings()
         self._devices = KnownDevices()
         self._layouts: dict[tuple[str, ...], int] = {}
-        self._known_lock = threading.Lock()
         if not read_only:
             try:
                 self._sealer.tidy()
@@ -189,7 +187,7 @@ class SqliteHistory:
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
         """A transaction that may learn devices: what it learnt is undone with it, also when the commit itself fails."""
-        with self._known_lock:
+        with self._last_note.lock:
             try:
                 with self._database.write() as connection:
                     yield connection
