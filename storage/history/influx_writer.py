@@ -27,7 +27,7 @@ _LINES_PER_REQUEST: Final = 5000
 # A partial write: the server says how many it left out, not which. The others are stored.
 _DROPPED: Final = re.compile(r"\bdropped=(\d+)")
 
-_Line = tuple[Any, str]  # what was encoded, and its line
+_Lines = tuple[list[Any], list[str]]  # what was encoded, and its lines; two lists are nothing to the garbage collector
 _Refusal = tuple[Any, str]  # what was encoded, and why the server will never take it
 
 
@@ -65,7 +65,7 @@ class InfluxWriter:
         """Sends items in requests of bounded size; while one is under way the next one is encoded."""
         refusals: list[_Refusal] = []
         if len(items) <= _LINES_PER_REQUEST:
-            self._send_or_split(shelf, _lines(encode, items, refusals), refusals)
+            self._send_or_split(shelf, *_lines(encode, items, refusals), refusals)
         else:
             with ThreadPoolExecutor(1, thread_name_prefix="influxdb") as sender:
                 sent: Future[None] | None = None
@@ -73,30 +73,32 @@ class InfluxWriter:
                     lines = _lines(encode, items[start : start + _LINES_PER_REQUEST], refusals)
                     if sent is not None:
                         sent.result()
-                    sent = sender.submit(self._send_or_split, shelf, lines, refusals)
+                    sent = sender.submit(self._send_or_split, shelf, *lines, refusals)
                 if sent is not None:
                     sent.result()
         self.refused_total += len(refusals)
         return refusals
 
-    def _send_or_split(self, shelf: Shelf, lines: list[_Line], refusals: list[_Refusal]) -> None:
+    def _send_or_split(self, shelf: Shelf, items: list[Any], lines: list[str], refusals: list[_Refusal]) -> None:
         """Halves what the server rejects until only culprits stand together; sending good points twice is harmless."""
         if not lines:
             return
         try:
-            self._client.write(shelf, [line for _, line in lines])
+            self._client.write(shelf, lines)
         except RejectedError as error:
             dropped = _DROPPED.search(error.reason)
             if len(lines) == 1 or (dropped and int(dropped[1]) == len(lines)):
-                refusals += [(item, error.reason) for item, _ in lines]
+                refusals += [(item, error.reason) for item in items]
                 return
             middle = len(lines) // 2
-            self._send_or_split(shelf, lines[:middle], refusals)
-            self._send_or_split(shelf, lines[middle:], refusals)
+            self._send_or_split(shelf, items[:middle], lines[:middle], refusals)
+            self._send_or_split(shelf, items[middle:], lines[middle:], refusals)
 
 
-def _lines(encode: Callable[[Any], str | None], items: Iterable[Any], refusals: list[_Refusal]) -> list[_Line]:
-    lines = []
+def _lines(encode: Callable[[Any], str | None], items: Iterable[Any], refusals: list[_Refusal]) -> _Lines:
+    """The lines of items that have one; those that cannot be written are refused."""
+    encoded: list[Any] = []
+    lines: list[str] = []
     for item in items:
         try:
             line = encode(item)
@@ -104,5 +106,6 @@ def _lines(encode: Callable[[Any], str | None], items: Iterable[Any], refusals: 
             refusals.append((item, str(error)))
         else:
             if line is not None:
-                lines.append((item, line))
-    return lines
+                encoded.append(item)
+                lines.append(line)
+    return encoded, lines
