@@ -7,11 +7,13 @@ import tempfile
 import time
 import urllib.parse
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Literal
 
 from benchmarks import workload
 from benchmarks.centre import collect
+from benchmarks.influxdb_peer import telegraf, telegraf_binary
 from benchmarks.measure import Run, Table, cpu_seconds, measured
 from benchmarks.processes import in_child
 from storage.history.influxdb import InfluxHistory
@@ -19,12 +21,14 @@ from storage.history.line_protocol import reading_line
 from storage.history.settings import InfluxSettings
 from tests.influxdb_server import InfluxServer, influxd
 
-__all__ = ["BARE", "COLLECTOR", "WRITER", "influxdb"]
+__all__ = ["BARE", "COLLECTOR", "TELEGRAF", "WRITER", "influxdb"]
 
 BARE, COLLECTOR = "bare HTTP posts of finished lines", "collector, InfluxDB"
-WRITER = "our store alone, InfluxDB"
+WRITER, TELEGRAF = "our store alone, InfluxDB", "Telegraf, mqtt_consumer to InfluxDB"
 _LARGE: Final = 5000
 _NOTE = "{lines:,.0f} lines a request; influxd {server_us:.1f} µs of it"
+
+_PEER_NOTE = "checks, marks and computes nothing; until all is stored; influxd {server_us:.1f} µs of it"
 
 
 def influxdb(runs: int) -> list[Table]:
@@ -41,7 +45,13 @@ def _against(binary: str, version: Literal[1, 2], runs: int) -> list[Table]:
     with tempfile.TemporaryDirectory() as name:
         server = _Server(InfluxServer(binary, version, Path(name) / "server"))
         try:
-            rows = measured(runs, {COLLECTOR: (server.collector, _NOTE), BARE: (server.bare, _NOTE)})
+            paths: dict[str, tuple[Callable[[], Run], str]] = {
+                COLLECTOR: (server.collector, _NOTE),
+                BARE: (server.bare, _NOTE),
+            }
+            if version == 1 and (peer := telegraf_binary()) is not None:
+                paths[TELEGRAF] = (lambda: telegraf(peer, server.influx.fresh(), server.pid), _PEER_NOTE)
+            rows = measured(runs, paths)
             large = measured(
                 runs, {BARE: (lambda: server.bare(_LARGE), _NOTE), WRITER: (lambda: server.writer(_LARGE), _NOTE)}
             )

@@ -306,7 +306,7 @@ def _no_environment(peer: str, package: str) -> Callable[[], str | None]:
 def _no_telegraf() -> str | None:
     if _telegraf_binary():
         return None
-    tags = "custom,inputs.modbus,outputs.mqtt,serializers.json"
+    tags = "custom,inputs.modbus,inputs.mqtt_consumer,outputs.mqtt,outputs.influxdb,parsers.json_v2,serializers.json"
     return (
         f"go install -tags {tags} github.com/influxdata/telegraf/cmd/telegraf@latest, and name it in TELEGRAF or PATH"
     )
