@@ -71,6 +71,14 @@ def test_a_killed_server_is_a_store_error_until_it_is_back_and_loses_nothing(own
         assert history.readings(PV.device, T, T + 100) == [row(n) for n in range(21)]
 
 
+def test_compressed_requests_are_stored_and_their_culprits_isolated_like_any(influx):
+    with opened(influx.fresh().model_copy(update={"gzip": True})) as history:
+        history.write([row(n) for n in range(3)])
+        with pytest.raises(UnstorableError, match="type"):
+            history.write([row(3), Row(PV, T + 4, {"power_w": "a text in a numeric field"}), row(5)])
+        assert history.readings(PV.device, T, T + 9) == [row(n) for n in (0, 1, 2, 3, 5)]
+
+
 def test_a_store_may_be_made_before_the_server_is_up(own_influx):
     own_influx.kill()
     with opened(own_influx.settings) as history:

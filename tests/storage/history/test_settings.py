@@ -38,6 +38,21 @@ def test_settings_that_cannot_work_are_refused(settings, message):
         SETTINGS.validate_python(settings)
 
 
+@pytest.mark.parametrize(
+    ("settings", "compressed"),
+    [
+        ({"url": "http://127.0.0.1:8086"}, False),
+        ({"url": "http://localhost:8086"}, False),
+        ({"url": "http://[::1]:8086"}, False),
+        ({"url": "https://influx.example.org"}, True),
+        ({"url": "https://influx.example.org", "gzip": False}, False),
+        ({"url": "http://127.0.0.1:8086", "gzip": True}, True),
+    ],
+)
+def test_what_leaves_this_machine_is_compressed(settings, compressed):
+    assert InfluxSettings(version=1, **settings).compressed is compressed
+
+
 def test_open_history_gives_a_writer_and_readers_of_the_embedded_store(tmp_path):
     settings = EmbeddedSettings(path=tmp_path / "history.db")
     writer = open_history(settings)
