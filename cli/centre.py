@@ -72,7 +72,7 @@ def _collector(config: CentreConfig, mqtt: MqttSettings, clock: Clock, stores: c
 
     return Collector(
         config.collector,
-        config.communities,
+        config.collected,
         mqtt,
         history=stores.enter_context(contextlib.closing(open_history(config.store))),
         register=stores.enter_context(contextlib.closing(Register(config.register_))),

@@ -56,6 +56,7 @@ class CentreConfig(BaseModel):
             if twice:
                 raise ValueError(f"{kind} ids must be unique in the whole file: {', '.join(twice)}")
         self._check_channels()
+        self._check_collector()
         return self
 
     def _check_channels(self) -> None:
@@ -68,6 +69,19 @@ class CentreConfig(BaseModel):
                             f"rule {rule.id!r} of {community.id!r} notifies {name!r}, which is no channel; "
                             f"there are {', '.join(channels) or 'none'}"
                         )
+
+    def _check_collector(self) -> None:
+        unknown = sorted(set(self.collector.communities) - {community.id for community in self.communities})
+        if unknown:
+            raise ValueError(f"collector.communities names {', '.join(unknown)}, which is no community of this file")
+        if self.collector.stands_by and isinstance(self.store, EmbeddedSettings):
+            raise ValueError("collector.stands_by needs a store that several can write: configure InfluxDB")
+
+    @property
+    def collected(self) -> tuple[Community, ...]:
+        """The communities the collector serves."""
+        chosen = self.collector.communities
+        return tuple(community for community in self.communities if not chosen or community.id in chosen)
 
 
 def load_centre(path: Path) -> CentreConfig:

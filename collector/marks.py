@@ -7,12 +7,12 @@ found when its quarter-hour is computed, from the readings around it (collector/
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Final, NamedTuple
 
 from energy.quarters import QUARTER_MS, quarter_start, quarter_starts
 from storage.dirty import DirtyQuarters
-from storage.history import Row
+from storage.history import Row, SiteQuarter
 
 __all__ = ["LONGEST_GAP_MS", "METERED", "Marker", "Plan"]
 
@@ -99,6 +99,19 @@ class Marker:
         """
         self._dirty.mark(plan.in_order)
         self._dirty.mark(plan.late, late=True)
+
+    def take_over(self, sites: Collection[str], computed: Iterable[SiteQuarter]) -> None:
+        """Marks what another collector may have left uncomputed of `sites`: from its last quarter-hour on.
+
+        `computed`: what it stored lately. Raises StoreError.
+        """
+        last: dict[str, int] = {}
+        for quarter in computed:
+            last[quarter.site] = max(quarter.start, last.get(quarter.site, 0))
+        newest = {site: t for site, t in self._newest_of_site.items() if site in sites}
+        self._dirty.mark(
+            (site, start) for site, t in newest.items() for start in quarter_starts(min(last.get(site, t), t), t + 1)
+        )
 
     def stored(self, plan: Plan) -> None:
         """Takes note that the rows of `plan` are in the store."""

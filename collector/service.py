@@ -12,6 +12,7 @@ from typing import Final
 from collector.confirm import Confirmations
 from collector.control import Control
 from collector.directory import Directory
+from collector.duty import Duty
 from collector.ingest import Ingest
 from collector.intake import Refused
 from collector.live import LivePicture, LiveState
@@ -23,7 +24,7 @@ from collector.quarantine import Quarantine
 from collector.quarters import QuarterJob
 from collector.senses import Senses, look_at_host
 from collector.settings import CollectorSettings
-from collector.today import CommunityToday
+from collector.today import LONGEST_DAY_MS, CommunityToday
 from collector.totals import TotalsJob
 from energy.balance import CommunityBalance
 from energy.community import Community
@@ -53,10 +54,10 @@ _GATHER_S: Final = 0.03  # sites heard of within this time are said together
 
 
 class Collector:
-    """Serves `communities`; several collectors run side by side for others.
+    """Serves `communities`; several collectors run side by side for others, or stand by for each other.
 
-    `history`, `register` and `dirty` are the caller's to close. `disks`: paths whose room is watched. `ready` is set when everything runs. Raises ConfigError
-    when the communities contradict each other.
+    `history`, `register` and `dirty` are the caller's to close. `disks`: paths whose room is watched. `ready` is set
+    while it serves. Raises ConfigError when the communities contradict each other.
     """
 
     def __init__(
@@ -75,52 +76,94 @@ class Collector:
         self.settings = settings
         self.metrics = Metrics()
         self.ready = asyncio.Event()
+        self._duty = Duty(min(c.id for c in communities), settings.name, clock) if settings.stands_by else None
         self.connection = open_client(
             mqtt,
-            _client_id(communities),
+            _client_id(communities, settings.name if settings.stands_by else ""),
             subscriptions=[
-                topics.data(c.id, "+").removesuffix("data") + channel for c in communities for channel in _CHANNELS
+                *(topics.data(c.id, "+").removesuffix("data") + channel for c in communities for channel in _CHANNELS),
+                *([self._duty.topic] if self._duty else []),
             ],
             on_messages=self._on_messages,
             on_connect=self._on_connect,
+            will=self._duty.will if self._duty else None,
         )
+        self._communities = tuple(communities)
         self._history = history
+        self._register = register
         self._dirty = dirty
         self._clock = clock
-        self._directory = Directory(communities, max_unregistered=settings.max_unregistered_devices)
-        self._live = LiveState(self._directory, clock, interval_s=settings.live_interval_s)
         self._publisher = LivePublisher(self.connection, clock)
         self._quarantine = Quarantine(register, clock)
         self._confirmations = Confirmations(self.connection, self.metrics)
-        self._senses = Senses(communities, self._live, clock.now_ms())
+        self._notifications = notifications or NotificationSettings()
+        self._certificates = [file for file in (mqtt.tls.ca_file, mqtt.tls.cert_file) if file] if mqtt.tls else []
+        self._disks = disks
+        self._online: set[tuple[str, str]] = set()
+        self._edge_dropped: dict[tuple[str, str], int] = {}
+        self._to_publish = asyncio.Event()
+        self._to_control = asyncio.Event()
+        self._know_nothing()
+
+    def _know_nothing(self) -> None:
+        """As before the store was read."""
+        self._directory = Directory(self._communities, max_unregistered=self.settings.max_unregistered_devices)
+        self._live = LiveState(self._directory, self._clock, interval_s=self.settings.live_interval_s)
+        self._senses = Senses(self._communities, self._live, self._clock.now_ms())
         self._control = Control(
             self._directory,
             self._live,
             self._senses,
-            register,
+            self._register,
             self.connection,
             self.metrics,
-            clock,
-            look_s=settings.rules_interval_s,
+            self._clock,
+            look_s=self.settings.rules_interval_s,
         )
-        wanted = notifications or NotificationSettings()
         self._notifier = Notifier(
-            wanted, open_mailboxes(wanted), self._directory.communities, self._control, self.metrics, clock
+            self._notifications,
+            open_mailboxes(self._notifications),
+            self._directory.communities,
+            self._control,
+            self.metrics,
+            self._clock,
         )
-        self._certificates = [file for file in (mqtt.tls.ca_file, mqtt.tls.cert_file) if file] if mqtt.tls else []
-        self._disks = disks
         self._ingest: Ingest | None = None
-        self._online: set[tuple[str, str]] = set()
-        self._edge_dropped: dict[tuple[str, str], int] = {}
         self._picture = LivePicture([], [])
         self._unsaid: list[tuple[CommunityBalance, CommunityToday]] = []
-        self._to_publish = asyncio.Event()
-        self._to_control = asyncio.Event()
 
     async def run(self) -> None:
-        """Serves until cancelled; then stores and confirms what it still holds, and ends."""
-        marker = await self._begin()
+        """Serves until cancelled, while it is this collector's duty; then stores and confirms what it still holds."""
+        with self.metrics.served(self.settings.metrics_host, self.settings.metrics_port):
+            marker = None if self._duty else await self._begin()
+            async with asyncio.TaskGroup() as outer:
+                link = outer.create_task(self.connection.run(), name="collector.connection")
+                try:
+                    if marker is not None:
+                        await self._serve(marker)
+                    elif self._duty is not None:
+                        await self._take_turns(self._duty)
+                finally:  # the connection outlives the other tasks: what they still store is confirmed
+                    link.cancel()
+
+    async def _take_turns(self, duty: Duty) -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(duty.run(self.connection), name="collector.duty")
+            while True:
+                await duty.mine.wait()
+                async with asyncio.TaskGroup() as term:
+                    serving = term.create_task(self._begin_and_serve(), name="collector.term")
+                    await duty.lost.wait()
+                    serving.cancel()
+                self.ready.clear()
+                self._know_nothing()
+
+    async def _begin_and_serve(self) -> None:
+        await self._serve(await self._begin())
+
+    async def _serve(self, marker: Marker) -> None:
         self._ingest = ingest = self._make_ingest(marker)
+        self._control.republish()
         quarters = self._make_quarters(marker)
         jobs = {
             "ingest": ingest.run,
@@ -134,17 +177,13 @@ class Collector:
             "totals": TotalsJob(self._history, self._dirty, self._directory, self._clock).run,
             "upkeep": self._run_upkeep,
         }
-        with self.metrics.served(self.settings.metrics_host, self.settings.metrics_port):
-            async with asyncio.TaskGroup() as outer:
-                link = outer.create_task(self.connection.run(), name="collector.connection")
-                try:
-                    async with asyncio.TaskGroup() as group:
-                        for name, job in jobs.items():
-                            group.create_task(job(), name=f"collector.{name}")
-                        self.ready.set()
-                finally:  # the connection outlives the other tasks: what they still store is confirmed
-                    await self._finish(ingest)
-                    link.cancel()
+        try:
+            async with asyncio.TaskGroup() as group:
+                for name, job in jobs.items():
+                    group.create_task(job(), name=f"collector.{name}")
+                self.ready.set()
+        finally:
+            await self._finish(ingest)
 
     async def _begin(self) -> Marker:
         """Reads where the store stands; waits for a store that is not there yet."""
@@ -163,6 +202,10 @@ class Collector:
         self._directory.remember(self._history.devices())
         self._live.load(self._history)
         self._control.load()
+        if self._duty is not None:
+            sites = {*self._directory.places, *self._directory.unregistered}
+            now_ms = self._clock.now_ms()
+            marker.take_over(sites, self._history.site_quarters(list(sites), now_ms - LONGEST_DAY_MS, now_ms))
         return marker
 
     def _make_ingest(self, marker: Marker) -> Ingest:
@@ -266,6 +309,9 @@ class Collector:
                 self._take_other(message)
 
     def _take_other(self, message: Message) -> None:
+        if self._duty is not None and message.topic == self._duty.topic:
+            self._duty.hear(message)
+            return
         try:
             self._read_other(message)
         except DataError as error:
@@ -278,6 +324,8 @@ class Collector:
         community, gateway, channel = topics.parse_gateway_topic(message.topic)
         if channel == "status":
             self._hear_status((community, gateway), message.payload)
+        elif self._ingest is None:
+            return  # commands are the business of who serves; the register tells of them when that is us
         elif channel == "command" and not message.retained:  # a command is never retained; gateways refuse such a one
             self._control.command_seen(community, decode_command(message.payload))
         elif channel == "command/result":
@@ -299,7 +347,7 @@ class Collector:
         self.metrics.gateways.set(len(self._online))
 
 
-def _client_id(communities: Sequence[Community]) -> str:
-    """The same after a restart, so that the broker drops a dead predecessor; other communities have another one."""
-    names = ",".join(sorted(community.id for community in communities))
+def _client_id(communities: Sequence[Community], name: str) -> str:
+    """The same after a restart, so that the broker drops a dead predecessor; others have another one."""
+    names = ",".join([*sorted(community.id for community in communities), *([name] if name else [])])
     return f"collector-{hashlib.sha256(names.encode()).hexdigest()[:12]}"

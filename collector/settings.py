@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+
 from pydantic import BaseModel, ConfigDict, Field
 
 __all__ = ["CollectorSettings"]
@@ -12,6 +14,19 @@ class CollectorSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    communities: tuple[str, ...] = Field(
+        default=(), description="ids of the communities served here; none named: all of the file"
+    )
+    stands_by: bool = Field(
+        default=False,
+        description="other collectors are set up for the same communities, and one of them serves at a time; they"
+        " need the same InfluxDB and the same register",
+    )
+    name: str = Field(
+        default_factory=socket.gethostname,
+        min_length=1,
+        description="what tells collectors that stand by for each other apart; default: the machine's name",
+    )
     live_interval_s: float = Field(
         default=1.0,
         gt=0,

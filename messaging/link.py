@@ -46,15 +46,25 @@ def open_client(
     subscriptions: Sequence[str],
     on_messages: OnMessages,
     on_connect: Callable[[], Awaitable[None]] | None = None,
+    will: Will | None = None,
 ) -> Client:
     """Who listens to many: a `Link`, or a `Connection` where the broker speaks 3.1.1 only."""
     if settings.protocol == "5":
-        return Link(settings, client_id, subscriptions=subscriptions, on_messages=on_messages, on_connect=on_connect)
+        return Link(
+            settings,
+            client_id,
+            subscriptions=subscriptions,
+            on_messages=on_messages,
+            on_connect=on_connect,
+            will=will,
+        )
 
     async def on_message(message: Message) -> None:
         on_messages([message])
 
-    return Connection(settings, client_id, subscriptions=subscriptions, on_message=on_message, on_connect=on_connect)
+    return Connection(
+        settings, client_id, subscriptions=subscriptions, on_message=on_message, on_connect=on_connect, will=will
+    )
 
 
 class Link:

@@ -14,6 +14,7 @@ __all__ = [
     "alert",
     "command",
     "data",
+    "live_collector",
     "live_community",
     "live_site",
     "parse_gateway_topic",
@@ -68,6 +69,11 @@ def result(community: str, gateway: str) -> str:
 def live_site(community: str, site: str) -> str:
     """Retained: the live balance of one site."""
     return f"{ROOT}/{community}/live/site/{site}"
+
+
+def live_collector(community: str) -> str:
+    """Retained: which collector serves, where several stand by for each other; taken away by its last will."""
+    return f"{ROOT}/{community}/live/collector"
 
 
 def live_community(community: str) -> str:

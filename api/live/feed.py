@@ -131,6 +131,8 @@ class LiveFeed:
                 self._take_live(LiveKey(community, "community", community), message.payload)
             case "live", ["site", site]:
                 self._take_live(LiveKey(community, "site", site), message.payload)
+            case "live", ["collector"]:
+                return  # which of several serves is theirs to know
             case "alerts", [alert]:
                 self._take_alert(community, alert, message.payload)
             case gateway, ["status"]:
