@@ -1,10 +1,10 @@
 """Who asks, and what they may do: one `authorize` for every route.
 
-    role         aggregate  read  acknowledge  command
+    role         aggregate  read  acknowledge  command  settle
     viewer           x        x
     operator         x        x        x          x
-    manager          x        x        x          x
-    admin            x        x        x          x
+    manager          x        x        x          x        x
+    admin            x        x        x          x        x
     technician       x        x        x
     participant      x
     councillor       x
@@ -39,12 +39,13 @@ class Action(StrEnum):
     READ = "read"  # see sites, devices, alerts, commands
     ACKNOWLEDGE = "acknowledge"
     COMMAND = "command"
+    SETTLE = "settle"  # see what single members received, pay and are paid: personal data
 
 
 _ALL: Final = frozenset(Action)
 _RIGHTS: Final[dict[KeyRole, frozenset[Action]]] = {
     KeyRole.VIEWER: frozenset({Action.AGGREGATE, Action.READ}),
-    KeyRole.OPERATOR: _ALL,
+    KeyRole.OPERATOR: _ALL - {Action.SETTLE},
     KeyRole.MANAGER: _ALL,
     KeyRole.ADMIN: _ALL,
     KeyRole.TECHNICIAN: frozenset({Action.AGGREGATE, Action.READ, Action.ACKNOWLEDGE}),
@@ -81,7 +82,7 @@ def authorize(principal: Principal, action: Action, community: str | None = None
             403,
             "forbidden",
             f"{principal.role} {principal.name!r} may not {action}",
-            hint="ask for a key with a role that may: operator, manager or admin act, viewer and technician read",
+            hint="ask for a key with a role that may: operator, manager or admin act, viewer and technician read, manager settles",
         )
 
 

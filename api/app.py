@@ -25,6 +25,7 @@ from api.routes.history import router as history_routes
 from api.routes.live import router as live_routes
 from api.routes.places import router as place_routes
 from api.routes.sharing import router as sharing_routes
+from api.routes.statements import router as statement_routes
 from api.schemas import ProblemView
 from api.settings import ApiSettings
 from energy.community import Community
@@ -79,6 +80,7 @@ def create_app(
         live_routes,
         history_routes,
         sharing_routes,
+        statement_routes,
         alert_routes,
         channel_routes,
         command_routes,

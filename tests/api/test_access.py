@@ -19,6 +19,7 @@ OF_IXELLES = {
     "alert": "ixl-alert",
     "command": "ixl-command",
     "channel": "ixl",
+    "statement": "ixelles.2026-06.1.m-1.consumer",
 }
 COMMAND = {"device": "ixl-hall/battery", "set": {"power_w": -3000}, "ttl_s": 60, "reason": "a test"}
 

@@ -1,0 +1,150 @@
+"""Settlement runs and statements as they were kept: for those who manage a community, never for its other viewers."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import asdict
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Depends, Header, Query, Response
+from starlette.concurrency import run_in_threadpool
+
+from api.access import Action, Principal, authorize, may
+from api.answers import documented, json_answer
+from api.context import Context, Ctx
+from api.problems import Problem, not_found
+from api.schemas_statements import StatementsView, StatementView
+from energy.settlement.lines import Line, Statement
+from energy.settlement.month import MonthRun
+from storage.register.month_runs import kept
+
+__all__ = ["router"]
+
+router = APIRouter(prefix="/api/v1", tags=["statements"])
+
+_LINE: Final = ("kind", "name", "ean", "energy_wh", "eur_kwh", "net", "vat_rate", "source")
+Month = Annotated[str, Query(pattern=r"^\d{4}-(0[1-9]|1[0-2])$", description="as 2026-06")]
+Version = Annotated[int | None, Query(ge=1, le=10**6, description="which version; without: the last")]
+
+
+@router.get("/communities/{community}/statements", responses=documented(StatementsView, 404, 503))
+async def statements(
+    context: Ctx,
+    principal: Annotated[Principal, Depends(may(Action.SETTLE))],
+    community: str,
+    month: Month,
+    version: Version = None,
+) -> Response:
+    """A version of a community's month: who pays and is paid what, which documents were sent."""
+    authorize(principal, Action.SETTLE, community)
+    context.places.community(community)
+    found = await run_in_threadpool(_kept, context, community, month)
+    number = len(found) if version is None else version
+    if not 0 < number <= len(found):
+        hint = "`commonwatt statements run` settles a month" if not found else f"ask for version 1 to {len(found)}"
+        raise Problem(404, "not_found", f"{month} of {community} has {len(found)} versions", hint=hint)
+    return json_answer(_month(found[number - 1], number, len(found)))
+
+
+@router.get("/statements/{statement}", responses=documented(StatementView, 404, 503))
+async def statement(
+    context: Ctx,
+    principal: Annotated[Principal, Depends(may(Action.SETTLE))],
+    statement: str,
+    accept: Annotated[str, Header()] = "application/json",
+) -> Response:
+    """One statement with its lines, as JSON or `text/csv`."""
+    community, month, version, member, side = _parts(statement)
+    if not principal.sees(community):
+        raise not_found("statement", statement)
+    found = await run_in_threadpool(_kept, context, community, month)
+    for number, run in enumerate(found, 1):
+        for each in run.statements:
+            if (str(number), each.member, each.side) == (version, member, side):
+                return _csv(each.lines) if "text/csv" in accept else json_answer(_statement(run, number, each))
+    raise not_found("statement", statement)
+
+
+def _parts(statement: str) -> tuple[str, str, str, str, str]:
+    parts = statement.split(".")
+    if len(parts) != 5:
+        raise not_found("statement", statement)
+    community, month, version, member, side = parts
+    return community, month, version, member, side
+
+
+def _kept(context: Context, community: str, month: str) -> list[MonthRun]:
+    with context.register.database.read() as connection:
+        return kept(connection, community, month)
+
+
+def _id(run: MonthRun, number: int, of: Statement) -> str:
+    return f"{run.inputs.community}.{run.inputs.month}.{number}.{of.member}.{of.side}"
+
+
+def _month(run: MonthRun, number: int, versions: int) -> dict[str, Any]:
+    return {
+        "community": run.inputs.community,
+        "month": run.inputs.month,
+        "versions": versions,
+        "version": number,
+        "status": run.status,
+        "quarters": run.quarters,
+        "held": run.held,
+        "statements": [
+            {
+                "id": _id(run, number, each),
+                "member": each.member,
+                "side": each.side,
+                "totals": _totals(each),
+                "warnings": each.warnings,
+            }
+            for each in run.statements
+        ],
+        "documents": [
+            {
+                "number": each.number,
+                "kind": each.draft.kind,
+                "member": each.draft.member,
+                "communication": each.communication,
+                "issued": each.issued,
+                "due": each.due,
+                "gross": each.draft.totals.gross,
+                "credits": each.draft.credits,
+            }
+            for each in run.documents
+        ],
+        "differences": run.differences,
+    }
+
+
+def _statement(run: MonthRun, number: int, of: Statement) -> dict[str, Any]:
+    energy = asdict(of.energy) | {"complementary_wh": of.energy.complementary_wh}
+    return {
+        "id": _id(run, number, of),
+        "community": of.community,
+        "month": of.month,
+        "version": number,
+        "status": run.status,
+        "member": of.member,
+        "member_class": of.member_class,
+        "side": of.side,
+        "grid_type": of.grid_type,
+        "energy": energy,
+        "lines": of.lines,
+        "totals": _totals(of),
+        "warnings": of.warnings,
+    }
+
+
+def _totals(of: Statement) -> dict[str, Any]:
+    return {"net": of.totals.net, "vat": of.totals.vat, "gross": of.totals.gross}
+
+
+def _csv(lines: tuple[Line, ...]) -> Response:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(_LINE)
+    writer.writerows([getattr(line, name) for name in _LINE] for line in lines)
+    return Response(text.getvalue(), media_type="text/csv")

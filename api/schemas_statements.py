@@ -1,0 +1,113 @@
+"""What OpenAPI says of settlement runs and statements. Money is text: a decimal that no reader may make a binary fraction of."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+__all__ = ["StatementView", "StatementsView"]
+
+Euro = Annotated[str, Field(pattern=r"^-?\d+\.\d{2}$", description="EUR")]
+Energy = Annotated[int, Field(description="whole Wh")]
+Side = Literal["consumer", "producer"]
+
+
+class _View(BaseModel):
+    model_config = ConfigDict(extra="allow")  # fields may be added: readers ignore what they do not know
+
+
+class MoneyView(_View):
+    """Sums of lines."""
+
+    net: Euro
+    vat: Euro
+    gross: Euro
+
+
+class StatementSummary(_View):
+    """One member's month on one side; `id` leads to its lines."""
+
+    id: str
+    member: str
+    side: Side
+    totals: MoneyView
+    warnings: list[str]
+
+
+class DocumentView(_View):
+    """What was sent: an invoice, a remuneration or a credit note on `credits`."""
+
+    number: str
+    kind: Literal["invoice", "remuneration", "credit_note"]
+    member: str
+    communication: str
+    issued: str
+    due: str
+    gross: Euro
+    credits: str | None
+
+
+class DifferenceView(_View):
+    """A metering point whose shared energy is not the same by the grid operator and by us."""
+
+    ean: str
+    direction: Literal["withdrawal", "injection"]
+    ours_wh: Energy
+    theirs_wh: Energy
+
+
+class StatementsView(_View):
+    """A version of a community's month; `held`: quarter-hours without a result."""
+
+    community: str
+    month: str
+    versions: Annotated[int, Field(description="how many there are")]
+    version: int
+    status: Literal["preview", "final", "correction"]
+    quarters: int
+    held: int
+    statements: list[StatementSummary]
+    documents: list[DocumentView]
+    differences: list[DifferenceView]
+
+
+class LineView(_View):
+    """Energy times price, half up to cents; `eur_kwh` null: an amount from elsewhere, as the source says."""
+
+    kind: Literal["energy", "network", "levy", "remuneration", "reduction"]
+    name: str
+    ean: str | None
+    energy_wh: Energy | None
+    eur_kwh: str | None
+    net: Euro
+    vat_rate: str
+    source: str
+
+
+class StatementEnergy(_View):
+    """A member's month. complementary = withdrawal - received, which its supplier bills."""
+
+    withdrawal_wh: Energy
+    received_wh: Energy
+    complementary_wh: Energy
+    injection_wh: Energy
+    given_wh: Energy
+
+
+class StatementView(_View):
+    """A statement with its lines."""
+
+    id: str
+    community: str
+    month: str
+    version: int
+    status: Literal["preview", "final", "correction"]
+    member: str
+    member_class: str
+    side: Side
+    grid_type: Literal["A", "B", "C", "D"] | None
+    energy: StatementEnergy
+    lines: list[LineView]
+    totals: MoneyView
+    warnings: list[str]

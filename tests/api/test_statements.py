@@ -1,0 +1,123 @@
+"""Statements over HTTP: as they were kept, for managers only, and never of another community."""
+
+from datetime import date
+
+import jsonschema
+import pytest
+
+from api.keys import KeyRole
+from energy.settlement.inputs import inputs_of
+from energy.settlement.month import Settled
+from energy.settlement.statement import Member, statements
+from storage.register.month_runs import keep
+from tests.api.conftest import Api, bearer
+from tests.energy.settlement.example import EAN, SUN, setting, volume
+
+MONTH = "/api/v1/communities/ixelles/statements"
+ONE = "/api/v1/statements/ixelles.2026-06.1.m-1.consumer"
+MEMBERS = [Member("m-1", "citizen"), Member("town", "municipality")]
+
+
+@pytest.fixture
+def settle(api: Api):
+    """settle(status, Wh): keeps a run of June in which m-1 received so much."""
+
+    def run(status="final", received_wh=123_457):
+        own = (
+            volume(received_wh, withdrawal_wh=200_000),
+            volume(0, member="town", point=SUN, given_wh=received_wh, withdrawal_wh=0),
+        )
+        inputs = inputs_of(setting("B"), (0, 1), [], MEMBERS, [])
+        made = Settled(inputs, (), (), own, statements(setting("B"), MEMBERS, own), (), 2880, 3)
+        with api.register.database.write() as connection:
+            keep(connection, made, "0" * 64, status, issued=date(2026, 7, 3), by="ann", why="", now_ms=1)
+
+    return run
+
+
+@pytest.fixture
+def ask(api: Api, keys):
+    """ask(path, role, community): the answer to a key of that role."""
+
+    async def run(path, role=KeyRole.MANAGER, community="ixelles", **headers):
+        name = f"{role}-{community}"
+        if name not in made:
+            made[name] = bearer(keys.create(name, role, [community]))
+        return await api.client.get(path, headers=made[name] | headers)
+
+    made = {}
+    return run
+
+
+async def test_month_is_told_as_it_was_kept_and_as_openapi_says(api: Api, settle, ask):
+    settle()
+    answer = (await ask(f"{MONTH}?month=2026-06")).json()
+    assert (answer["status"], answer["versions"], answer["held"]) == ("final", 1, 3)
+    consumer, producer = answer["statements"]
+    assert (consumer["id"], consumer["totals"]["gross"]) == (ONE.rpartition("/")[2], "32.33")
+    assert producer["totals"]["gross"] == "7.41"
+    assert [(each["number"], each["kind"], each["communication"]) for each in answer["documents"]] == [
+        ("2026-000001", "invoice", "+++202/6000/00192+++"),
+        ("2026-000002", "remuneration", "+++202/6000/00293+++"),
+    ]
+    schema = api.app.openapi()
+    for path, body in (
+        (MONTH.replace("ixelles", "{community}"), answer),
+        ("/api/v1/statements/{statement}", (await ask(ONE)).json()),
+    ):
+        said = schema["paths"][path]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
+        jsonschema.validate(body, said | {"components": schema["components"]})
+
+
+async def test_statement_has_its_lines_as_json_and_csv(settle, ask):
+    settle()
+    answer = (await ask(ONE)).json()
+    assert [line["net"] for line in answer["lines"]] == ["17.28", "7.12", "6.10"]
+    assert answer["energy"]["complementary_wh"] == 200_000 - 123_457
+    lines = (await ask(ONE, accept="text/csv")).text.splitlines()
+    assert lines[1].startswith(f"energy,shared_energy,{EAN},123457,0.14,17.28,0.06,")
+    assert len(lines) == 4
+
+
+async def test_each_version_can_be_asked_for(settle, ask):
+    settle()
+    settle("correction", 100_000)
+    assert (await ask(f"{MONTH}?month=2026-06")).json()["status"] == "correction"
+    assert (await ask(f"{MONTH}?month=2026-06&version=1")).json()["status"] == "final"
+    assert (await ask(ONE.replace(".1.", ".2."))).json()["energy"]["received_wh"] == 100_000
+    for path in (f"{MONTH}?month=2026-06&version=3", f"{MONTH}?month=2026-05"):
+        answer = await ask(path)
+        assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+        assert answer.json()["hint"]
+
+
+@pytest.mark.parametrize("role", [role for role in KeyRole if role not in {KeyRole.MANAGER, KeyRole.ADMIN}])
+async def test_nobody_but_managers_sees_what_members_pay(settle, ask, role):
+    settle()
+    for path in (f"{MONTH}?month=2026-06", ONE):
+        answer = await ask(path, role)
+        assert answer.status_code == 403, answer.text
+        assert "17.28" not in answer.text
+
+
+async def test_manager_of_another_community_finds_nothing(settle, ask):
+    settle()
+    for path in (f"{MONTH}?month=2026-06", ONE):
+        answer = await ask(path, KeyRole.MANAGER, "schaerbeek")
+        assert answer.status_code == 404
+    nothing = await ask(ONE.replace("ixelles", "nowhere"), KeyRole.MANAGER, "schaerbeek")
+    assert nothing.text.replace("nowhere", "ixelles") == (await ask(ONE, KeyRole.MANAGER, "schaerbeek")).text
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/api/v1/statements/x", ONE.replace("m-1", "m-9"), ONE.replace("2026-06", "june"), ONE.replace(".1.", ".01.")],
+)
+async def test_statement_that_is_not_there_is_not_found(settle, ask, path):
+    settle()
+    assert (await ask(path)).status_code == 404
+
+
+async def test_month_that_is_none_is_refused(ask):
+    assert (await ask(f"{MONTH}?month=2026-13")).status_code == 422
+    assert (await ask(MONTH)).status_code == 422
