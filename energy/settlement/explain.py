@@ -26,10 +26,12 @@ class Step:
 
 
 def steps(settled: Settled, member: str, point: str) -> list[Step]:
-    """The quarter-hours in which the member received or gave anything at that point, in order."""
+    """The quarter-hours in which the member received or gave anything at that point, in order; none without readings."""
     own = [tenure for tenure in settled.inputs.tenures if (tenure.member, tenure.point) == (member, point)]
     found = []
     for settlement in settled.settlements:
+        if point not in settlement.readings.points:
+            continue
         column = settlement.readings.points.index(point)
         for row in (~settlement.held & (settlement.received[:, column] + settlement.given[:, column] > 0)).nonzero()[0]:
             start = int(settlement.readings.starts[row])
