@@ -3,7 +3,8 @@
 Theory. A row is a quarter-hour, a column a point. What was given out so far is kept as integers in units of
 1/scale Wh, each row with its own scale: dividing by weights multiplies the scale instead of rounding, so ties are
 exact. Only at the end does largest remainder make whole Wh. Numbers are int64 as long as every product provably
-fits; a block of rows where one might not goes on with Python's unbounded integers, in the same code.
+fits. Where one might not, its quotient and remainder are found apart, which is exact too and all that a last round
+needs; a block of rows that must go on from there, or that is larger still, continues with Python's unbounded integers.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ IntArray = npt.NDArray[Any]  # int64, or Python integers where these might not f
 Mask = npt.NDArray[np.bool_]
 
 _SAFE: Final = 2**62
+_NEAR: Final = 2**50  # below it a quotient by floats is one off at most
 _BLOCK_CELLS: Final = 1 << 16  # a block stays in the processor's cache
 
 
@@ -137,8 +139,25 @@ def _largest(values: IntArray, numbers: IntArray) -> Mask:
     return largest
 
 
+def _quotient(left: IntArray, right: IntArray, divisor: IntArray) -> tuple[IntArray, IntArray]:
+    """(left * right // divisor, left * right % divisor), although the product does not fit into 64 bits.
+
+    Exact for int64 with 0 <= right <= divisor and left <= _NEAR: the quotient by floats is one off at most, and the
+    remainder by wrapping products is right wherever the true one fits.
+    """
+    quotient = np.floor(left.astype(np.float64) * right / divisor).astype(np.int64)
+    remainder = left * right - quotient * divisor
+    for wrong, step in ((remainder < 0, -1), (remainder >= divisor, 1)):
+        quotient += step * wrong
+        remainder -= step * wrong * divisor
+    return quotient, remainder
+
+
 class _Division:
-    """An amount per row being divided among columns. `parts` and `left` are in units of 1/scale Wh."""
+    """An amount per row being divided among columns. `parts` and `left` are in units of 1/scale Wh.
+
+    `beside`: (numerator, denominator) of what the parts have more, in the same units, after a fill that did not fit.
+    """
 
     def __init__(self, amount: IntArray, limit: IntArray, wanted: IntArray) -> None:
         self.amount = amount
@@ -147,20 +166,24 @@ class _Division:
         self.scale: IntArray = np.ones_like(amount)
         self.parts: IntArray = np.zeros_like(limit)
         self.left: IntArray = np.zeros_like(amount)
+        self.beside: tuple[IntArray, IntArray] | None = None
         self._largest = max(1, int(amount.max(initial=0)), int(wanted.sum(axis=1).max(initial=0)))
 
     def open(self, share: Fraction) -> None:
         """Adds this part of the amount to what is left."""
         if share:
+            self._take_in()
             self._rescale(np.full_like(self.scale, share.denominator))
             self.left = self.left + self.amount * (self.scale // share.denominator) * share.numerator
 
     def has_room(self) -> Mask:
         """Who may still receive."""
+        self._take_in()
         return np.asarray(self._room() > 0, dtype=bool)
 
     def once(self, weight: IntArray, total: IntArray) -> bool:
         """Everybody takes min(room, left * weight / total); whether anything moved."""
+        self._take_in()
         self._reserve(total)
         parts = np.minimum(self._room() * total, self.left * weight)
         self._take(parts, total)
@@ -168,18 +191,29 @@ class _Division:
 
     def fill_demand(self, who: Mask) -> None:
         """Fills by what is still wanted, among `who`."""
-        self.fill(np.where(who, self.wanted * self.scale - self.parts, 0))
+        if np.any(self.left > 0):
+            self._take_in()
+            self.fill(np.where(who, self.wanted * self.scale - self.parts, 0))
 
     def fill(self, weight: IntArray) -> None:
         """Everybody takes min(room, level * weight), the level such that nothing is left or every room is full."""
+        if not np.any(self.left > 0):
+            return
+        self._take_in()
         weight = np.where(self.left > 0, weight, 0)
-        self._reserve(weight.sum(axis=1, keepdims=True))
+        total = weight.sum(axis=1, keepdims=True)
+        apart = not self._fits(total) and self._fits_apart(total)
+        if not apart:
+            self._reserve(total)
         room, rest = self._room(), self.left
         rising = np.asarray((weight > 0) & (room > 0), dtype=bool)
         total = np.where(rising, weight, 0).sum(axis=1, keepdims=True)
         full = np.zeros_like(rising)
         while True:
-            filled = rising & np.asarray(room * total <= rest * weight, dtype=bool)
+            if apart:
+                filled = rising & (room <= _quotient(rest, np.where(rising, weight, 0), np.maximum(total, 1))[0])
+            else:
+                filled = rising & np.asarray(room * total <= rest * weight, dtype=bool)
             if not filled.any():
                 break
             rest = rest - np.where(filled, room, 0).sum(axis=1, keepdims=True)
@@ -187,15 +221,24 @@ class _Division:
             rising &= ~filled
             full |= filled
         factor = np.where((total > 0) & (rest > 0), total, 1)  # a scale grows only where something is divided
-        self._take(np.where(full, room * factor, np.where(rising, rest * weight, 0)), factor)
+        if apart:
+            share, beside = _quotient(rest, np.where(rising & (rest > 0), weight, 0), factor)
+            self.parts = self.parts + np.where(full, room, share)
+            self.left = np.where(rising.any(axis=1, keepdims=True), 0, rest)
+            self.beside = (beside, factor)
+        else:
+            self._take(np.where(full, room * factor, np.where(rising, rest * weight, 0)), factor)
 
     def whole(self) -> IntArray:
         """The parts in whole Wh by largest remainder, ties to the first column; what is not given out takes part."""
+        more, unit = self.beside or (np.zeros_like(self.parts), np.ones_like(self.scale))
         undivided = self.amount * self.scale - self.parts.sum(axis=1, keepdims=True)
+        undivided = undivided - more.sum(axis=1, keepdims=True) // unit  # all of what is beside adds up to whole units
         parts = np.concatenate([self.parts, undivided], axis=1)
         floors = parts // self.scale
-        remainders = parts - floors * self.scale
-        units = (remainders.sum(axis=1, keepdims=True) // self.scale).astype(np.int64)
+        remainders = (parts - floors * self.scale) * unit
+        remainders[:, :-1] += more
+        units = (self.amount - floors.sum(axis=1, keepdims=True)).astype(np.int64)
         return (floors.astype(np.int64) + _largest(remainders, units))[:, :-1]
 
     def _room(self) -> IntArray:
@@ -216,10 +259,29 @@ class _Division:
 
     def _reserve(self, factor: IntArray) -> None:
         """Goes over to unbounded integers where multiplying a row by its `factor` might not fit into 64 bits."""
-        if self.scale.dtype == object:
-            return
+        if not self._fits(factor):
+            for name in ("amount", "limit", "wanted", "scale", "parts", "left"):
+                setattr(self, name, getattr(self, name).astype(object))
+
+    def _fits(self, factor: IntArray) -> bool:
+        return self.scale.dtype == object or self._largest * self._grown(factor) < _SAFE
+
+    def _fits_apart(self, factor: IntArray) -> bool:
+        """Whether quotient and remainder of a product fit, although the product does not."""
+        return factor.dtype != object and self._largest * self._grown(1) < _NEAR and self._grown(factor) < _SAFE
+
+    def _grown(self, factor: IntArray | int) -> float:
+        """The largest scale after multiplying by `factor`."""
         grown = self.scale.astype(np.float64) * np.maximum(factor, 1).astype(np.float64)
-        if self._largest * float(grown.max(initial=1)) < _SAFE:
+        return float(grown.max(initial=1))
+
+    def _take_in(self) -> None:
+        """Makes one number of the parts and what is beside them, unbounded."""
+        if self.beside is None:
             return
+        more, unit = (values.astype(object) for values in self.beside)
+        self.beside = None
         for name in ("amount", "limit", "wanted", "scale", "parts", "left"):
             setattr(self, name, getattr(self, name).astype(object))
+        self.scale, self.left = self.scale * unit, self.left * unit
+        self.parts = self.parts * unit + more

@@ -20,6 +20,8 @@ A_KEY = 200  # quarter-hours
 def random_key(source, points):
     parts = [source.choice([0, 1, 1, 2, 3, 5, 7]) for _ in points]
     whole = (sum(parts) or 1) + source.choice([0, 0, 1, 3])
+    if source.random() < 0.3:  # percentages as people write them: in millionths
+        parts, whole = [part * 1_000_003 // 20 for part in parts], 10**6 * len(points)
     stakes = source.random() < 0.2 and sum(parts) > 0
     people = {}
     for point, part in zip(points, parts, strict=True):
@@ -54,7 +56,7 @@ def test_many_random_quarter_hours_are_shared_as_the_exact_rule_does():
         points = [f"p{n}" for n in range(source.randint(1, 7))]
         key = random_key(source, points)
         roster = Roster.of(key, points, [True] * len(points))
-        largest = source.choice([5, 3000, 10**6])
+        largest = source.choice([5, 3000, 10**6, 10**10])
         shape = (A_KEY, len(points))
         known = generator.random(shape) < 0.95
         withdrawal = np.where(known, generator.integers(0, largest, shape), 0)

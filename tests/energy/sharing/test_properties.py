@@ -235,3 +235,23 @@ def test_numbers_beyond_64_bits_stay_exact(weight):
     oracle = exact(key, points, row, injection)
     assert received[0] == list(oracle.received)
     assert given_[0] == list(oracle.given)
+
+
+@pytest.mark.parametrize("rounds", ["hybrid", "prorata", "fixed-multi", "priority"])
+def test_many_fine_weights_leave_64_bits_and_stay_exact(rounds):
+    """Three hundred participants with weights in millionths: products of 70 bits, which are divided apart."""
+    random = np.random.default_rng(7)
+    points = [f"p{n:03}" for n in range(300)]
+    weights = random.integers(1, 3000, 300).tolist()
+    people = {
+        point: {"weight": f"{part}/1000000", "tier": 1 + n % 3}
+        for n, (point, part) in enumerate(zip(points, weights, strict=True))
+    }
+    key = SharingKey.model_validate({"participants": people, "rounds": rounds})
+    rows = random.integers(0, 30_000, (4, 300)).tolist()
+    injections = (random.integers(0, 30_000, (4, 300)) * (random.random((4, 300)) < 0.2)).tolist()
+    received, given_ = fast(key, points, rows, injections)
+    for place, (row, injection) in enumerate(zip(rows, injections, strict=True)):
+        oracle = exact(key, points, row, injection)
+        assert received[place] == list(oracle.received)
+        assert given_[place] == list(oracle.given)
