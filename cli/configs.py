@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -171,6 +172,8 @@ def _doubts(kind: str, config: Any) -> list[str]:
     """What is allowed and will hardly work, or that nobody has confirmed."""
     if kind == "terms":
         return [f"{entry} is not verified: {source}" for entry, source in config.unverified()]
+    if kind == "centre":
+        return _idle_rules(config.communities)
     if kind != "gateway":
         return []
     from gateway.buses import line_load
@@ -182,6 +185,17 @@ def _doubts(kind: str, config: Any) -> list[str]:
         f"bus {bus.id}: its readings need {load:.0%} of what {bus.url} can carry; raise interval_s or the line's speed"
         for bus, load in loads
         if load is not None and load > _FULL
+    ]
+
+
+def _idle_rules(communities: Sequence[Community]) -> list[str]:
+    from energy.alerts.subjects import subjects
+
+    return [
+        f"rule {rule.id} of {community.id} watches nothing: what it needs is missing at every site (docs/alerts.md)"
+        for community in communities
+        for rule in community.rules
+        if not subjects(rule, community)
     ]
 
 

@@ -6,6 +6,7 @@ steer (collector/steering.py). What comes out is a list of orders to carry out a
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
@@ -34,14 +35,18 @@ _LINGER_MS: Final = 60_000  # a cleared alert still hears what became of its lea
 
 @dataclass(slots=True)
 class _Watcher:
-    """A rule on one subject, with its watch and, while it is raised, its alert. `every_s` 0: looks at every tick."""
+    """A rule on one subject, with its watch and, while it is raised, its alert.
+
+    `every_s` 0: looked at in every tick; else `turn_s` after the first one, and then so often.
+    """
 
     rule: Rule
     subject: Subject
     name: str
     limits: Limits
     every_s: float
-    next_s: float
+    turn_s: float
+    next_s: float | None = None
     watch: Watch = field(default_factory=Watch)
     crossed: Evidence | None = None
     case: Case | None = None
@@ -88,6 +93,8 @@ class RuleDesk:
         claimed: dict[str, str] = {}
         for watcher in self._watchers:
             if watcher.every_s:
+                if watcher.next_s is None:
+                    watcher.next_s = now_s + watcher.turn_s
                 if now_s < watcher.next_s:
                     continue
                 watcher.next_s = now_s + watcher.every_s
@@ -256,14 +263,14 @@ class RuleDesk:
 
 
 def _watchers(community: Community, look_s: float) -> list[_Watcher]:
-    """Those that do not act take turns over `look_s`."""
+    """Those that do not act take turns over `look_s`, all rules of a subject together."""
     found: list[_Watcher] = []
     for rule in community.rules:
+        acts = bool(rule.actions) or rule.subject == "community"
         for subject in subjects(rule, community):
-            acts = bool(rule.actions) or rule.subject == "community"
-            turn = len(found) % 10 / 10 * look_s
             name = sentences.subject_name(subject, community)
-            found.append(_Watcher(rule, subject, name, rule.limits, 0.0 if acts else look_s, turn))
+            turn_s = zlib.crc32(subject.id.encode()) % 100 / 100 * look_s
+            found.append(_Watcher(rule, subject, name, rule.limits, 0.0 if acts else look_s, turn_s))
     return found
 
 

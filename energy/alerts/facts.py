@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from energy.alerts.windows import Stretch, Windows
 from energy.balance import STALE_INTERVALS, CommunityBalance, SiteBalance
@@ -66,7 +67,7 @@ class Facts:
     leased: frozenset[str] = frozenset()
     windows: Windows = field(default_factory=Windows)
     host: HostNow = HostNow()
-    memo: dict[str, Mapping[str, float]] = field(default_factory=dict)
+    memo: dict[Hashable, Any] = field(default_factory=dict)
 
     def flows(self, site: Site) -> SiteBalance | None:
         """What flows at a site now; None while any of its devices was not heard since the start."""
@@ -107,7 +108,8 @@ class Facts:
 
     def stretch(self, key: str, quantity: str, span_s: float, interval_s: float) -> Stretch | None:
         """What a quantity did for `span_s`, None with any gap that is longer than three intervals."""
-        found = self.windows.last(key, quantity, span_s, self.now)
-        if found is None or found.longest_gap_s > STALE_INTERVALS * interval_s:
-            return None
-        return found
+        asked = (key, quantity, span_s)
+        if asked not in self.memo:  # several rules look at the same ten minutes
+            self.memo[asked] = self.windows.last(key, quantity, span_s, self.now)
+        found: Stretch | None = self.memo[asked]
+        return None if found is None or found.longest_gap_s > STALE_INTERVALS * interval_s else found

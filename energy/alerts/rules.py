@@ -230,7 +230,7 @@ class PhaseMissing(_Above):
 
 @dataclass(frozen=True, kw_only=True, config=_STRICT)
 class VoltageHigh(_Above):
-    """The highest phase's rms voltage over ten minutes, V (EN 50160 averages so)."""
+    """The highest phase's rms voltage over ten minutes, V (EN 50160 averages so): grid meters and inverters."""
 
     subject: ClassVar[SubjectKind] = "device"
     _unit: ClassVar[str] = "V"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import Final
 
@@ -36,10 +37,30 @@ def shortfall_pct(rule: PvShortfall, site: Site, device: Device, facts: Facts) -
 
 def _expected_share(rule: PvShortfall, name: str, facts: Facts) -> float | None:
     """Of the nameplate power: the neighbours' median, and not more than a measured irradiance allows."""
-    neighbours = [share for each, share in _shares(facts).items() if each != name and each not in facts.leased]
-    bounds = [median(neighbours)] if len(neighbours) >= rule.min_neighbours else []
+    ordered = _ordered(facts)
+    neighbours = len(ordered) - 1  # a leased one is not asked about
+    bounds = [_median_without(_shares(facts)[name], ordered)] if neighbours >= rule.min_neighbours else []
     sun = _irradiance_shares(facts).values()
     return min([*bounds, median(sun)] if sun else bounds, default=None)
+
+
+def _ordered(facts: Facts) -> list[float]:
+    """The shares of all inverters that no lease curtails, the smallest first."""
+    if "pv_ordered" not in facts.memo:
+        free = (share for name, share in _shares(facts).items() if name not in facts.leased)
+        facts.memo["pv_ordered"] = sorted(free)
+    ordered: list[float] = facts.memo["pv_ordered"]
+    return ordered
+
+
+def _median_without(own: float, ordered: Sequence[float]) -> float:
+    """The median of the others: sorting them for each of many inverters would cost far more than comparing."""
+    gap, count = bisect_left(ordered, own), len(ordered) - 1
+
+    def at(place: int) -> float:
+        return ordered[place if place < gap else place + 1]
+
+    return at(count // 2) if count % 2 else (at(count // 2 - 1) + at(count // 2)) / 2
 
 
 def _shares(facts: Facts) -> Mapping[str, float]:
@@ -52,7 +73,8 @@ def _shares(facts: Facts) -> Mapping[str, float]:
             if device.role is Role.PV and device.rated_w is not None and facts.values(site, device)
             if (stretch := _stretch(site, device, "power_w", facts)) is not None
         }
-    return facts.memo["pv_shares"]
+    shares: Mapping[str, float] = facts.memo["pv_shares"]
+    return shares
 
 
 def _irradiance_shares(facts: Facts) -> Mapping[str, float]:
@@ -64,7 +86,8 @@ def _irradiance_shares(facts: Facts) -> Mapping[str, float]:
             for device in site.devices
             if (stretch := _stretch(site, device, "irradiance_wm2", facts)) is not None
         }
-    return facts.memo["sun_shares"]
+    shares: Mapping[str, float] = facts.memo["sun_shares"]
+    return shares
 
 
 def _stretch(site: Site, device: Device, quantity: str, facts: Facts) -> Stretch | None:

@@ -185,12 +185,14 @@ def _by_people(
 
 def _timed(watch: Watch, where: Signal, now_s: float) -> Watch:
     """Starts and ends what is measured in time; only a standing alert has anything of it."""
+    if not watch.raised:
+        return watch
     calm = now_s if watch.calm_since_s is None else watch.calm_since_s
     unknown = now_s if watch.unknown_since_s is None else watch.unknown_since_s
     return replace(
         watch,
-        calm_since_s=calm if watch.raised and where is Signal.CALM else None,
-        unknown_since_s=unknown if watch.raised and where is Signal.UNKNOWN else None,
+        calm_since_s=calm if where is Signal.CALM else None,
+        unknown_since_s=unknown if where is Signal.UNKNOWN else None,
     )
 
 

@@ -32,6 +32,7 @@ VOLTAGE_S: Final = 600.0  # EN 50160: ten-minute mean rms values
 SOLAR_S: Final = 900.0  # clouds pass
 QUIET_S: Final = 1800.0
 NIGHT_FLOW_S: Final = 7200.0
+_AT_THE_GRID: Final = frozenset({Role.GRID, Role.PV})
 _SUB_METERS: Final = frozenset({Role.EV, Role.HEAT_PUMP, Role.LIGHTING, Role.LOAD})
 
 
@@ -142,6 +143,8 @@ def _fits_device(rule: Rule, device: Device) -> bool:
     match rule:
         case PvShortfall():
             return device.role is Role.PV and device.rated_w is not None
+        case VoltageHigh() | VoltageLow():  # the same network reaches the others; named ones are watched all the same
+            return device.role in _AT_THE_GRID or bool(rule.scope.devices)
         case BatteryNotFollowing():
             return device.role is Role.BATTERY
         case _:

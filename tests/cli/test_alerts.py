@@ -135,3 +135,12 @@ def test_a_rule_that_notifies_nobody_known_is_refused(config):
     config.write_text(yaml.safe_dump(content), encoding="utf-8")
     with pytest.raises(CommonwattError, match="notifies 'boss', which is no channel; there are good, bad"):
         run("list", "--config", config)
+
+
+def test_check_warns_of_a_rule_that_watches_nothing(config):
+    content = yaml.safe_load(config.read_text(encoding="utf-8"))
+    content["communities"][0]["rules"] = ["voltage-high", "fuse-near-limit"]
+    config.write_text(yaml.safe_dump(content), encoding="utf-8")
+    told = CliRunner().invoke(app, ["check", str(config)]).stdout
+    assert "warning: rule fuse-near-limit of ixelles watches nothing" in told
+    assert "voltage-high of" not in told

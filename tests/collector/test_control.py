@@ -4,6 +4,8 @@ import asyncio
 import time
 from contextlib import asynccontextmanager
 
+from energy.alerts.rules import DeviceSilent, GatewayOffline, QuantityAbove
+
 from .conftest import charge_rule, eventually, make_community, reading
 
 COMMANDS = "cw/v1/ixelles/gw-school/command"
@@ -177,3 +179,60 @@ async def test_a_lease_of_somebody_else_is_respected_across_a_restart(start, reg
         alert = await eventually(lambda: next((a for a in alerts(wire) if a), None))
         assert "jan" in alert["actions"][0]["reason"]
         assert wire.bodies(COMMANDS) == []
+
+
+def standing(wire, rule):
+    return next(
+        (alert for alert in alerts(wire) if alert and alert["rule"] == rule and alert["state"] != "cleared"), None
+    )
+
+
+async def test_a_gateway_that_goes_offline_is_told_since_when_over_a_restart_until_it_is_back(start, register, wire):
+    rule = GatewayOffline(id="offline", raise_above=0.5, clear_below=0.1, for_s=0)
+    status = "cw/v1/ixelles/gw-hall/status"
+    async with start(make_community(rules=[rule])):
+        await wire.send(status, {"online": True}, retain=True)
+        await asyncio.sleep(0.6)
+        assert all(alert["subject"] != "gw-hall" for alert in alerts(wire) if alert)
+        await wire.send(status, {"online": False}, retain=True)
+        first = await eventually(lambda: next((a for a in alerts(wire) if a and a["subject"] == "gw-hall"), None))
+    async with start(make_community(rules=[rule])):
+        await asyncio.sleep(1.0)
+        kept = register.alert(first["id"])
+        assert (kept.state, kept.since, kept.raised_at) == ("firing", first["since"], first["raised_at"])
+        await wire.send(status, {"online": True}, retain=True)
+        await eventually(lambda: register.alert(first["id"]).state == "cleared")
+    assert [each.id for each in register.alerts() if each.subject == "gw-hall"] == [first["id"]]
+
+
+async def test_a_silent_device_is_told_and_late_readings_do_not_end_it(start, register, wire):
+    rule = DeviceSilent(id="silent", raise_above=0.5, clear_below=0.3, for_s=0, scope={"devices": ["ixl-school/grid"]})
+    community = make_community(rules=[rule], interval_s=0.3)
+    async with start(community), roof_on(wire) as roof:
+        await asyncio.sleep(1.0)
+        assert standing(wire, "silent") is None
+        roof.silent = True
+        alert = await eventually(lambda: standing(wire, "silent"))
+        assert alert["subject"] == "ixl-school/grid"
+        late = [reading("ixl-school/grid", now_ms() - 100, power_w=1)]
+        for seq in range(5):
+            await wire.readings("gw-school", seq, late, epoch="late", historical=True)
+        await eventually(lambda: len(wire.acked("gw-school", "late")) == 5)
+        await asyncio.sleep(0.3)
+        assert standing(wire, "silent")
+        roof.silent = False
+        await eventually(lambda: register.alert(alert["id"]).state == "cleared")
+
+
+async def test_values_that_came_late_or_stood_in_the_store_raise_nothing(start, register, wire):
+    rule = QuantityAbove(id="hot", quantity="temperature_c", raise_above=60, clear_below=50, for_s=0)
+    hot = [reading("ixl-school/pv", now_ms(), temperature_c=90)]
+    async with start(make_community(rules=[rule])):
+        await wire.readings("gw-school", 1, hot, historical=True)
+        await eventually(lambda: wire.acked("gw-school"))
+        await asyncio.sleep(0.4)
+    async with start(make_community(rules=[rule])):
+        await asyncio.sleep(0.4)
+        assert register.alerts() == []
+        await wire.readings("gw-school", 2, [reading("ixl-school/pv", now_ms(), temperature_c=90)])
+        assert (await eventually(lambda: standing(wire, "hot")))["value"] == 90

@@ -24,7 +24,7 @@ def test_what_is_older_than_wanted_is_forgotten():
     windows.want("hall", "power_w", 600)
     for minute in range(1_000):
         windows.add("hall", minute * 60_000, {"power_w": 1.0})
-    assert len(windows._buckets["hall", "power_w"]) <= 12
+    assert len(windows._tracks["hall"][0].buckets) <= 12
 
 
 def test_a_value_older_than_the_newest_changes_nothing():

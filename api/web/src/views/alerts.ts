@@ -9,6 +9,8 @@ import { deviceName, settings } from './wording';
 interface Shown {
   readonly alert: Alert;
   readonly now: number;
+  /** The alert above it is of the same rule, and has said what that means. */
+  readonly repeated: boolean;
 }
 
 export function problemText({ words }: Context, error: unknown): string {
@@ -147,7 +149,7 @@ function alertRow(context: Context, id: string): Row<Shown> {
   );
   return {
     element,
-    update({ alert, now }) {
+    update({ alert, now, repeated }) {
       const texts = context.alertTexts(alert);
       setAttribute(element, 'data-severity', alert.severity);
       setAttribute(element, 'data-state', alert.state);
@@ -156,6 +158,8 @@ function alertRow(context: Context, id: string): Row<Shown> {
       const age = format.duration((now - alert.since) / 1000);
       setText(since, words.text('alerts.item.since', { time: format.moment(alert.since), age, state: words.lookup(`alerts.state.${alert.state}`, alert.state) }));
       setText(means, texts?.means ?? '');
+      setHidden(means, repeated);
+      setHidden(todo, repeated);
       setText(todo, texts?.do ? words.text('alerts.item.todo', { text: texts.do }) : '');
       setText(numbers, facts(context, alert));
       more.update(alert);
@@ -177,7 +181,7 @@ export function alertsView(context: Context): View {
       none,
     ),
     update({ alerts, now }: Model) {
-      rows.update(alerts.map((alert) => ({ alert, now })));
+      rows.update(alerts.map((alert, index) => ({ alert, now, repeated: alerts[index - 1]?.rule === alert.rule })));
       setHidden(none, alerts.length > 0);
     },
   };
