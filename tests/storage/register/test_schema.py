@@ -17,6 +17,7 @@ from sqlalchemy import text
 from energy.errors import ConfigError, StoreError
 from storage.register import Evidence, QuarantineEntry, Register, TrailEntry
 from storage.register import schema as module
+from storage.register.documents import DocumentRow
 from storage.register.plan import KINDS
 from storage.register.runs import Run
 from storage.register.settings import RegisterSettings
@@ -94,7 +95,12 @@ def test_tables_are_those_of_the_classes(register):
         context = MigrationContext.configure(connection, opts={"compare_type": False})
         differences = [found for found in compare_metadata(context, Base.metadata) if "index" not in str(found[0])]
     assert differences == []
-    assert {each.table.name for each in KINDS} | {Run.__name__.lower(), "audit", "consent"} <= set(Base.metadata.tables)
+    assert {each.table.name for each in KINDS} | {
+        Run.__name__.lower(),
+        DocumentRow.__tablename__,
+        "audit",
+        "consent",
+    } <= set(Base.metadata.tables)
 
 
 def test_the_head_is_that_of_the_steps():
