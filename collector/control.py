@@ -33,6 +33,7 @@ __all__ = ["Control"]
 log = logging.getLogger(__name__)
 
 _PAST_ALERTS: Final = 200  # cleared ones whose retained messages are taken away at the start
+_ALL: Final = 1_000_000
 _PAST_MS: Final = 86_400_000
 _WAITING: Final = 10_000  # results and commands of others that wait for the register
 
@@ -72,7 +73,8 @@ class Control:
     def load(self) -> None:
         """Takes up the alerts and the leases of others that stood when we ended. Blocks. Raises StoreError."""
         now_ms, now_s = self._clock.now_ms(), self._clock.monotonic()
-        alerts = self._register.alerts(limit=_PAST_ALERTS)
+        standing = self._register.alerts(open_only=True, limit=_ALL)
+        alerts = self._register.alerts(limit=len(standing) + _PAST_ALERTS)
         for community, desk in self._desks.items():
             own = [alert for alert in alerts if alert.community == community]
             desk.resume(own, now_ms, now_s)
@@ -222,8 +224,7 @@ class Control:
                 self._register.record_result(item.id, item.state, item.reason, item.t)
             elif self._register.command(item.id) is None:  # given on the wire by a program of their own
                 self._record(item)
-        for alert in alerts:
-            self._register.save_alert(alert)
+        self._register.save_alerts(alerts)
 
     async def _publish(self) -> None:
         for topic, (community, payload) in list(self._unpublished.items()):

@@ -25,6 +25,7 @@ __all__ = ["Item", "Parcel", "due"]
 
 What = Literal["raised", "reopened", "escalated", "cleared"]
 _DAY_MS: Final = 86_400_000
+_MOST_TOLD: Final = 20  # in one message; the page shows them all
 _WORDS: Final[Mapping[Language, Mapping[str, str]]] = {
     "en": {
         "raised": "since {since}: {value}, raised {side} {limit}",
@@ -34,6 +35,7 @@ _WORDS: Final[Mapping[Language, Mapping[str, str]]] = {
         "above": "above",
         "below": "below",
         "unknown": "unknown",
+        "more": "and {count} more",
         "several": "{count} alerts",
     },
     "fr": {
@@ -44,6 +46,7 @@ _WORDS: Final[Mapping[Language, Mapping[str, str]]] = {
         "above": "au-dessus de",
         "below": "en dessous de",
         "unknown": "inconnu",
+        "more": "et {count} autres",
         "several": "{count} alertes",
     },
     "nl": {
@@ -54,6 +57,7 @@ _WORDS: Final[Mapping[Language, Mapping[str, str]]] = {
         "above": "boven",
         "below": "onder",
         "unknown": "onbekend",
+        "more": "en nog {count}",
         "several": "{count} alarmen",
     },
     "de": {
@@ -64,6 +68,7 @@ _WORDS: Final[Mapping[Language, Mapping[str, str]]] = {
         "above": "über",
         "below": "unter",
         "unknown": "unbekannt",
+        "more": "und {count} weitere",
         "several": "{count} Alarme",
     },
 }
@@ -149,22 +154,25 @@ def _parcel(
     channel: Channel, items: Sequence[Item], communities: Mapping[str, Community], settings: NotificationSettings
 ) -> Parcel:
     ordered = sorted(items, key=lambda item: (item.what == "cleared", -rank(item.alert.severity), item.t))
-    told = [_told(item, channel.language, communities[item.alert.community]) for item in ordered]
+    words = _WORDS[channel.language]
+    told = [_told(item, channel, communities[item.alert.community]) for item in ordered[:_MOST_TOLD]]
     worst: Severity = max((item.alert.severity for item in items if item.what != "cleared"), key=rank, default="info")
     names = ", ".join(sorted({communities[item.alert.community].name for item in items}))
-    title = told[0][0] if len(told) == 1 else f"{_WORDS[channel.language]['several'].format(count=len(told))} - {names}"
-    body = "\n\n".join(text if len(told) == 1 else f"{head}\n{text}" for head, text in told)
+    title = told[0][0] if len(items) == 1 else f"{words['several'].format(count=len(items))} - {names}"
+    body = "\n\n".join(text if len(items) == 1 else f"{head}\n{text}" for head, text in told)
+    if len(items) > len(told):
+        body += f"\n\n{words['more'].format(count=len(items) - len(told))}"
     if settings.page_url:
         body += f"\n\n{settings.page_url}"
     return Parcel(channel.id, title, body, worst, tuple(ordered))
 
 
-def _told(item: Item, language: Language, community: Community) -> tuple[str, str]:
+def _told(item: Item, channel: Channel, community: Community) -> tuple[str, str]:
     """(headline, text) of one alert: what it is, where, since when, what it means, what to do."""
-    alert, words = item.alert, _WORDS[language]
+    alert, words = item.alert, _WORDS[channel.language]
     rule = _rule(community, alert)
     assert rule is not None
-    texts = texts_of(rule, language)
+    texts = texts_of(rule, channel.language)
     limits = rule.limits
     facts = words[item.what].format(
         since=_local(alert.since, community),
@@ -173,7 +181,7 @@ def _told(item: Item, language: Language, community: Community) -> tuple[str, st
         side=words["above" if limits.rising else "below"],
         limit=sentences.amount(rule, limits.raise_at),
     )
-    lines = [facts] if item.what == "cleared" else [facts, texts.means, texts.do]
+    lines = [facts] if channel.brief or item.what == "cleared" else [facts, texts.means, texts.do]
     return f"{texts.title} - {_place(rule, alert, community)}", "\n".join(line for line in lines if line)
 
 

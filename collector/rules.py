@@ -29,7 +29,8 @@ from storage.register.acts import acted
 
 __all__ = ["RuleDesk"]
 
-_REFRESH_MS: Final = 10_000  # a standing alert's value is told this often
+_REFRESH_MS: Final = 10_000  # a standing alert's value is told this often ...
+_SLOW_REFRESH_MS: Final = 60_000  # ... and where nothing is steered by it, of which there may be thousands, this often
 _LINGER_MS: Final = 60_000  # a cleared alert still hears what became of its leases
 
 
@@ -249,7 +250,8 @@ class RuleDesk:
         since = None if unknown is None else look.now_ms - round((look.now_s - unknown) * 1000)
         alert = case.alert
         news = (alert.unknown_since is None) is not (since is None)
-        if news or look.now_ms - case.told_ms >= _REFRESH_MS:
+        every_ms = _REFRESH_MS if case.steering or look.subject.kind == "community" else _SLOW_REFRESH_MS
+        if news or look.now_ms - case.told_ms >= every_ms:
             kept = alert.unknown_since if since is not None and not news else since
             case.change(replace(alert, value=look.value, effect_w=effect_w, unknown_since=kept))
         if case.changed:

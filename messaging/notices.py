@@ -108,6 +108,7 @@ class Channel(_Model):
     min_severity: Severity = "warning"
     communities: tuple[Slug, ...] = Field(default=(), description="only these; default: all")
     by_default: bool = True
+    brief: bool = Field(default=False, description="only what, where and since when: for SMS")
     cleared: bool = Field(default=True, description="also told when an alert has cleared")
     quiet: Quiet | None = None
 

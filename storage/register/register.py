@@ -21,6 +21,7 @@ __all__ = ["Register"]
 
 _QUARANTINE_ENTRIES: Final = 10_000
 _PAYLOAD_BYTES: Final = 4096
+_ALERT_COLUMNS: Final = ("id", "community", "severity", "state", "since")
 _AT_ONCE: Final = 500  # names in one statement
 
 
@@ -96,10 +97,17 @@ class Register:
 
     def save_alert(self, alert: Alert | Mapping[str, Any]) -> None:
         """Keeps an alert as it stands now. What people did meanwhile stays. Raises DataError for a wrong shape."""
-        record = _as_alert(alert)
-        values = {name: getattr(record, name) for name in ("id", "community", "severity", "state", "since")}
-        with self.database.write() as connection:
-            connection.execute(statements(connection).save_alert, {**values, "body": msgspec.json.encode(record)})
+        self.save_alerts([alert])
+
+    def save_alerts(self, alerts: Sequence[Alert | Mapping[str, Any]]) -> None:
+        """Keeps alerts as they stand now, all of them or none."""
+        rows = [
+            {**{name: getattr(record, name) for name in _ALERT_COLUMNS}, "body": msgspec.json.encode(record)}
+            for record in map(_as_alert, alerts)
+        ]
+        if rows:
+            with self.database.write() as connection:
+                connection.execute(statements(connection).save_alert, rows)
 
     def act(self, alert_id: str, act: ActKind, by: str, t: int, *, until: int | None = None, reason: str = "") -> bool:
         """Notes what a person does to an alert, until a moment (ms UTC) if one is given.

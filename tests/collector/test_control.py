@@ -5,6 +5,7 @@ import time
 from contextlib import asynccontextmanager
 
 from energy.alerts.rules import DeviceSilent, GatewayOffline, QuantityAbove
+from storage.register import Alert
 
 from .conftest import charge_rule, eventually, make_community, reading
 
@@ -236,3 +237,17 @@ async def test_values_that_came_late_or_stood_in_the_store_raise_nothing(start, 
         assert register.alerts() == []
         await wire.readings("gw-school", 2, [reading("ixl-school/pv", now_ms(), temperature_c=90)])
         assert (await eventually(lambda: standing(wire, "hot")))["value"] == 90
+
+
+async def test_all_alerts_that_stood_are_taken_up_however_many(start, register, wire):
+    many = [
+        Alert(
+            id=f"old-{number}", rule="gone", community="ixelles", severity="info", state="firing", metric="x", value=1,
+            raise_above=1, clear_below=0, since=now_ms() - number,
+        )
+        for number in range(400)
+    ]  # fmt: skip
+    register.save_alerts(many)
+    async with start(make_community()):
+        await eventually(lambda: register.alerts(open_only=True) == [])
+    assert {alert.state for alert in register.alerts(limit=1000)} == {"cleared"}

@@ -85,6 +85,19 @@ def test_alerts_within_a_minute_become_one_message_the_worst_first():
     assert len(urgent.items) == 3
 
 
+def test_a_flood_is_one_message_of_twenty_and_a_count():
+    raised = [alert(t=NOON + number) for number in range(500)]
+    (parcel,) = parcels(raised, NOON + MINUTE)
+    assert (parcel.title, len(parcel.items)) == ("500 alerts - Ixelles", 500)
+    assert parcel.body.count("Voltage above the limit") == 20
+    assert parcel.body.endswith("and 480 more")
+
+
+def test_a_brief_channel_is_told_what_where_and_since_when():
+    (parcel,) = parcels([alert()], NOON, channel(brief=True))
+    assert parcel.body == "since 17/06 12:00: 253.6 V, raised above 253.0 V"
+
+
 def test_what_was_told_is_not_told_again_and_clearing_is_told_once():
     raised = [alert()]
     (parcel,) = parcels(raised, NOON)

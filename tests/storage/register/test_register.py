@@ -216,6 +216,16 @@ class TestAlerts:
         assert not register.acknowledge("unknown", "lea", T + 2000)
         assert register.alert("a1").state == state
 
+    def test_many_alerts_are_kept_at_once_or_none(self, register):
+        register.save_alerts([])
+        register.save_alerts([alert(f"a{number}") for number in range(1200)])
+        register.acknowledge("a1100", "lea", T + 2000)
+        kept = register.alerts(limit=5_000)
+        assert (len(kept), sum(each.state == "acknowledged" for each in kept)) == (1200, 1)
+        with pytest.raises(DataError):
+            register.save_alerts([alert("b1"), {"id": "b2"}])
+        assert register.alert("b1") is None
+
     def test_a_mute_shows_with_its_end_and_can_be_ended(self, register):
         register.save_alert(alert("a1"))
         assert not register.act("a1", "unmute", "lea", T + 1000)

@@ -93,6 +93,19 @@ function details(context: Context): { element: HTMLElement; update(alert: Alert)
 /** How long a mute lasts; it always ends. */
 const MUTES_S = [3600, 28_800, 86_400, 604_800] as const;
 
+/** A menu of times; choosing one mutes. */
+function muteMenu({ words }: Context, alert: string, chosen: (seconds: number) => void): HTMLElement {
+  const id = `mute-${alert}`;
+  const times = MUTES_S.map((seconds) => h('option', { value: String(seconds) }, words.text(`alerts.mute.${seconds}`)));
+  const choose = (): void => {
+    const seconds = Number(select.value);
+    select.value = '';
+    if (seconds > 0) chosen(seconds);
+  };
+  const select = h('select', { id, change: choose }, h('option', { value: '' }, words.text('alerts.item.mute')), ...times);
+  return h('span', {}, h('label', { class: 'spoken', for: id }, words.text('alerts.item.mute')), select);
+}
+
 /** What a reader can do: acknowledge, mute for a while, end the mute, take the evidence away. */
 function duties(context: Context, id: string): { element: HTMLElement; update(alert: Alert): void } {
   const { words, format, actions } = context;
@@ -102,13 +115,7 @@ function duties(context: Context, id: string): { element: HTMLElement; update(al
     await what.catch((error: unknown) => setText(answer, problemText(context, error)));
   };
   const acknowledge = h('button', { type: 'button', click: () => void act(actions.acknowledge(id)) }, words.text('alerts.item.acknowledge'));
-  const times = MUTES_S.map((seconds) => h('option', { value: String(seconds) }, words.text(`alerts.mute.${seconds}`)));
-  const choose = (): void => {
-    const seconds = Number(mute.value);
-    mute.value = '';
-    if (seconds > 0) void act(actions.mute(id, seconds));
-  };
-  const mute = h('select', { 'aria-label': words.text('alerts.item.mute'), change: choose }, h('option', { value: '' }, words.text('alerts.item.mute')), ...times);
+  const mute = muteMenu(context, id, (seconds) => void act(actions.mute(id, seconds)));
   const unmute = h('button', { type: 'button', click: () => void act(actions.mute(id, 0)) }, words.text('alerts.item.unmute'));
   const evidence = h('button', { type: 'button', class: 'quiet', click: () => void act(actions.evidence(id)) }, words.text('alerts.item.export'));
   const done = h('span', { class: 'note' });
