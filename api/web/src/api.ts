@@ -1,5 +1,5 @@
 /** Calls to the API: addresses relative to the page, the reader's access key, errors as problem+json. */
-import type { CommunityEntry, CommunityHistory, Problem, Rule, SiteEntry, SiteHistory } from './types';
+import type { Channel, CommunityEntry, CommunityHistory, Problem, Rule, SiteEntry, SiteHistory } from './types';
 
 const KEY_SLOT = 'commonwatt.key';
 
@@ -98,6 +98,16 @@ export async function siteCsv(query: SiteQuery): Promise<Blob> {
 
 export async function rules(): Promise<Rule[]> {
   return (await get<{ rules: Rule[] }>('alerts/rules')).rules;
+}
+
+export async function channels(): Promise<Channel[]> {
+  return (await get<{ channels: Channel[] }>('channels')).channels;
+}
+
+/** What did not take the test message; empty when all did. */
+export async function testChannel(channel: string): Promise<string> {
+  const answer = await request(`channels/${encodeURIComponent(channel)}/test`, { method: 'POST' });
+  return ((await answer.json()) as { problem: string }).problem;
 }
 
 export async function acknowledge(alert: string): Promise<void> {

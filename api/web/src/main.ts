@@ -14,7 +14,7 @@ import { openAlerts } from './order';
 import { readPlace, writePlace, type Place } from './place';
 import { activeLeases, applyEvent, EMPTY, type LiveState } from './state';
 import { LiveStream } from './stream';
-import type { Alert, AlertTexts, Community, CommunityEntry, Rule, Site, SiteEntry, Snapshot } from './types';
+import type { Alert, AlertTexts, Channel, Community, CommunityEntry, Rule, Site, SiteEntry, Snapshot } from './types';
 import { page } from './views/page';
 
 const LANGUAGE_SLOT = 'commonwatt.language';
@@ -77,6 +77,14 @@ class Application implements Actions {
     const address = URL.createObjectURL(await api.evidenceCsv(alert));
     h('a', { href: address, download: `${alert}.csv` }).click();
     URL.revokeObjectURL(address);
+  }
+
+  channels(): Promise<Channel[]> {
+    return api.channels();
+  }
+
+  testChannel(channel: string): Promise<string> {
+    return api.testChannel(channel);
   }
 
   async releaseAll(): Promise<void> {
@@ -160,6 +168,7 @@ class Application implements Actions {
       site: sites.find((site) => site.id === this.place.site) ?? null,
       siteEntry: this.siteEntries.get(this.place.site ?? '') ?? null,
       alerts: openAlerts(this.state.alerts.values(), id),
+      rules: [...this.rules.values()].filter((rule) => rule.community === id),
       leases: activeLeases(this.state, id, now),
     };
   }

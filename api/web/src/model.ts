@@ -2,7 +2,7 @@
 import type { Formatter } from './format';
 import type { Language, Translator } from './i18n';
 import type { Connection } from './stream';
-import type { Alert, AlertTexts, Command, Community, CommunityEntry, Site, SiteEntry } from './types';
+import type { Alert, AlertTexts, Channel, Command, Community, CommunityEntry, Rule, Site, SiteEntry } from './types';
 
 /** What a reader can do. */
 export interface Actions {
@@ -14,6 +14,9 @@ export interface Actions {
   /** For `seconds` nobody is told; 0 ends a mute. */
   mute(alert: string, seconds: number): Promise<void>;
   evidence(alert: string): Promise<void>;
+  channels(): Promise<Channel[]>;
+  /** What did not take the test message; empty when all did. */
+  testChannel(channel: string): Promise<string>;
   releaseAll(): Promise<void>;
   useKey(key: string): void;
 }
@@ -44,6 +47,7 @@ export interface Model {
   readonly site: Site | null;
   readonly siteEntry: SiteEntry | null;
   readonly alerts: readonly Alert[];
+  readonly rules: readonly Rule[];
   readonly leases: readonly Command[];
 }
 

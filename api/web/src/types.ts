@@ -110,7 +110,23 @@ export interface AlertTexts {
 export interface Rule {
   id: string;
   community: string;
+  severity: Severity;
+  unit: string;
+  raise_above: Maybe;
+  clear_below: Maybe;
+  raise_below: Maybe;
+  clear_above: Maybe;
+  for_s: number;
+  watches: number;
+  notify: string[];
   texts: Record<string, AlertTexts>;
+}
+
+export interface Channel {
+  id: string;
+  language: string;
+  min_severity: Severity;
+  quiet: string | null;
 }
 
 export type CommandState = 'asked' | 'applied' | 'refused' | 'expired' | 'reverted' | 'failed';

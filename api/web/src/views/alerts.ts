@@ -1,23 +1,16 @@
 /** Open alerts, worst first: since when, what it means, what to do, what was done; acknowledge and mute. */
-import { ApiError } from '../api';
 import { h, KeyedList, setAttribute, setHidden, setText, type Row } from '../dom';
 import { icon } from '../icons';
 import type { Context, Model, View } from '../model';
 import type { Alert, AlertAction, Evidence } from '../types';
-import { deviceName, settings } from './wording';
+import { rulesView } from './rules';
+import { deviceName, problemText, settings } from './wording';
 
 interface Shown {
   readonly alert: Alert;
   readonly now: number;
   /** The alert above it is of the same rule, and has said what that means. */
   readonly repeated: boolean;
-}
-
-export function problemText({ words }: Context, error: unknown): string {
-  if (!(error instanceof ApiError)) return words.text('error.code.unknown');
-  const known = words.lookup(`error.code.${error.code}`, '');
-  if (known) return known;
-  return error.needsKey ? words.text('error.code.forbidden') : [error.message, error.hint].filter(Boolean).join(' ');
 }
 
 /** The value now and the two at which it raises and clears, whichever way round. */
@@ -178,6 +171,7 @@ function alertRow(context: Context, id: string): Row<Shown> {
 export function alertsView(context: Context): View {
   const list = h('ul', { class: 'alerts' });
   const none = h('p', { class: 'empty' }, icon('ok'), context.words.text('alerts.section.none'));
+  const watched = rulesView(context);
   const rows = new KeyedList<Shown>(list, ({ alert }) => alert.id, ({ alert }) => alertRow(context, alert.id));
   return {
     element: h(
@@ -186,8 +180,11 @@ export function alertsView(context: Context): View {
       h('h2', { id: 'alerts-title' }, context.words.text('alerts.section.title')),
       list,
       none,
+      watched.element,
     ),
-    update({ alerts, now }: Model) {
+    update(model: Model) {
+      const { alerts, now } = model;
+      watched.update(model);
       rows.update(alerts.map((alert, index) => ({ alert, now, repeated: alerts[index - 1]?.rule === alert.rule })));
       setHidden(none, alerts.length > 0);
     },

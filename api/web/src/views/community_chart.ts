@@ -4,7 +4,7 @@ import { h } from '../dom';
 import type { Key } from '../i18n';
 import type { Context, Model, View } from '../model';
 import { STEP_MS, summarise, withGaps, type Table } from '../series';
-import { problemText } from './alerts';
+import { problemText } from './wording';
 import { TimeChart, type SeriesLook } from './chart';
 
 const DAY_MS = 86_400_000;

@@ -3,9 +3,8 @@ import { h, KeyedList, setAttribute, setHidden, setText, type Row } from '../dom
 import { icon } from '../icons';
 import type { Context, Model, View } from '../model';
 import type { Command } from '../types';
-import { problemText } from './alerts';
 import { confirmDialog } from './dialogs';
-import { deviceName, settings } from './wording';
+import { deviceName, problemText, settings } from './wording';
 
 interface Shown {
   readonly lease: Command;

@@ -6,9 +6,8 @@ import { icon } from '../icons';
 import type { Context, Model, View } from '../model';
 import { STEP_MS, summarise, withGaps, type Step, type Table } from '../series';
 import type { Device, SiteHistory } from '../types';
-import { problemText } from './alerts';
 import { TimeChart } from './chart';
-import { roleName } from './wording';
+import { problemText, roleName } from './wording';
 
 const HOUR_MS = 3_600_000;
 const QUANTITIES = ['consumption_w', 'pv_w', 'grid_w', 'battery_w'] as const;

@@ -1,4 +1,5 @@
 /** How devices and what is asked of them are put into words. */
+import { ApiError } from '../api';
 import type { Context } from '../model';
 import { siteOf } from '../state';
 
@@ -21,4 +22,12 @@ export function settings({ words, format }: Context, set: Readonly<Record<string
       return `${words.lookup(`device.setting.${quantity}`, quantity)} ${amount}`;
     })
     .join(', ');
+}
+
+/** Why something asked of the server was not done. */
+export function problemText({ words }: Context, error: unknown): string {
+  if (!(error instanceof ApiError)) return words.text('error.code.unknown');
+  const known = words.lookup(`error.code.${error.code}`, '');
+  if (known) return known;
+  return error.needsKey ? words.text('error.code.forbidden') : [error.message, error.hint].filter(Boolean).join(' ');
 }
