@@ -7,8 +7,8 @@ from alembic import op
 
 from storage.register.migrations.frozen import freeze
 
-revision = "r0004"
-down_revision = "r0003"
+revision = "r0003"
+down_revision = "r0002"
 
 
 def upgrade() -> None:
