@@ -37,8 +37,7 @@ DEVICE_ENERGIES: Final = ("import_wh", "export_wh")
 SITE_ENERGIES: Final = ("pv_wh", "import_wh", "export_wh", "charge_wh", "discharge_wh", "consumption_wh")
 
 
-@dataclass(frozen=True, slots=True)
-class DeviceTags:
+class DeviceTags(msgspec.Struct, frozen=True, gc=False):
     """Where a device belongs. `device` is `site/device`; role None: not in any configuration yet."""
 
     community: str
