@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import repeat
 from operator import attrgetter
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from zlib import crc32
 
 import numpy as np
@@ -27,12 +27,13 @@ from energy.quantities import QUANTITIES, Quality
 from storage.history import DeviceQuarter, DeviceTags, SiteQuarter
 from storage.history.columns import arrow, floats, numbers, rows_at, texts, type_of
 
-__all__ = ["pack_some", "read_device_quarters", "read_site_quarters", "write_quarters"]
+__all__ = ["MonthDue", "months_due", "put_month", "read_device_quarters", "read_site_quarters", "write_quarters"]
 
 log = logging.getLogger(__name__)
 
-_OWNERS_AT_ONCE: Final = 4  # in one transaction; a writer waits no longer than that takes
+_OWNERS_AT_ONCE: Final = 8  # in one transaction; a writer waits no longer than that takes
 _LONGEST_MONTH_MS: Final = 31 * 86_400_000
+_Row = tuple[Any, ...]
 _TEXT: Final = pa.dictionary(pa.int8(), pa.string())
 _QUALITIES: Final = {str(quality): quality for quality in Quality}
 _WH: Final = ("pv_wh", "import_wh", "export_wh", "charge_wh", "discharge_wh", "consumption_wh")
@@ -52,6 +53,17 @@ class _Kind:
     def names(self) -> str:
         """The table's columns after owner and start."""
         return ", ".join([*self.columns.names, *(["told"] if self.told else [])])
+
+
+class MonthDue(NamedTuple):
+    """One owner's quarter-hours of a month up to `before`, packed; `rows`: the table rows that went into `blob`."""
+
+    kind: _Kind
+    owner: int | str
+    start: int
+    before: int
+    rows: list[_Row]
+    blob: bytes
 
 
 _SITES: Final = _Kind(
@@ -107,20 +119,35 @@ def read_device_quarters(
     return list(map(DeviceQuarter, repeat(tags), starts, imported, exported, qualities, _told(table)))
 
 
-def pack_some(connection: sqlite3.Connection, before: int) -> bool:
-    """Puts rows older than `before` of a few owners and months into their blobs; False when there are none."""
-    packed = 0
+def months_due(connection: sqlite3.Connection, before: int) -> list[MonthDue]:
+    """A few of the months that have table rows older than `before`; made while others write."""
+    found: list[MonthDue] = []
     for kind in (_SITES, _DEVICES):
         for owner, first in connection.execute(_due(kind), (before,)).fetchall():
+            start, end = _month(first)
+            rows = _rows(connection, kind, owner, start, min(before, end))
             try:
-                _pack(connection, kind, owner, _month(first), before)
+                blob = _blob(_with_rows(kind, list(_blobs(connection, kind, owner, start, end)), rows), start)
             except StoreError as error:
                 log.error("%s; they are left as they are", error)  # noqa: TRY400 - for operators
             else:
-                packed += 1
-            if packed == _OWNERS_AT_ONCE:
-                return True
-    return packed > 0
+                found.append(MonthDue(kind, owner, start, min(before, end), rows, blob))
+            if len(found) == _OWNERS_AT_ONCE:
+                return found
+    return found
+
+
+def put_month(connection: sqlite3.Connection, due: MonthDue) -> None:
+    """Its blob in the place of its rows, if those are still what it was made from."""
+    kind, owner, start, before, rows, blob = due
+    if _rows(connection, kind, owner, start, before) == rows:
+        connection.execute(
+            f"INSERT OR REPLACE INTO {kind.months} ({kind.owner}, month, crc, blob) VALUES (?, ?, ?, ?)",
+            (owner, start, crc32(blob), blob),
+        )
+        connection.execute(
+            f"DELETE FROM {kind.rows} WHERE {kind.owner} = ? AND start >= ? AND start < ?", (owner, start, before)
+        )
 
 
 def _due(kind: _Kind) -> str:
@@ -134,28 +161,21 @@ def _due(kind: _Kind) -> str:
     )
 
 
-def _pack(connection: sqlite3.Connection, kind: _Kind, owner: int | str, month: tuple[int, int], before: int) -> None:
-    start, end = month
-    before = min(before, end)
-    blob = _blob(_read(connection, kind, owner, start, end, rows_before=before), start)
-    connection.execute(
-        f"INSERT OR REPLACE INTO {kind.months} ({kind.owner}, month, crc, blob) VALUES (?, ?, ?, ?)",
-        (owner, start, crc32(blob), blob),
-    )
-    connection.execute(
-        f"DELETE FROM {kind.rows} WHERE {kind.owner} = ? AND start >= ? AND start < ?", (owner, start, before)
-    )
-
-
-def _read(
-    connection: sqlite3.Connection, kind: _Kind, owner: int | str, start: int, end: int, rows_before: int | None = None
-) -> pa.Table:
-    """Quarter-hours of one owner in [start, end) by start; a table row stands before what a blob says of the same."""
+def _read(connection: sqlite3.Connection, kind: _Kind, owner: int | str, start: int, end: int) -> pa.Table:
+    """Quarter-hours of one owner in [start, end) by start."""
     packed = list(_blobs(connection, kind, owner, start, end))
-    rows = connection.execute(
+    return _with_rows(kind, packed, _rows(connection, kind, owner, start, end))
+
+
+def _rows(connection: sqlite3.Connection, kind: _Kind, owner: int | str, start: int, end: int) -> list[_Row]:
+    return connection.execute(
         f"SELECT start, {kind.names} FROM {kind.rows} WHERE {kind.owner} = ? AND start >= ? AND start < ? ORDER BY start",
-        (owner, start, end if rows_before is None else rows_before),
+        (owner, start, end),
     ).fetchall()
+
+
+def _with_rows(kind: _Kind, packed: Sequence[pa.Table], rows: Sequence[_Row]) -> pa.Table:
+    """What blobs and table rows say, by start; a row stands before what a blob says of the same quarter-hour."""
     if not packed:
         return _table(kind, rows)
     old = _one_piece(packed)
@@ -191,7 +211,7 @@ def _blobs(connection: sqlite3.Connection, kind: _Kind, owner: int | str, start:
         yield table.slice(int(low), int(high - low))
 
 
-def _table(kind: _Kind, rows: Sequence[Sequence[Any]]) -> pa.Table:
+def _table(kind: _Kind, rows: Sequence[_Row]) -> pa.Table:
     """Table rows as columns."""
     schema = pa.schema([("start", pa.int64()), *kind.columns])
     columns = list(zip(*rows, strict=True)) if rows else [()] * (len(schema) + kind.told)

@@ -22,7 +22,7 @@ from storage.history import DeviceTags
 from storage.history.columns import merged, numbers, rows_at
 from storage.history.devices import device_tags
 from storage.history.last import LastWriter
-from storage.history.quarters import pack_some
+from storage.history.quarters import months_due, put_month
 from storage.history.segments import DAY_MS, Segment, SegmentFiles
 from storage.history.tail import Snapshot, Tail, segments_of
 from storage.sqlite import Database
@@ -235,9 +235,13 @@ class Sealer:
         before = (now_ms - self._limits.quarters_ms) // DAY_MS * DAY_MS
         if before == self._packed_before:
             return False
-        with self._database.write() as connection:
-            if pack_some(connection, before):
-                return True
+        with self._database.read() as connection:
+            months = months_due(connection, before)
+        if months:
+            with self._database.write() as connection:
+                for month in months:
+                    put_month(connection, month)
+            return True
         self._packed_before = before
         return False
 

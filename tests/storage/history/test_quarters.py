@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from energy.errors import StoreError
 from energy.quantities import Quality, Role
-from storage.history import QUARTER_MS, DeviceQuarter, DeviceTags, SiteQuarter
+from storage.history import QUARTER_MS, DeviceQuarter, DeviceTags, SiteQuarter, sealer
 from storage.history.sealer import Limits
 from storage.history.segments import DAY_MS
 from storage.history.sqlite import SqliteHistory
@@ -75,6 +75,28 @@ def test_a_restated_quarter_hour_of_an_old_month_counts_at_once_and_after_it_is_
         assert len(history.site_quarters(["hall"], FEBRUARY, MARCH)) == 96
         pack(history, MARCH + (day + 1) * DAY_MS)
     assert rows(path, "site_quarter") == 0
+    history.close()
+
+
+def test_a_quarter_hour_restated_while_its_month_is_packed_stands(path, monkeypatch):
+    history = SqliteHistory(path, limits=LIMITS)
+    history.write_quarters([], [of_site("hall", FEBRUARY + n * QUARTER_MS, 1.0) for n in range(3)])
+    again = of_site("hall", FEBRUARY + QUARTER_MS, 9.0)
+    real = sealer.months_due
+
+    def restated_meanwhile(connection, before):
+        found = real(connection, before)
+        history.write_quarters([], [again])
+        return found
+
+    monkeypatch.setattr(sealer, "months_due", restated_meanwhile)
+    assert history.maintain(MARCH)
+    assert (rows(path, "site_quarter"), rows(path, "site_month")) == (3, 0)
+    assert history.site_quarters(["hall"], FEBRUARY, MARCH)[1] == again
+    monkeypatch.undo()
+    pack(history, MARCH)
+    assert (rows(path, "site_quarter"), rows(path, "site_month")) == (0, 1)
+    assert history.site_quarters(["hall"], FEBRUARY, MARCH)[1] == again
     history.close()
 
 
