@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -11,14 +12,16 @@ from hypothesis import strategies as st
 
 from collector.directory import Directory
 from collector.totals import TotalsJob, rolled_up
+from energy.errors import StoreError
 from energy.quantities import Quality, Role
 from energy.quarters import QUARTER_MS, local_day, local_month
 from runtime.clock import ManualClock
 from storage.dirty import DirtyQuarters
 from storage.history import DeviceQuarter, DeviceTags, Known, Period, Row, SiteQuarter
+from storage.history.sqlite import SqliteHistory
 from tests.storage.conftest import STORES, open_store, running_influx  # noqa: F401 - a fixture
 
-from .conftest import make_community
+from .conftest import eventually, make_community
 
 SITE = "ixl-hall"
 PV = DeviceTags("ixelles", SITE, "ixl-hall/pv", Role.PV)
@@ -193,3 +196,43 @@ def test_rolling_up_in_two_steps_is_rolling_up_at_once(parts, cut):
     for name, known in at_once.items():
         assert in_steps[name].quarters == known.quarters
         assert in_steps[name].value == pytest.approx(known.value, abs=1e-6)
+
+
+class Away:
+    """A store in front of a real one: every call fails while `away`."""
+
+    def __init__(self, history):
+        self.history = history
+        self.away = True
+
+    def __getattr__(self, name):
+        if self.away:
+            raise StoreError("the server is away")
+        return getattr(self.history, name)
+
+
+async def test_the_job_waits_for_a_store_that_is_away_and_goes_on_by_itself(tmp_path, caplog):
+    history = SqliteHistory(tmp_path / "history.db")
+    bench = Bench(history, tmp_path)
+    start, end = local_day(local(2026, 5, 4), "Europe/Brussels")
+    bench.write(range(start, end, QUARTER_MS))
+    store = Away(history)
+    task = asyncio.create_task(TotalsJob(store, bench.dirty, bench.directory, bench.clock).run())
+    await eventually(lambda: "days and months wait for the store" in caplog.text)
+    await bench.clock.advance(60)
+    assert caplog.text.count("days and months wait for the store") == 1
+    store.away = False
+
+    async def pass_time():
+        while True:
+            await bench.clock.advance(30)
+            await asyncio.sleep(0.005)
+
+    passing = asyncio.create_task(pass_time())
+    await eventually(lambda: bench.pv(Period.MONTH))
+    assert bench.pv(Period.DAY) == [(start, end, Known(96.0, 96), Quality.MEASURED)]
+    for each in (passing, task):
+        each.cancel()
+    await asyncio.gather(passing, task, return_exceptions=True)
+    bench.dirty.close()
+    history.close()
