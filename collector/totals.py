@@ -110,11 +110,7 @@ class TotalsJob:
     def compute_day(self, mark: Mark) -> None:
         """Computes and stores one day, marks its month, then takes the mark away. Blocks. Raises StoreError."""
         start, end = self._bounds(mark, local_day)
-        quarters = self._history.site_quarters([mark.site], start, end)
-        found: dict[str | None, list[_Part]] = {None: [_of_site(quarter) for quarter in quarters]}
-        for device in self._devices(mark.site):
-            found[device] = [_of_device(quarter) for quarter in self._history.device_quarters(device, start, end)]
-        self._store(Period.DAY, mark.site, start, end, found)
+        self._roll_up_day(mark.site, start, end)
         if timezone := self._directory.timezone_of(mark.site):
             self._dirty.months.mark([(mark.site, local_month(start, timezone)[0])])
         self._dirty.days.clear([mark])
@@ -122,6 +118,7 @@ class TotalsJob:
     def compute_month(self, mark: Mark) -> None:
         """Computes and stores one month from its days, then takes the mark away. Blocks. Raises StoreError."""
         start, end = self._bounds(mark, local_month)
+        self._fill_up(mark.site, start, end)
         found: dict[str | None, list[_Part]] = {
             None: [_of_total(day) for day in self._history.site_totals(Period.DAY, [mark.site], start, end)]
         }
@@ -129,6 +126,24 @@ class TotalsJob:
             found[device] = [_of_total(day) for day in self._history.device_totals(Period.DAY, device, start, end)]
         self._store(Period.MONTH, mark.site, start, end, found)
         self._dirty.months.clear([mark])
+
+    def _roll_up_day(self, site: str, start: int, end: int) -> None:
+        found: dict[str | None, list[_Part]] = {
+            None: [_of_site(quarter) for quarter in self._history.site_quarters([site], start, end)]
+        }
+        for device in self._devices(site):
+            found[device] = [_of_device(quarter) for quarter in self._history.device_quarters(device, start, end)]
+        self._store(Period.DAY, site, start, end, found)
+
+    def _fill_up(self, site: str, start: int, end: int) -> None:
+        """Computes the days of a month that have no total: another collector, which had the marks, may have died."""
+        timezone = self._directory.timezone_of(site) or ""
+        there = {day.start for day in self._history.site_totals(Period.DAY, [site], start, end)}
+        while start < end:
+            _, following = local_day(start, timezone)
+            if start not in there:
+                self._roll_up_day(site, start, following)
+            start = following
 
     def _due(self, marks: Sequence[Mark], parts: Sequence[Mark], bounds: _Bounds) -> list[Mark]:
         now_ms = self._clock.now_ms()

@@ -174,6 +174,16 @@ def test_days_of_an_earlier_version_are_computed_once(bench):
     assert bench.job.due_days() == []
 
 
+def test_a_month_has_the_days_whose_marks_another_collector_took_with_it(bench):
+    first, last = local(2026, 5, 4), local(2026, 5, 20)
+    bench.write([first], mark=False)
+    bench.write([last])
+    bench.compute()
+    assert [known for _, _, known, _ in bench.pv(Period.MONTH)] == [Known(2.0, 2)]
+    assert [start for start, *_ in bench.pv(Period.DAY)] == [first, last]
+    assert not bench.job.due_months()
+
+
 def test_a_site_of_no_community_of_ours_is_left_alone(bench):
     bench.dirty.days.mark([("elsewhere", local(2026, 5, 4))])
     assert bench.job.due_days() == []
