@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from dataclasses import asdict
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Header, Query, Response
 from starlette.concurrency import run_in_threadpool
@@ -15,9 +15,10 @@ from api.answers import documented, json_answer
 from api.context import Context, Ctx
 from api.problems import Problem, not_found
 from api.schemas_statements import StatementsView, StatementView
-from energy.settlement.lines import Line, Statement
-from energy.settlement.month import MonthRun
-from storage.register.month_runs import kept
+
+if TYPE_CHECKING:
+    from energy.settlement.lines import Line, Statement
+    from energy.settlement.month import MonthRun
 
 __all__ = ["router"]
 
@@ -75,6 +76,8 @@ def _parts(statement: str) -> tuple[str, str, str, str, str]:
 
 
 def _kept(context: Context, community: str, month: str) -> list[MonthRun]:
+    from storage.register.month_runs import kept  # noqa: PLC0415 - numpy waits for the first who asks
+
     with context.register.database.read() as connection:
         return kept(connection, community, month)
 

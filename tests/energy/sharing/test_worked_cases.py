@@ -117,6 +117,7 @@ def test_optimce_fixed_vector(receive):
     assert received == [160, 300, 200]
     assert ratio(sum(received), 1000) == 0.66
     assert ratio(sum(received), 810) == pytest.approx(0.814815, abs=5e-7)
+    assert (810 - sum(received), 1000 - sum(received)) == (150, 340)
 
 
 def test_optimce_pro_rata_vectors(receive):
