@@ -5,6 +5,8 @@ from dataclasses import replace
 import msgspec
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from energy.errors import ConfigError, DataError
 from energy.quarters import QUARTER_MS
@@ -155,3 +157,35 @@ def test_line_that_is_not_from_these_readings_is_refused():
     made = settled()
     with pytest.raises(DataError, match="its quarter-hours add up to 144000"):
         explain_line(made, "m-1", replace(made.statements[0].lines[0], energy_wh=1))
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    st.integers(0, 2**32),
+    st.sampled_from(["prorata", "equal", "hybrid", "fixed-multi", "priority"]),
+    st.sampled_from(["hold", "zero", "estimate"]),
+    st.sampled_from("ABCD"),
+)
+def test_any_month_adds_up_from_quarter_hours_to_euros_and_is_the_same_again(seed, rounds, on_missing, grid_type):
+    random = np.random.default_rng(seed)
+    month = readings()
+    for values in (month.withdrawal, month.injection):
+        values[:] = np.where(values > 0, random.integers(0, 2000, values.shape), 0)
+    month.withdrawal_known[random.integers(0, 2880, 20), month.points.index(EAN)] = False
+    month.withdrawal[~month.withdrawal_known] = 0
+    people = {EAN: {"weight": "1/3", "tier": 1}, OTHER: {"weight": 0.5, "tier": 2}}
+    key = SharingKey.model_validate({"participants": people, "rounds": rounds, "on_missing": on_missing})
+    given_ = inputs([DatedKey("k", key)], grid_type=grid_type)
+    made = settle_month(given_, month)
+    (settlement,) = made.settlements
+    counted = ~settlement.held
+    assert sum(received(made).values()) == settlement.given[counted].sum() == settlement.received[counted].sum()
+    assert counted.sum() == made.quarters - made.held
+    for statement in made.statements:
+        wh = statement.energy.received_wh if statement.side == "consumer" else statement.energy.given_wh
+        own = [line for line in statement.lines if line.kind in {"energy", "remuneration"}]
+        assert sum(line.energy_wh for line in own) == wh
+        assert statement.totals.net == sum(line.net for line in statement.lines)
+        for line in statement.lines:
+            assert str(line.net) in explain_line(made, statement.member, line)
+    assert settle_month(given_, month).statements == made.statements

@@ -6,6 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from sqlalchemy import text
 
 from energy.errors import RefusedError, StoreError
@@ -151,3 +153,30 @@ def test_run_stands_in_the_audit_with_its_reason(database):
     (entry,) = read(database, audit.entries)
     assert (entry.who, entry.action, entry.subject, entry.why) == ("ann", "final", "ixelles/2026-06", "June")
     assert entry.after["documents"] == ["2026-000001", "2026-000002"]
+
+
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    steps=st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=6), seed=st.integers(0, 2**30)
+)
+def test_after_any_corrections_the_documents_balance_with_what_stands(tmp_path, steps, seed):
+    """Each step is what the two members received, hundreds of Wh; a step that changes nothing is refused."""
+    database = RegisterDatabase(tmp_path / f"{seed}-{len(list(tmp_path.iterdir()))}.db")
+    try:
+        stands = settled(5000, 7000)
+        kept_as(database, "final", stands)
+        for first, second in steps:
+            step = settled(first * 100, second * 100)
+            if step.statements == stands.statements:
+                with pytest.raises(RefusedError, match="would change"):
+                    kept_as(database, "correction", step)
+            else:
+                kept_as(database, "correction", step)
+                stands = step
+        issued = read(database, documents, "ixelles")
+        for member in ("m-1", "m-2"):
+            balance = sum(each.draft.totals.gross for each in issued if each.draft.member == member)
+            assert balance == sum(each.totals.gross for each in stands.statements if each.member == member)
+        assert [each.number for each in issued] == [f"2026-{n:06}" for n in range(1, len(issued) + 1)]
+    finally:
+        database.close()
