@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cli.sharing_reconcile import reconcile_command
 from energy.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["sharing_app"]
 
 sharing_app = typer.Typer(help="Sharing keys: by operator, what if, which one.", no_args_is_help=True)
+sharing_app.command("reconcile")(reconcile_command)
 
 ReadingsOption = Annotated[Path, typer.Option(help="CSV or Parquet with ean,start,withdrawal_kwh,injection_kwh.")]
 KeyOption = Annotated[Path, typer.Option(help="YAML with the sharing key in force.")]

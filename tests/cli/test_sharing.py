@@ -6,7 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from cli.main import app
-from energy.errors import ConfigError
+from energy.errors import ConfigError, DataError
 
 SCHOOL, HALL, SUN, BAKER = "541448910000123453", "541448911000000003", "541448900000000007", "541449020000123458"
 HEADER = "ean,start,withdrawal_kwh,injection_kwh\n"
@@ -96,3 +96,28 @@ def test_recommended_key_comes_first_with_its_figures(run):
 def test_an_aim_that_is_none_is_refused(run):
     with pytest.raises(ConfigError, match="is no aim"):
         run("recommend", *BOTH, "--aim", "cheapest")
+
+
+def test_reconcile_finds_the_reading_of_the_key_that_the_operator_uses(run, tmp_path):
+    """Of 9 kWh the school takes 1 and the hall 3; of 2 both take 1: only what is told is compared."""
+    rows = [
+        (SCHOOL, TIMES[1], "1"),
+        (HALL, TIMES[1], "3"),
+        (SCHOOL, TIMES[0], "1"),
+        (HALL, TIMES[0], "1"),
+        (SCHOOL, TIMES[2], ""),
+    ]
+    path = tmp_path / "allotted.csv"
+    path.write_text("ean,start,shared_withdrawal_kwh\n" + "".join(",".join(row) + "\n" for row in rows))
+    best = run("reconcile", *BOTH, "--allotted", str(path))["fits"][0]
+    assert (best["name"], best["apart_kwh"], best["quarters_compared"]) == ("as written", 0.0, 2)
+    path.write_text(path.read_text().replace(f"{HALL},{TIMES[1]},3", f"{HALL},{TIMES[1]},2.5"))
+    told = run("reconcile", *BOTH, "--allotted", str(path), plain=True)
+    assert f"0.500 kWh apart in 1 of 2 quarter-hours, by at most 0.500 kWh, most at {TIMES[1]} for {HALL}" in told
+
+
+def test_reconcile_with_another_months_file_is_refused(run, tmp_path):
+    path = tmp_path / "allotted.csv"
+    path.write_text(f"ean,start,shared_withdrawal_kwh\n{SCHOOL},2026-07-01T00:00:00Z,1\n")
+    with pytest.raises(DataError, match="tells of no point and quarter-hour"):
+        run("reconcile", *BOTH, "--allotted", str(path))
