@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from collector.control import Control
 from collector.metrics import Metrics
 from collector.notices import Parcel, due
 from energy.community import Community
-from messaging.notices import Mailbox, NotificationSettings
+from messaging.notices import Mailbox, NotificationSettings, Sent
 from runtime.clock import Clock
 from storage.register import Told
 
@@ -59,7 +61,7 @@ class Notifier:
 
     async def _send(self, parcel: Parcel) -> None:
         mailbox = self._mailboxes[parcel.channel]
-        sent = await asyncio.to_thread(mailbox.send, parcel.title, parcel.body, parcel.severity)
+        sent = await _aside(lambda: mailbox.send(parcel.title, parcel.body, parcel.severity))
         now_ms = self._clock.now_ms()
         if sent.problem:
             _, wait_s = self._retries.get(parcel.channel, (0.0, _RETRY_S))
@@ -75,3 +77,24 @@ class Notifier:
         for item in parcel.items:
             told = Told(parcel.channel, item.what, now_ms)
             self._control.told(item.alert.id, told, f"{parcel.channel} was told that it is {item.what}")
+
+
+async def _aside(send: Callable[[], Sent]) -> Sent:
+    """Runs `send` in a thread that nobody waits for at the end: a mail server that hangs delays no stop."""
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[Sent] = loop.create_future()
+
+    def settle(sent: Sent) -> None:
+        if not done.done():
+            done.set_result(sent)
+
+    def run() -> None:
+        try:
+            sent = send()
+        except Exception as error:
+            sent = Sent("", type(error).__name__)
+        with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
+            loop.call_soon_threadsafe(settle, sent)
+
+    threading.Thread(target=run, name="notice", daemon=True).start()
+    return await done

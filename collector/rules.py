@@ -19,7 +19,7 @@ from collector.steering import DeviceView, Helm
 from energy.alerts.effects import own_changes
 from energy.alerts.facts import Facts
 from energy.alerts.measures import measure
-from energy.alerts.rules import Rule
+from energy.alerts.rules import PvShortfall, Rule
 from energy.alerts.states import AlertEvent, AlertState, Limits, Watch, acknowledge, mute, step, unmute
 from energy.alerts.subjects import Subject, actions_of, subjects
 from energy.community import Community
@@ -164,6 +164,8 @@ class RuleDesk:
         own = own_changes(case.held(), facts) if case is not None else {}
         value = measure(rule, subject, facts, own)
         watcher.watch, events = step(watcher.limits, watcher.watch, value, now_s)
+        if case is None and not events:  # as nearly always
+            return
         look = Look(
             rule=rule,
             subject=subject,
@@ -271,7 +273,9 @@ def _watchers(community: Community, look_s: float) -> list[_Watcher]:
         acts = bool(rule.actions) or rule.subject == "community"
         for subject in subjects(rule, community):
             name = sentences.subject_name(subject, community)
-            turn_s = zlib.crc32(subject.id.encode()) % 100 / 100 * look_s
+            # inverters are compared with each other: all at once, or each turn would measure all of them
+            key = rule.kind if isinstance(rule, PvShortfall) else subject.id
+            turn_s = zlib.crc32(key.encode()) % 100 / 100 * look_s
             found.append(_Watcher(rule, subject, name, rule.limits, 0.0 if acts else look_s, turn_s))
     return found
 

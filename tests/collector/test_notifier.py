@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import threading
 
 from messaging.notices import Channel, NotificationSettings
 from tests.messaging.test_notices import serving
@@ -55,3 +56,23 @@ async def test_a_channel_that_fails_is_tried_again_and_stops_nothing(start, regi
             collector._notifier._retries.clear()
             await eventually(lambda: collector.metrics.notices._value.get() == 1)
     assert [each.what for alert in register.alerts() for each in alert.told] == ["raised"]
+
+
+async def test_a_server_that_never_answers_delays_neither_the_rules_nor_the_stop(start, register, wire, tmp_path):
+    hold = asyncio.Event()
+
+    async def never(_reader, writer):
+        await hold.wait()
+        writer.close()
+
+    server = await asyncio.start_server(never, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    community = make_community(rules=[charge_rule()], interval_s=0.3)
+    async with server, roof_on(wire) as roof:
+        wanted = settings(tmp_path, port).model_copy(update={"timeout_s": 60.0})
+        async with start(community, notifications=wanted):
+            await eventually(lambda: any(thread.name == "notice" for thread in threading.enumerate()))
+            roof.surplus_w = 0.0
+            await eventually(lambda: register.alerts()[0].state == "cleared")
+        assert any(thread.name == "notice" and thread.daemon for thread in threading.enumerate())
+        hold.set()
