@@ -1,5 +1,5 @@
 /** Calls to the API: addresses relative to the page, the reader's access key, errors as problem+json. */
-import type { Channel, CommunityEntry, CommunityHistory, Problem, Rule, SiteEntry, SiteHistory } from './types';
+import type { Alert, Channel, CommunityEntry, CommunityHistory, Problem, Rule, SiteEntry, SiteHistory } from './types';
 
 const KEY_SLOT = 'commonwatt.key';
 
@@ -98,6 +98,11 @@ export async function siteCsv(query: SiteQuery): Promise<Blob> {
 
 export async function rules(): Promise<Rule[]> {
   return (await get<{ rules: Rule[] }>('alerts/rules')).rules;
+}
+
+/** The newest alerts, open ones first. */
+export async function alerts(): Promise<Alert[]> {
+  return (await get<{ alerts: Alert[] }>('alerts?limit=200')).alerts;
 }
 
 export async function channels(): Promise<Channel[]> {

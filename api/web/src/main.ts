@@ -79,6 +79,11 @@ class Application implements Actions {
     URL.revokeObjectURL(address);
   }
 
+  async pastAlerts(): Promise<Alert[]> {
+    const community = this.communityId();
+    return (await api.alerts()).filter((alert) => alert.state === 'cleared' && alert.community === community);
+  }
+
   channels(): Promise<Channel[]> {
     return api.channels();
   }

@@ -14,6 +14,8 @@ export interface Actions {
   /** For `seconds` nobody is told; 0 ends a mute. */
   mute(alert: string, seconds: number): Promise<void>;
   evidence(alert: string): Promise<void>;
+  /** Alerts that have cleared, the newest first. */
+  pastAlerts(): Promise<Alert[]>;
   channels(): Promise<Channel[]>;
   /** What did not take the test message; empty when all did. */
   testChannel(channel: string): Promise<string>;

@@ -3,8 +3,9 @@ import { h, KeyedList, setAttribute, setHidden, setText, type Row } from '../dom
 import { icon } from '../icons';
 import type { Context, Model, View } from '../model';
 import type { Alert, AlertAction, Evidence } from '../types';
+import { pastAlerts } from './past_alerts';
 import { rulesView } from './rules';
-import { deviceName, problemText, settings } from './wording';
+import { alertTitle, deviceName, problemText, settings } from './wording';
 
 interface Shown {
   readonly alert: Alert;
@@ -24,18 +25,6 @@ function facts({ words, format }: Context, alert: Alert): string {
   const unknown = unknown_since === null ? '' : words.text('alerts.item.unknown', { time: format.moment(unknown_since) });
   const effect = alert.effect_w ? words.text('alerts.item.effect', { power: format.power(alert.effect_w) }) : '';
   return [text, effect, unknown].filter(Boolean).join(' ');
-}
-
-/** What the alert is about, as people call it. */
-function placeName(context: Context, { subject, community }: Alert): string {
-  if (!subject || subject === community) return context.communityName(community);
-  return subject.includes('/') ? deviceName(context, subject) : context.siteName(subject);
-}
-
-/** Rules are named by who writes them, `surplus-high`; shown as words while their texts are not known. */
-function ruleName(rule: string): string {
-  const words = rule.replace(/[-_]+/g, ' ').trim();
-  return words.charAt(0).toUpperCase() + words.slice(1);
 }
 
 function evidenceRow({ words, format }: Context): Row<Evidence> {
@@ -154,7 +143,7 @@ function alertRow(context: Context, id: string): Row<Shown> {
       setAttribute(element, 'data-severity', alert.severity);
       setAttribute(element, 'data-state', alert.state);
       setText(severity, words.lookup(`alerts.severity.${alert.severity}`, alert.severity));
-      setText(title, `${texts?.title ?? ruleName(alert.rule)} – ${placeName(context, alert)}`);
+      setText(title, alertTitle(context, alert));
       const age = format.duration((now - alert.since) / 1000);
       setText(since, words.text('alerts.item.since', { time: format.moment(alert.since), age, state: words.lookup(`alerts.state.${alert.state}`, alert.state) }));
       setText(means, texts?.means ?? '');
@@ -180,6 +169,7 @@ export function alertsView(context: Context): View {
       h('h2', { id: 'alerts-title' }, context.words.text('alerts.section.title')),
       list,
       none,
+      pastAlerts(context),
       watched.element,
     ),
     update(model: Model) {

@@ -2,6 +2,7 @@
 import { ApiError } from '../api';
 import type { Context } from '../model';
 import { siteOf } from '../state';
+import type { Alert } from '../types';
 
 /** `ixl-hall/pv-2` as the role's name and number, `PV 2`. */
 export function roleName({ words }: Context, device: string): string {
@@ -30,4 +31,21 @@ export function problemText({ words }: Context, error: unknown): string {
   const known = words.lookup(`error.code.${error.code}`, '');
   if (known) return known;
   return error.needsKey ? words.text('error.code.forbidden') : [error.message, error.hint].filter(Boolean).join(' ');
+}
+
+/** What the alert is about, as people call it. */
+function placeName(context: Context, { subject, community }: Alert): string {
+  if (!subject || subject === community) return context.communityName(community);
+  return subject.includes('/') ? deviceName(context, subject) : context.siteName(subject);
+}
+
+/** Rules are named by who writes them, `surplus-high`; shown as words while their texts are not known. */
+function ruleName(rule: string): string {
+  const words = rule.replace(/[-_]+/g, ' ').trim();
+  return words.charAt(0).toUpperCase() + words.slice(1);
+}
+
+/** What is wrong and where, in one line. */
+export function alertTitle(context: Context, alert: Alert): string {
+  return `${context.alertTexts(alert)?.title ?? ruleName(alert.rule)} – ${placeName(context, alert)}`;
 }

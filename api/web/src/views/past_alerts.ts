@@ -1,0 +1,43 @@
+/** Alerts that have cleared: what, where, when and for how long; read when somebody opens the list. */
+import { h, KeyedList, setText, type Row } from '../dom';
+import type { Context } from '../model';
+import type { Alert } from '../types';
+import { alertTitle, problemText } from './wording';
+
+const SHOWN = 20;
+
+function pastRow(context: Context, id: string): Row<Alert> {
+  const { words, format, actions } = context;
+  const title = h('b');
+  const when = h('span', { class: 'note' });
+  const fetch = (): void => void actions.evidence(id).catch((error: unknown) => setText(when, problemText(context, error)));
+  const evidence = h('button', { type: 'button', class: 'quiet', click: fetch }, words.text('alerts.item.export'));
+  return {
+    element: h('li', { class: 'acknowledge' }, title, when, evidence),
+    update(alert) {
+      const { since, cleared_at } = alert;
+      setText(title, alertTitle(context, alert));
+      const lasted = format.duration(((cleared_at ?? since) - since) / 1000);
+      setText(when, words.text('alerts.past.lasted', { time: format.moment(since), lasted }));
+    },
+  };
+}
+
+export function pastAlerts(context: Context): HTMLElement {
+  const { words, actions } = context;
+  const list = h('ul', { class: 'rules' });
+  const answer = h('p', { class: 'note', role: 'status' });
+  const rows = new KeyedList<Alert>(list, ({ id }) => id, ({ id }) => pastRow(context, id));
+  const read = async (): Promise<void> => {
+    if (!element.open) return;
+    try {
+      const past = await actions.pastAlerts();
+      rows.update(past.slice(0, SHOWN));
+      setText(answer, past.length === 0 ? words.text('alerts.past.none') : '');
+    } catch (error) {
+      setText(answer, problemText(context, error));
+    }
+  };
+  const element = h('details', { toggle: () => void read() }, h('summary', {}, words.text('alerts.past.title')), list, answer);
+  return element;
+}
