@@ -1,7 +1,7 @@
 """A broker connection for many messages: MQTT 5, received in bursts, at about an eighth of `Connection`'s cost each.
 
 The packets are the library's (mqtt5, written in Rust); what is here is the session: connect, subscribe, confirm, ping,
-come back. It is used where thousands of messages a second come in (docs/decisions/015-two-mqtt-clients.md).
+come back. It is used where thousands of messages a second come in (docs/decisions/012-two-mqtt-clients.md).
 """
 
 from __future__ import annotations
