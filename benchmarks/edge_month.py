@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from socket import IPPROTO_TCP, TCP_NODELAY
 from typing import Final
 
 import paho.mqtt.client as paho
@@ -69,6 +70,7 @@ class _Centre:
         self._life = life
         self._client = paho.Client(CallbackAPIVersion.VERSION2, client_id="centre")
         self._client.on_message = self._on_message
+        self._client.on_socket_open = lambda _client, _data, sock: sock.setsockopt(IPPROTO_TCP, TCP_NODELAY, 1)
         self._client.connect("127.0.0.1", port)
         self._client.subscribe("cw/v1/bench/gw/data", qos=1)
         self._client.loop_start()

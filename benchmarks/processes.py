@@ -59,7 +59,7 @@ def mosquitto(folder: Path, port: int | None = None) -> Iterator[tuple[int, int]
     config = folder / "mosquitto.conf"
     config.write_text(
         f"listener {port} 127.0.0.1\nallow_anonymous true\npersistence false\n"
-        "max_queued_messages 0\nmax_inflight_messages 500\n",
+        "max_queued_messages 0\nmax_inflight_messages 500\nset_tcp_nodelay true\n",
         encoding="utf-8",
     )
     process = subprocess.Popen(

@@ -28,7 +28,7 @@ def broker_command(port: int, directory: Path, *, embedded: bool = False) -> tup
     config.write_text(
         # user: a root-started mosquitto would change user, and Linux then forgets that it must die with its parent
         f"user {getpass.getuser()}\nlistener {port} 127.0.0.1\nallow_anonymous true\n"
-        "persistence false\nmax_queued_messages 0\n"
+        "persistence false\nmax_queued_messages 0\nset_tcp_nodelay true\n"
         "max_inflight_messages 500\nmax_packet_size 1048576\nlog_dest stderr\nlog_type error\n",
         encoding="utf-8",
     )
