@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,44 +14,52 @@ from benchmarks.measure import Run, Table, measured, memory_mb
 from benchmarks.processes import in_background, in_child, mosquitto, service
 from benchmarks.publisher import WINDOW, confirm_bare, publish
 from benchmarks.store import bare_columns
+from messaging.codec import decode_data
 from storage.history.sqlite import SqliteHistory
 
 __all__ = ["COLLECTOR", "STORE", "WINDOW", "centre", "collect"]
 
 BATCH = 500
-RECEIVE, COLUMNS, STORE = "bare receive", "bare columns", "our store alone"
+RECEIVE, DECODE, COLUMNS, STORE = "bare receive", "bare decode", "bare columns", "our store alone"
 COLLECTOR = "collector, embedded store"
 
 
 def centre(runs: int) -> list[Table]:
-    """500 devices behind 50 gateways, a message per gateway and cycle."""
+    """500 devices behind 50 gateways: a message per gateway and cycle, then one per reading."""
+    return [_centre(runs, single=False), _centre(runs, single=True)]
+
+
+def _centre(runs: int, *, single: bool) -> Table:
     rows = measured(
         runs,
         {
-            RECEIVE: (_receive, "one MQTT socket, frames split, PUBACK and confirmation; nothing decoded"),
+            RECEIVE: (
+                lambda: _receive(single=single),
+                "one MQTT socket, frames split, PUBACK and confirmation; nothing decoded",
+            ),
+            DECODE: (lambda: in_child(decode_alone, single), "msgspec, JSON into structs and dicts; nothing checked"),
             COLUMNS: (
                 lambda: in_child(bare_columns, BATCH),
                 f"finished columns, one blob of {BATCH} readings a commit, synced",
             ),
             STORE: (lambda: in_child(store_alone), f"`SqliteHistory.write`, {BATCH} a call"),
             COLLECTOR: (
-                _collector,
+                lambda: _collector(single=single),
                 "{core:.0%} of a core; mosquitto {broker_us:.1f} µs a reading, {memory_mb:.0f} MiB resident",
             ),
         },
     )
-    title = (
-        f"Centre: {workload.DEVICES} devices, ten readings of {len(workload.NAMES)} values a message, embedded store"
-    )
-    return [Table(title, "reading", rows, [RECEIVE, COLUMNS])]
+    how = "one reading" if single else "ten readings"
+    title = f"Centre: {workload.DEVICES} devices, {how} of {len(workload.NAMES)} values a message, embedded store"
+    return Table(title, "reading", rows, [RECEIVE, DECODE, COLUMNS])
 
 
-def _collector() -> Run:
+def _collector(*, single: bool) -> Run:
     with tempfile.TemporaryDirectory() as name:
-        return collect(Path(name), {"kind": "embedded", "path": str(Path(name) / "history.db")}, {})
+        return collect(Path(name), {"kind": "embedded", "path": str(Path(name) / "history.db")}, {}, single=single)
 
 
-def collect(folder: Path, store: dict[str, Any], pids: dict[str, int]) -> Run:
+def collect(folder: Path, store: dict[str, Any], pids: dict[str, int], *, single: bool = False) -> Run:
     """The workload through a broker and `commonwatt collector` into `store`, until all of it is confirmed."""
     with mosquitto(folder) as (port, broker):
         config = {
@@ -60,17 +69,25 @@ def collect(folder: Path, store: dict[str, Any], pids: dict[str, int]) -> Run:
             "register": {"path": str(folder / "register.db")},
         }
         with service("collector", config, folder) as pid:
-            run = in_child(publish, port, {"measured": pid, "broker": broker, **pids})
+            run = in_child(partial(publish, single=single), port, {"measured": pid, "broker": broker, **pids})
             return Run(run.count, run.seconds, run.cpu_s, {**run.facts, "memory_mb": memory_mb(pid)})
 
 
-def _receive() -> Run:
+def _receive(*, single: bool) -> Run:
     with (
         tempfile.TemporaryDirectory() as name,
         mosquitto(Path(name)) as (port, broker),
         in_background(confirm_bare, port) as pid,
     ):
-        return in_child(publish, port, {"measured": pid, "broker": broker})
+        return in_child(partial(publish, single=single), port, {"measured": pid, "broker": broker})
+
+
+def decode_alone(single: bool) -> Run:
+    """The messages decoded into what the wire calls them, and nothing done with it."""
+    payloads = [payload for _, payload in workload.messages(single=single)]
+    cpu, began = time.process_time(), time.perf_counter()
+    count = sum(len(decode_data(payload).readings) for payload in payloads)
+    return Run(count, time.perf_counter() - began, time.process_time() - cpu)
 
 
 def store_alone() -> Run:

@@ -43,7 +43,7 @@ thresholds: machines differ.
   and keep nothing, and {large_lean:.1f} times with {large}. thingsboard-gateway takes {thingsboard:.1f} times our CPU in its usual way and
   {thingsboard_block:.1f} times with block reads at {small} devices, Telegraf {telegraf:.1f} times. Node-RED stands not beside them here:
   its Modbus nodes could not be installed.
-- **Centre.** A collector costs {collector:.1f} times bare receiving and bare inserting together. Our store alone is at
+- **Centre.** A collector costs {collector:.1f} times bare receiving, decoding and inserting together. Our store alone is at
   {store:.1f} times that bound, so storing is near what SQLite can do; the rest is the MQTT client library, checking every value,
   marking quarter-hours and the live picture. {collector_rate:,.0f} readings a second are {collector_tens:,.0f} devices read every ten
   seconds, by calculation.
@@ -123,7 +123,7 @@ def peers_page(found: Found) -> str:
 def document(parts: Mapping[str, Found]) -> str:
     """The whole document. `parts` by name, every part but influxdb and month filled."""
     tables = {name: found.tables for name, found in parts.items()}
-    (edges,), (centres,) = tables["edge"], tables["centre"]
+    (edges,), (centres, *_) = tables["edge"], tables["centre"]
     live, stream, history = tables["api"]
     (demo,) = tables["demo"]
     small, large, *_ = tables["edge-peers"]

@@ -106,11 +106,11 @@ def in_child(function: Callable[..., _Result], *arguments: Any) -> _Result:
     theirs.close()
     try:
         if not ours.poll(_CHILD_S):
-            raise TimeoutError(f"{function.__name__} did not end")
+            raise TimeoutError(f"{_name_of(function)} did not end")
         result: _Result = ours.recv()
         return result
     except EOFError:
-        raise RuntimeError(f"{function.__name__} failed; its error stands above") from None
+        raise RuntimeError(f"{_name_of(function)} failed; its error stands above") from None
     finally:
         process.kill()
         process.join()
@@ -163,3 +163,7 @@ def free_ports(count: int) -> list[int]:
     finally:
         for sock in sockets:
             sock.close()
+
+
+def _name_of(function: Callable[..., Any]) -> str:
+    return str(getattr(getattr(function, "func", function), "__name__", function))

@@ -2,90 +2,91 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import re
 import socket
-import threading
 import time
-from collections.abc import Callable, Mapping
-from typing import Any, Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
 
 import msgspec
-import paho.mqtt.client as paho
-from paho.mqtt.enums import CallbackAPIVersion
+import uvloop
 
 from benchmarks import workload
 from benchmarks.measure import Run, cpu_seconds
-from benchmarks.processes import until
 from messaging.codec import decode_ack
+from messaging.connection import Message, MqttSettings
+from messaging.link import Link
 
 __all__ = ["WINDOW", "confirm_bare", "publish"]
 
+_LONGEST_S: Final = 300.0
 WINDOW: Final = 500  # messages on their way: ten cycles of every gateway
 
 
-def publish(port: int, pids: Mapping[str, int]) -> Run:
+def publish(port: int, pids: Mapping[str, int], *, single: bool = False) -> Run:
     """Publishes the workload until every message is confirmed. `pids`: whose CPU is told; `measured` is the Run's own.
 
-    The warm-up cycles, sent again until they are confirmed, come before anything is measured.
+    `single`: one reading a message instead of ten. The warm-up cycles, sent again until they are confirmed, come before anything is measured.
     """
-    publisher = _Publisher(port)
-    prepared = workload.messages()
-    warm = workload.WARM_CYCLES * workload.GATEWAYS
-    publisher.warm_up(prepared[:warm])
-    before = {name: cpu_seconds(pid) for name, pid in pids.items()}
-    began = time.perf_counter()
-    publisher.send(prepared[warm:])
-    publisher.wait()
-    seconds = time.perf_counter() - began
-    used = {name: cpu_seconds(pid) - before[name] for name, pid in pids.items()}
-    publisher.close()
-    facts = {f"{name}_us": cpu / workload.READINGS * 1e6 for name, cpu in used.items()}
-    return Run(workload.READINGS, seconds, used["measured"], facts)
+    return uvloop.run(_Publisher(port).run(workload.messages(single=single), pids, single=single))
 
 
 class _Publisher:
     def __init__(self, port: int) -> None:
-        self._room = threading.Semaphore(WINDOW)
         self._unconfirmed: set[int] = set()
-        self._next = 0
-        self._client = paho.Client(CallbackAPIVersion.VERSION2, client_id="publisher")
-        self._client.max_inflight_messages_set(2 * WINDOW)
-        self._client.on_message = self._on_ack
-        self._client.connect("127.0.0.1", port)
-        self._client.subscribe(f"cw/v1/{workload.COMMUNITY}/+/ack", qos=1)
-        self._client.loop_start()
+        self._some = asyncio.Event()
+        self._link = Link(
+            MqttSettings(port=port),
+            "publisher",
+            subscriptions=[f"cw/v1/{workload.COMMUNITY}/+/ack"],
+            on_messages=self._confirmed,
+        )
 
-    def warm_up(self, prepared: list[tuple[str, bytes]]) -> None:
+    async def run(self, prepared: list[tuple[str, bytes]], pids: Mapping[str, int], *, single: bool) -> Run:
+        connection = asyncio.create_task(self._link.run())
+        await self._link.connected.wait()
+        warm = workload.WARM_CYCLES * workload.GATEWAYS
+        await self._warm_up(prepared[:warm])
+        before = {name: cpu_seconds(pid) for name, pid in pids.items()}
+        began = time.perf_counter()
+        await asyncio.wait_for(self._send(prepared, warm), _LONGEST_S)
+        seconds = time.perf_counter() - began
+        used = {name: cpu_seconds(pid) - before[name] for name, pid in pids.items()}
+        connection.cancel()
+        await asyncio.gather(connection, return_exceptions=True)
+        readings = (len(prepared) - warm) * (1 if single else workload.READINGS_A_MESSAGE)
+        facts = {f"{name}_us": cpu / readings * 1e6 for name, cpu in used.items()}
+        return Run(readings, seconds, used["measured"], facts)
+
+    async def _warm_up(self, prepared: list[tuple[str, bytes]]) -> None:
         self._unconfirmed = set(range(len(prepared)))
         while self._unconfirmed:
-            for seq in sorted(self._unconfirmed):
-                self._client.publish(*prepared[seq], qos=1)
-            deadline = time.monotonic() + 1
-            while self._unconfirmed and time.monotonic() < deadline:
-                time.sleep(0.01)
-        self._next = len(prepared)
-        time.sleep(0.5)  # repetitions still on their way
-        self._room = threading.Semaphore(WINDOW)
+            self._link.post(prepared[seq] for seq in sorted(self._unconfirmed))
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(1):
+                    while self._unconfirmed:
+                        await self._news()
+        await asyncio.sleep(0.5)  # repetitions still on their way
 
-    def send(self, prepared: list[tuple[str, bytes]]) -> None:
-        for topic, payload in prepared:
-            self._room.acquire()
-            self._unconfirmed.add(self._next)
-            self._next += 1
-            self._client.publish(topic, payload, qos=1)
+    async def _send(self, prepared: list[tuple[str, bytes]], first: int) -> None:
+        """Keeps `WINDOW` messages on their way until the last one is confirmed."""
+        while first < len(prepared) or self._unconfirmed:
+            room = min(WINDOW - len(self._unconfirmed), len(prepared) - first)
+            self._unconfirmed.update(range(first, first + room))
+            self._link.post(prepared[first : first + room])
+            first += room
+            await self._news()
 
-    def wait(self) -> None:
-        until(lambda: not self._unconfirmed, "the confirmation of every message")
+    async def _news(self) -> None:
+        self._some.clear()
+        await self._some.wait()
 
-    def close(self) -> None:
-        self._client.disconnect()
-        self._client.loop_stop()
-
-    def _on_ack(self, _client: paho.Client, _userdata: Any, message: paho.MQTTMessage) -> None:
-        for seq in decode_ack(bytes(message.payload)).seqs:
-            if seq in self._unconfirmed:
-                self._unconfirmed.discard(seq)
-                self._room.release()
+    def _confirmed(self, messages: Sequence[Message]) -> None:
+        for message in messages:
+            self._unconfirmed.difference_update(decode_ack(message.payload).seqs)
+        self._some.set()
 
 
 _SEQ: Final = re.compile(rb'"seq":(\d+)')

@@ -24,6 +24,7 @@ __all__ = [
     "GATEWAYS",
     "NAMES",
     "READINGS",
+    "READINGS_A_MESSAGE",
     "WARM_CYCLES",
     "batches",
     "communities",
@@ -36,6 +37,7 @@ COMMUNITY: Final = "bench"
 EPOCH: Final = "benchmark"
 GATEWAYS: Final = 50
 _ROLES: Final = ("grid", "pv", "battery", "ev", "heat_pump", "lighting", "load", "load-2", "load-3", "load-4")
+READINGS_A_MESSAGE: Final = len(_ROLES)
 DEVICES: Final = GATEWAYS * len(_ROLES)
 WARM_CYCLES: Final = 4
 CYCLES: Final = 100
@@ -68,9 +70,12 @@ def communities(gateways: int = GATEWAYS) -> list[dict[str, Any]]:
     return [{"id": COMMUNITY, "name": "Benchmark", "sites": sites}]
 
 
-def messages() -> list[tuple[str, bytes]]:
-    """(topic, payload) in order of time; `seq` counts through all of them."""
-    return [(topics.data(COMMUNITY, gateway), encode(data)) for gateway, data in batches()]
+def messages(*, single: bool = False) -> list[tuple[str, bytes]]:
+    """(topic, payload) in order of time; `seq` counts through all of them. `single`: one reading a message."""
+    if not single:
+        return [(topics.data(COMMUNITY, gateway), encode(data)) for gateway, data in batches()]
+    found = [(topics.data(COMMUNITY, gateway), reading) for gateway, data in batches() for reading in data.readings]
+    return [(topic, encode(Data(EPOCH, seq, [reading]))) for seq, (topic, reading) in enumerate(found)]
 
 
 def batches(

@@ -57,3 +57,26 @@ def test_centre_without_store_is_embedded():
     config = CentreConfig.model_validate({"communities": [{"id": "c", "name": "C"}]})
     assert config.store.kind == "embedded"
     assert config.register_.dirty_path.name == "dirty.db"
+
+
+def _two_communities(tmp_path, **parts):
+    content = {"communities": [{"id": "a", "name": "A"}, {"id": "b", "name": "B"}], **parts}
+    path = tmp_path / "centre.yaml"
+    path.write_text(yaml.safe_dump(content))
+    return path
+
+
+def test_collector_serves_all_communities_or_those_it_names(tmp_path):
+    assert [c.id for c in load_centre(_two_communities(tmp_path)).collected] == ["a", "b"]
+    named = load_centre(_two_communities(tmp_path, collector={"communities": ["b"]}))
+    assert [c.id for c in named.collected] == ["b"]
+
+
+def test_collector_of_an_unknown_community_is_told(tmp_path):
+    with pytest.raises(ConfigError, match="names c, which is no community"):
+        load_centre(_two_communities(tmp_path, collector={"communities": ["c"]}))
+
+
+def test_collectors_that_stand_by_for_each_other_need_a_server(tmp_path):
+    with pytest.raises(ConfigError, match="configure InfluxDB"):
+        load_centre(_two_communities(tmp_path, collector={"stands_by": True}))
