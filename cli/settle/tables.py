@@ -27,7 +27,7 @@ __all__ = ["COLUMNS", "Batch", "Cells", "Ints", "Numbers", "careful_csv", "fail"
 COLUMNS: Final = ("ean", "start", "withdrawal_kwh", "injection_kwh")
 
 Ints = npt.NDArray[Any]
-_BATCH_ROWS: Final = 1 << 20
+_BATCH_ROWS: Final = 1 << 18
 _CSV_BLOCK: Final = 1 << 22  # bytes
 _CAREFUL_ROWS: Final = 1 << 16
 _NO_ROWS: Final = "give one row per metering point and quarter-hour"
