@@ -29,7 +29,7 @@ async def test_a_raised_alert_reaches_the_channel_once_over_a_restart_and_then_t
     async with serving() as hook, roof_on(wire) as roof:
         wanted = settings(tmp_path, hook.port)
         async with start(community, notifications=wanted):
-            await eventually(lambda: hook.posts)
+            await eventually(lambda: hook.posts, timeout_s=40)
             (stored,) = await eventually(
                 lambda: [each for each in register.alerts() if any(step.channel == "facility" for step in each.told)]
             )
@@ -38,7 +38,7 @@ async def test_a_raised_alert_reaches_the_channel_once_over_a_restart_and_then_t
             await asyncio.sleep(2.5)
             assert len(hook.posts) == 1
             roof.surplus_w = 0.0
-            await eventually(lambda: len(hook.posts) == 2)
+            await eventually(lambda: len(hook.posts) == 2, timeout_s=40)
             assert "close à" in json.loads(hook.posts[1][1])["message"]
             assert collector.metrics.notices._value.get() == 1
     assert titles(hook)[0] == "Plus de solaire que la communauté n'en consomme - Ixelles"
@@ -49,12 +49,12 @@ async def test_a_channel_that_fails_is_tried_again_and_stops_nothing(start, regi
     async with serving() as hook, roof_on(wire) as roof:
         hook.status = "503 Later"
         async with start(community, notifications=settings(tmp_path, hook.port)) as collector:
-            await eventually(lambda: collector.metrics.notices_failed._value.get() == 1)
+            await eventually(lambda: collector.metrics.notices_failed._value.get() == 1, timeout_s=40)
             await eventually(lambda: roof.lease)
             assert [alert.told for alert in register.alerts()] == [()]
             hook.status = "200 OK"
             collector._notifier._retries.clear()
-            await eventually(lambda: collector.metrics.notices._value.get() == 1)
+            await eventually(lambda: collector.metrics.notices._value.get() == 1, timeout_s=40)
     assert [each.what for alert in register.alerts() for each in alert.told] == ["raised"]
 
 
