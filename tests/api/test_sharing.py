@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -12,6 +11,7 @@ import httpx
 import jsonschema
 import pytest
 import yaml
+from msgspec.structs import replace
 from pydantic import ValidationError
 
 from api.app import create_app
