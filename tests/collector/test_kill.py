@@ -52,7 +52,7 @@ async def test_everything_confirmed_before_kill_9_is_stored_and_a_resend_makes_i
 
     for _ in range(2):
         with collector_process(mosquitto.port, tmp_path) as process:
-            await eventually(lambda: any("/live/" in topic for topic, _, _ in wire.seen), timeout_s=20)
+            await eventually(lambda: any("/live/" in topic for topic, _, _ in wire.seen), timeout_s=90)
             missing = [seq for seq in range(total) if seq not in wire.acked("gw-barn")]
             sending = asyncio.create_task(send(missing[:500]))
             before = len(wire.acked("gw-barn"))
@@ -65,9 +65,9 @@ async def test_everything_confirmed_before_kill_9_is_stored_and_a_resend_makes_i
         assert {START + seq * 60_000 for seq in wire.acked("gw-barn")} <= set(stored_times(tmp_path))
 
     with collector_process(mosquitto.port, tmp_path):
-        await eventually(lambda: any("/live/" in topic for topic, _, _ in wire.seen), timeout_s=20)
+        await eventually(lambda: any("/live/" in topic for topic, _, _ in wire.seen), timeout_s=90)
         await send(range(total))
-        await eventually(lambda: wire.acked("gw-barn") == set(range(total)), timeout_s=20)
+        await eventually(lambda: wire.acked("gw-barn") == set(range(total)), timeout_s=90)
         assert stored_times(tmp_path) == [START + seq * 60_000 for seq in range(total)]
         history = SqliteHistory(tmp_path / "history.db", read_only=True)
         quarters = (total - 1) // 15
@@ -76,5 +76,5 @@ async def test_everything_confirmed_before_kill_9_is_stored_and_a_resend_makes_i
             found = history.site_quarters(["barn"], START, START + quarters * QUARTER_MS)
             return len(found) == quarters and {quarter.import_wh for quarter in found} == {150.0}
 
-        await eventually(computed, timeout_s=20)
+        await eventually(computed, timeout_s=90)
         history.close()
