@@ -49,9 +49,9 @@ def settle(runs: int) -> list[Table | Facts]:
     }
     ours = {name: (lambda name=name: in_child(_key, name), "`share_whole`, exact to the Wh") for name in SHORT_NAMES}
     rows = measured(runs, {**paths, **ours})
-    title = f"Sharing: {_POINTS:,} points, {_QUARTERS:,} quarter-hours, by key"
+    title = f"Sharing: {_POINTS:,} points, {_QUARTERS:,} quarter-hours, by key; thousands of points in a quarter-hour"
     return [
-        Table(title, "share", rows, [_BOUND]),
+        Table(title, "thousand", rows, [_BOUND]),
         Facts("`commonwatt settle`, file to file", ("what", "CPU", "time", "memory", "rows/s"), _commands(runs)),
     ]
 
@@ -94,7 +94,7 @@ def _key(name: str) -> Run:
 def _timed(work: Callable[[], Any]) -> Run:
     began, cpu = time.perf_counter(), time.process_time()
     work()
-    return Run(_POINTS * _QUARTERS, time.perf_counter() - began, time.process_time() - cpu)
+    return Run(_POINTS * _QUARTERS / 1000, time.perf_counter() - began, time.process_time() - cpu)
 
 
 def _commands(runs: int) -> list[tuple[str, ...]]:
