@@ -162,7 +162,7 @@ def check_devices(looks: Sequence[DeviceLook], *, running: int | None = None) ->
         if look.reading.bad:
             missing = ", ".join(look.reading.bad)
             next_step = "fine where the device has no such value; else compare with `commonwatt probe`"
-            if len(look.reading.bad) > len(look.reading.v):
+            if 2 * len(look.reading.bad) > len(look.reading.v):  # a third of them: no device lacks so much
                 next_step = f"another model, or the profile has the wrong word order or scale; {_next_step(look)}"
             power_missing = "power_w" in look.reading.bad
             yield (Check.fail if power_missing else Check.warn)(what, f"{shown}; no value for {missing}", next_step)

@@ -210,7 +210,7 @@ async def test_word_order_that_is_wrong_in_an_own_profile_is_found(rooftop, mosq
     path = with_profile(tmp_path, rooftop.gateway(tmp_path, **broker_of(mosquitto)), swapped)
     checks = await checks_of(path)
     told = [*named(checks, "device hall/grid"), *named(checks, "wiring hall/grid")]
-    assert any(check.result == "fail" and "word order" in check.next for check in told)
+    assert any(check.result == "fail" and "word order" in check.next for check in told), told
 
 
 async def test_pv_that_produces_at_night_is_found(sunny_rooftop, mosquitto, tmp_path):

@@ -40,7 +40,7 @@ async def test_a_raised_alert_reaches_the_channel_once_over_a_restart_and_then_t
             roof.surplus_w = 0.0
             await eventually(lambda: len(hook.posts) == 2, timeout_s=40)
             assert "close à" in json.loads(hook.posts[1][1])["message"]
-            assert collector.metrics.notices._value.get() == 1
+            await eventually(lambda: collector.metrics.notices._value.get() == 1)
     assert titles(hook)[0] == "Plus de solaire que la communauté n'en consomme - Ixelles"
 
 
