@@ -34,29 +34,27 @@ def test_demo_has_twelve_sites_of_three_communities_whose_numbers_vary(demo):
 
 
 def test_demo_balance_of_every_site_closes_to_one_watt_on_the_simulators_truth(demo):
-    """Truth is conserved at every instant, and what the system shows is the truth of the instant it was read."""
-    compared = 0
-    live = demo.live()
-    truth = demo.simulator(do="truth", last=30)["ticks"]
-    for site in live["sites"]:
-        ticks = [tick["sites"][site["id"]] for tick in truth]
-        for tick in ticks:
+    """Truth is conserved at every instant, and what the system shows is the truth of the instant it was read.
+
+    On a busy machine the devices of a site may be shown a moment apart, so each site has more than one look.
+    """
+    names = "grid_w", "pv_w", "battery_w", "consumption_w"
+    wrong = {site["id"] for site in demo.live()["sites"]}
+    assert len(wrong) == 12
+
+    def look():
+        live = demo.live()
+        truth = [tick["sites"] for tick in demo.simulator(do="truth", last=30)["ticks"]]
+        for tick in (tick for sites in truth for tick in sites.values()):
             assert abs(tick["consumption_w"] - tick["grid_w"] - tick["pv_w"] - tick["battery_w"]) < 1e-6
-        if site["consumption_w"] is None:
-            continue
-        shown = site["grid_w"], site["pv_w"], site["battery_w"], site["consumption_w"]
-        errors = [
-            max(
-                abs(a - b)
-                for a, b in zip(
-                    shown, (tick["grid_w"], tick["pv_w"], tick["battery_w"], tick["consumption_w"]), strict=True
-                )
-            )
-            for tick in ticks
-        ]
-        assert min(errors) <= 1.0, (site["id"], shown, ticks[-1])
-        compared += 1
-    assert compared == 12
+        for site in live["sites"]:
+            shown = [site[name] for name in names]
+            ticks = [[sites[site["id"]][name] for name in names] for sites in truth]
+            if None not in shown and any(all(abs(a - b) <= 1 for a, b in zip(shown, t, strict=True)) for t in ticks):
+                wrong.discard(site["id"])
+        return not wrong
+
+    eventually(look, what="each site as it truly was")
 
 
 def test_demo_silent_inverter_makes_its_site_unknown_and_the_community_says_so(demo):
