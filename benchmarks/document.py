@@ -44,7 +44,7 @@ thresholds: machines differ.
   {thingsboard_block:.1f} times with block reads at {small} devices, Telegraf {telegraf:.1f} times. Node-RED stands not beside them here:
   its Modbus nodes could not be installed.
 - **Centre.** A collector costs {collector:.1f} times bare receiving, decoding and inserting together. Our store alone is at
-  {store:.1f} times that bound, so storing is near what SQLite can do; the rest is the MQTT client library, checking every value,
+  {store:.1f} times that bound, with columns made of its rows; the rest is the MQTT session, checking every value,
   marking quarter-hours and the live picture. {collector_rate:,.0f} readings a second are {collector_tens:,.0f} devices read every ten
   seconds, by calculation.
 {influx}- **API.** A live answer costs {live:.1f} times the bare server with the same bytes; the difference is FastAPI's routing and our
@@ -56,7 +56,7 @@ thresholds: machines differ.
 
 ## What limits
 
-- Edge: one process, one core; the system calls of the sockets, then pymodbus.
+- Edge: one process, one core; the system calls of the sockets, then the tasks that wait for them.
 - Centre: one process, one core. With {window} messages unconfirmed the collector used {collector_core:.0%} of a core: it also waits for
   the disk's sync. More communities go to more collectors side by side (`communities` of the configuration).
 - InfluxDB: the server's share stands in the notes; it is the smaller one until several collectors write to one server.
