@@ -17,7 +17,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequen
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, NamedTuple, Protocol
+from typing import ClassVar, Literal, NamedTuple, Protocol
 
 import aiomqtt
 from paho.mqtt.client import MQTT_CLEAN_START_FIRST_ONLY
@@ -25,9 +25,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from energy.errors import ConfigError, StoreError
 
-__all__ = ["Connection", "Message", "MqttSettings", "Publisher", "TlsSettings", "Will"]
-
-log = logging.getLogger(__name__)
+__all__ = ["BrokerClient", "Connection", "Message", "MqttSettings", "Publisher", "TlsSettings", "Will"]
 
 _BACKOFF_BASE_S = 0.5
 _BACKOFF_MAX_S = 30.0
@@ -116,11 +114,67 @@ class Publisher(Protocol):
         """Returns when the broker has all that was posted, or it is lost."""
 
 
-class Connection:
-    """Runs one broker session for ever; `run` is a task of the service.
+class BrokerClient:
+    """One broker session after the other, for ever; `run` is a task of the service, `_serve` one session of a client.
 
-    `on_message` is awaited for each message in order; `on_connect` after each (re)connection, subscriptions made.
+    `connected` is set while a session stands; `last_error` tells why none does.
     """
+
+    _faults: ClassVar[type[Exception]]
+    """What ends a session and is no defect."""
+
+    def __init__(
+        self,
+        settings: MqttSettings,
+        client_id: str,
+        subscriptions: Sequence[str],
+        on_connect: Callable[[], Awaitable[None]] | None,
+        will: Will | None,
+    ) -> None:
+        self.settings = settings
+        self.client_id = client_id
+        self.subscriptions = tuple(subscriptions)
+        self.connected = asyncio.Event()
+        self.last_error: str | None = None
+        self._on_connect = on_connect
+        self._will = will
+        self._attempt = 0
+        self._log = logging.getLogger(type(self).__module__)
+
+    async def run(self) -> None:
+        """Connects, serves, and connects again after a jittered pause, until cancelled."""
+        while True:
+            try:
+                await self._serve()
+            except self._faults as error:
+                self._note(error)
+            longest = min(_BACKOFF_MAX_S, _BACKOFF_BASE_S * 2 ** min(self._attempt, 8))
+            self._attempt += 1
+            await asyncio.sleep(random.uniform(0.1, longest))  # noqa: S311 - jitter
+
+    async def _serve(self) -> None:
+        raise NotImplementedError
+
+    def _stands(self) -> None:
+        """To be called when a session stands, its subscriptions made."""
+        self._attempt = 0
+        self.last_error = None
+        self.connected.set()
+        self._log.info("connected to broker %s:%d as %s", self.settings.host, self.settings.port, self.client_id)
+
+    def _note(self, error: Exception) -> None:
+        text = str(error) or type(error).__name__
+        if text != self.last_error:  # say it once, not at every attempt
+            self._log.warning("broker %s:%d: %s; trying again", self.settings.host, self.settings.port, text)
+        self.last_error = text
+
+
+class Connection(BrokerClient):
+    """A client for few messages: `on_message` is awaited for each in order, `on_connect` after each (re)connection,
+    subscriptions made.
+    """
+
+    _faults = aiomqtt.MqttError
 
     def __init__(
         self,
@@ -132,14 +186,8 @@ class Connection:
         on_connect: Callable[[], Awaitable[None]] | None = None,
         will: Will | None = None,
     ) -> None:
-        self.settings = settings
-        self.client_id = client_id
-        self.subscriptions = tuple(subscriptions)
-        self.connected = asyncio.Event()
-        self.last_error: str | None = None
+        super().__init__(settings, client_id, subscriptions, on_connect, will)
         self._on_message = on_message
-        self._on_connect = on_connect
-        self._will = will
         self._client: aiomqtt.Client | None = None
         self._publishing: set[asyncio.Timeout] = set()
         self._posted: set[asyncio.Task[None]] = set()
@@ -176,28 +224,17 @@ class Connection:
         with contextlib.suppress(StoreError):
             await self.publish(topic, payload)
 
-    async def run(self) -> None:
-        """Connects, serves, and connects again after a jittered pause, until cancelled."""
-        attempt = 0
-        while True:
-            try:
-                async with self._session() as client:
-                    _obey_cancellation()
-                    attempt = 0
-                    await self._serve(client)
-            except aiomqtt.MqttError as error:
-                self._note(error)
-            pause = random.uniform(0.1, min(_BACKOFF_MAX_S, _BACKOFF_BASE_S * 2 ** min(attempt, 8)))  # noqa: S311 - jitter
-            attempt += 1
-            await asyncio.sleep(pause)
-
-    async def _serve(self, client: aiomqtt.Client) -> None:
-        if self._on_connect is not None:
-            await self._on_connect()
-        async for message in client.messages:
-            if self._on_message is not None:
-                payload = message.payload if isinstance(message.payload, bytes) else str(message.payload or "").encode()
-                await self._on_message(Message(str(message.topic), payload, bool(message.retain)))
+    async def _serve(self) -> None:
+        async with self._session() as client:
+            _obey_cancellation()
+            if self._on_connect is not None:
+                await self._on_connect()
+            async for message in client.messages:
+                if self._on_message is not None:
+                    payload = (
+                        message.payload if isinstance(message.payload, bytes) else str(message.payload or "").encode()
+                    )
+                    await self._on_message(Message(str(message.topic), payload, bool(message.retain)))
 
     @asynccontextmanager
     async def _session(self) -> AsyncIterator[aiomqtt.Client]:
@@ -205,9 +242,7 @@ class Connection:
             for topic in self.subscriptions:
                 await client.subscribe(topic, qos=1)
             self._client = client
-            self.last_error = None
-            self.connected.set()
-            log.info("connected to broker %s:%d as %s", self.settings.host, self.settings.port, self.client_id)
+            self._stands()
             try:
                 yield client
             finally:
@@ -216,12 +251,6 @@ class Connection:
                 for limit in self._publishing:  # no PUBACK will come any more: nobody needs to wait for it
                     if not limit.expired():
                         limit.reschedule(asyncio.get_running_loop().time())
-
-    def _note(self, error: Exception) -> None:
-        text = str(error)
-        if text != self.last_error:  # say it once, not at every attempt
-            log.warning("broker %s:%d: %s; trying again", self.settings.host, self.settings.port, text)
-        self.last_error = text
 
     def _make_client(self) -> aiomqtt.Client:
         settings = self.settings

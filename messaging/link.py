@@ -9,8 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import enum
-import logging
-import random
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
@@ -19,14 +17,10 @@ from typing import Final, NamedTuple, cast
 import mqtt5
 
 from energy.errors import StoreError
-from messaging.connection import Connection, Message, MqttSettings, Will
+from messaging.connection import BrokerClient, Connection, Message, MqttSettings, Will
 
 __all__ = ["Client", "Link", "OnMessages", "open_client"]
 
-log = logging.getLogger(__name__)
-
-_BACKOFF_BASE_S: Final = 0.5
-_BACKOFF_MAX_S: Final = 30.0
 _CONNECT_S: Final = 10.0
 _PUBLISH_S: Final = 10.0
 _GOODBYE_S: Final = 1.0
@@ -67,12 +61,12 @@ def open_client(
     )
 
 
-class Link:
-    """Runs one broker session for ever, as `Connection` does; `run` is a task of the service.
-
-    `on_messages` is called with the messages of one read from the socket, in order; it must not block. `on_connect` is
-    awaited after each (re)connection, subscriptions made.
+class Link(BrokerClient):
+    """A client for many messages: `on_messages` is called with those of one read from the socket, in order, and must not
+    block; `on_connect` is awaited after each (re)connection, subscriptions made.
     """
+
+    _faults = OSError  # ConnectionError, TimeoutError and ssl.SSLError are OSErrors
 
     def __init__(
         self,
@@ -84,14 +78,8 @@ class Link:
         on_connect: Callable[[], Awaitable[None]] | None = None,
         will: Will | None = None,
     ) -> None:
-        self.settings = settings
-        self.client_id = client_id
-        self.subscriptions = tuple(subscriptions)
-        self.connected = asyncio.Event()
-        self.last_error: str | None = None
+        super().__init__(settings, client_id, subscriptions, on_connect, will)
         self._on_messages = on_messages
-        self._on_connect = on_connect
-        self._will = will
         self._session: _Session | None = None
 
     async def publish(self, topic: str, payload: bytes, *, qos: int = 1, retain: bool = False) -> None:
@@ -123,21 +111,11 @@ class Link:
                 async with asyncio.timeout(_PUBLISH_S):
                     await self._session.settled()
 
-    async def run(self) -> None:
-        """Connects, serves, and connects again after a jittered pause, until cancelled."""
-        attempt = 0
-        while True:
-            try:
-                async with self._opened() as session:
-                    attempt = 0
-                    if self._on_connect is not None:
-                        await self._on_connect()
-                    await session.lost
-            except OSError as error:  # ConnectionError, TimeoutError and ssl.SSLError are OSErrors
-                self._note(error)
-            pause = random.uniform(0.1, min(_BACKOFF_MAX_S, _BACKOFF_BASE_S * 2 ** min(attempt, 8)))  # noqa: S311 - jitter
-            attempt += 1
-            await asyncio.sleep(pause)
+    async def _serve(self) -> None:
+        async with self._opened() as session:
+            if self._on_connect is not None:
+                await self._on_connect()
+            await session.lost
 
     @asynccontextmanager
     async def _opened(self) -> AsyncIterator[_Session]:
@@ -149,9 +127,7 @@ class Link:
                 await loop.create_connection(lambda: session, self.settings.host, self.settings.port, ssl=context)
                 await session.ready
             self._session = session
-            self.last_error = None
-            self.connected.set()
-            log.info("connected to broker %s:%d as %s", self.settings.host, self.settings.port, self.client_id)
+            self._stands()
             yield session
         except TimeoutError as error:
             raise ConnectionError(f"no answer within {_CONNECT_S:g} s") from error
@@ -172,12 +148,6 @@ class Link:
             max_packet_size=_LARGEST_PACKET,
             will=None if will is None else _will(will),
         ).write()
-
-    def _note(self, error: Exception) -> None:
-        text = str(error) or type(error).__name__
-        if text != self.last_error:  # say it once, not at every attempt
-            log.warning("broker %s:%d: %s; trying again", self.settings.host, self.settings.port, text)
-        self.last_error = text
 
 
 class _Outgoing(NamedTuple):

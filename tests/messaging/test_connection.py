@@ -1,26 +1,13 @@
 """The broker connection against a real mosquitto: comes back by itself, last will, refusal in words."""
 
 import asyncio
-import contextlib
 import socket
 
 import pytest
 
 from energy.errors import ConfigError, StoreError
 from messaging.connection import Connection, MqttSettings, TlsSettings, Will
-
-
-@contextlib.asynccontextmanager
-async def running(*connections):
-    tasks = [asyncio.create_task(connection.run()) for connection in connections]
-    try:
-        for connection in connections:
-            await asyncio.wait_for(connection.connected.wait(), 10)
-        yield
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+from tests.messaging.running import running
 
 
 async def _collector(settings, topic, protocol="5"):

@@ -13,19 +13,7 @@ from hypothesis import strategies as st
 from energy.errors import StoreError
 from messaging.connection import Connection, MqttSettings, Will
 from messaging.link import Link, open_client
-
-
-@contextlib.asynccontextmanager
-async def running(*connections):
-    tasks = [asyncio.create_task(connection.run()) for connection in connections]
-    try:
-        for connection in connections:
-            await asyncio.wait_for(connection.connected.wait(), 10)
-        yield
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+from tests.messaging.running import running
 
 
 class Heard:
