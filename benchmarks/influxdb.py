@@ -13,7 +13,7 @@ from typing import Final, Literal
 
 from benchmarks import workload
 from benchmarks.centre import collect
-from benchmarks.influxdb_peer import telegraf, telegraf_binary
+from benchmarks.influxdb_peer import fitting_telegraf, telegraf
 from benchmarks.measure import Run, Table, cpu_seconds, measured
 from benchmarks.processes import in_child
 from storage.history.influxdb import InfluxHistory
@@ -49,7 +49,7 @@ def _against(binary: str, version: Literal[1, 2], runs: int) -> list[Table]:
                 COLLECTOR: (server.collector, _NOTE),
                 BARE: (server.bare, _NOTE),
             }
-            if version == 1 and (peer := telegraf_binary()) is not None:
+            if version == 1 and (peer := fitting_telegraf()) is not None:
                 paths[TELEGRAF] = (lambda: telegraf(peer, server.influx.fresh(), server.pid), _PEER_NOTE)
             rows = measured(runs, paths)
             large = measured(

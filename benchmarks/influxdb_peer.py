@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import subprocess
 import tempfile
 import time
@@ -19,10 +17,10 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from benchmarks import workload
 from benchmarks.measure import Run, cpu_seconds
-from benchmarks.processes import ended, in_child, mosquitto, until
+from benchmarks.processes import ended, in_child, mosquitto, telegraf_binary, until
 from storage.history.settings import InfluxSettings
 
-__all__ = ["telegraf", "telegraf_binary"]
+__all__ = ["fitting_telegraf", "telegraf"]
 
 _NEEDED: Final = {"inputs.mqtt_consumer", "outputs.influxdb", "parsers.json_v2"}
 _CONFIG: Final = """\
@@ -55,9 +53,9 @@ _CONFIG: Final = """\
 """
 
 
-def telegraf_binary() -> str | None:
-    """A Telegraf that has the plugins needed, by TELEGRAF or on PATH."""
-    binary = os.environ.get("TELEGRAF") or shutil.which("telegraf")
+def fitting_telegraf() -> str | None:
+    """A Telegraf that has the plugins needed."""
+    binary = telegraf_binary()
     if binary is None:
         return None
     told = subprocess.run([binary, "plugins"], capture_output=True, text=True, check=False).stdout.split()

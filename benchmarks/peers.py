@@ -20,7 +20,7 @@ import msgspec
 import yaml
 
 from benchmarks.field import COUNT, FUNCTION, NAMES, REGISTERS, SCALE, Field, host
-from benchmarks.processes import ended, service
+from benchmarks.processes import ended, service, telegraf_binary
 
 __all__ = ["GATEWAY", "LEAN", "PEERS", "PLAIN", "TELEGRAF", "THINGSBOARD", "THINGSBOARD_BLOCK", "Peer", "lacking"]
 
@@ -278,16 +278,12 @@ def _telegraf(field: Field, broker: int, folder: Path) -> Any:
         for n in range(1, field.devices + 1)
     ]
     (folder / "telegraf.conf").write_text(_TELEGRAF.format(broker=broker) + "".join(devices), encoding="utf-8")
-    return _running([[_telegraf_binary() or "telegraf", "--config", "telegraf.conf", "--quiet"]], folder)
+    return _running([[telegraf_binary() or "telegraf", "--config", "telegraf.conf", "--quiet"]], folder)
 
 
 def _of_telegraf(_topic: str, payload: bytes) -> Readings:
     told = json.loads(payload)
     return [(int(metric["tags"]["name"]), int(metric["fields"][COUNT])) for metric in told.get("metrics", [told])]
-
-
-def _telegraf_binary() -> str | None:
-    return os.environ.get("TELEGRAF") or shutil.which("telegraf")
 
 
 # what all need
@@ -304,7 +300,7 @@ def _no_environment(peer: str, package: str) -> Callable[[], str | None]:
 
 
 def _no_telegraf() -> str | None:
-    if _telegraf_binary():
+    if telegraf_binary():
         return None
     tags = "custom,inputs.modbus,inputs.mqtt_consumer,outputs.mqtt,outputs.influxdb,parsers.json_v2,serializers.json"
     return (

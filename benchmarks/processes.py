@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import shutil
 import socket
 import subprocess
@@ -16,6 +17,8 @@ from typing import Any, TypeVar
 
 import yaml
 
+from cli.broker import mosquitto_binary
+
 __all__ = [
     "broker_binary",
     "ended",
@@ -24,6 +27,7 @@ __all__ = [
     "in_child",
     "mosquitto",
     "service",
+    "telegraf_binary",
     "until",
     "wait_for_port",
 ]
@@ -72,9 +76,14 @@ def mosquitto(folder: Path, port: int | None = None) -> Iterator[tuple[int, int]
         ended(process)
 
 
+def telegraf_binary() -> str | None:
+    """A Telegraf, by TELEGRAF or on PATH."""
+    return os.environ.get("TELEGRAF") or shutil.which("telegraf")
+
+
 def broker_binary() -> str:
     """Where mosquitto is."""
-    binary = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin")
+    binary = mosquitto_binary()
     if binary is None:
         sys.exit("mosquitto is not installed: apt-get install mosquitto")
     return binary

@@ -15,12 +15,17 @@ from typing import Any
 from messaging.connection import MqttSettings
 from runtime.service import run_until_stopped
 
-__all__ = ["broker_command", "run_embedded_broker"]
+__all__ = ["broker_command", "mosquitto_binary", "run_embedded_broker"]
+
+
+def mosquitto_binary() -> str | None:
+    """Where mosquitto is, on PATH or where Debian puts it."""
+    return shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin")
 
 
 def broker_command(port: int, directory: Path, *, embedded: bool = False) -> tuple[list[str], MqttSettings]:
     """The command that runs a broker on 127.0.0.1:`port`, and how to reach it; `embedded`: never mosquitto."""
-    binary = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin")
+    binary = mosquitto_binary()
     if binary is None or embedded:
         command = [sys.executable, "-m", "cli.main", "broker", "--port", str(port)]
         return command, MqttSettings(port=port, protocol="3.1.1")

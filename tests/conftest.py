@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import signal
 import socket
 import subprocess
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from cli.broker import mosquitto_binary
 from cli.processes import Ports
 from messaging.connection import MqttSettings
 
@@ -70,7 +70,7 @@ def free_port() -> Callable[[], int]:
 @pytest.fixture
 def broker(tmp_path: Path) -> Iterator[Mosquitto]:
     """A running mosquitto with `start` and `kill`."""
-    binary = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin")
+    binary = mosquitto_binary()
     if binary is None:
         pytest.skip("mosquitto is not installed")
     directory = tmp_path / "mosquitto"

@@ -8,6 +8,9 @@ from contextlib import asynccontextmanager
 import aiomqtt
 import pytest
 
+from collector.directory import Directory
+from collector.ingest import Ingest
+from collector.marks import Marker
 from collector.service import Collector
 from collector.settings import CollectorSettings
 from energy.alerts.rules import Action, Balance
@@ -87,6 +90,22 @@ def dirty(tmp_path):
     opened = DirtyQuarters(tmp_path / "dirty.db")
     yield opened
     opened.close()
+
+
+def make_ingest(bench, store, dirty, metrics, **settings):
+    """An ingest that tells `bench`: its `live`, `refused` and `confirm`, on its `clock`."""
+    return Ingest(
+        CollectorSettings(**settings),
+        Directory([make_community()]),
+        store,
+        Marker(dirty, {}),
+        metrics,
+        bench.clock,
+        on_live=bench.live.extend,
+        on_late=lambda _: None,
+        confirm=bench.confirm,
+        set_aside=bench.refused.extend,
+    )
 
 
 @asynccontextmanager

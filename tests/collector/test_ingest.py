@@ -6,16 +6,12 @@ import threading
 
 import pytest
 
-from collector.directory import Directory
-from collector.ingest import Ingest
-from collector.marks import Marker
 from collector.metrics import Metrics
-from collector.settings import CollectorSettings
 from energy.errors import DataError, StoreError
 from messaging.connection import Message
 from runtime.clock import ManualClock, SystemClock
 
-from .conftest import eventually, make_community, reading
+from .conftest import eventually, make_ingest, reading
 
 NOW = 1_750_000_000_000
 
@@ -50,18 +46,7 @@ class Bench:
         self.clock = clock or SystemClock()
         mark, log = dirty.mark, self.store.log
         dirty.mark = lambda quarters, **more: (log.append("mark"), mark(quarters, **more))
-        self.ingest = Ingest(
-            CollectorSettings(**{"flush_s": 0.01, **settings}),
-            Directory([make_community()]),
-            self.store,
-            Marker(dirty, {}),
-            Metrics(),
-            self.clock,
-            on_live=self.live.extend,
-            on_late=lambda _: None,
-            confirm=self.confirm,
-            set_aside=self.refused.extend,
-        )
+        self.ingest = make_ingest(self, self.store, dirty, Metrics(), **{"flush_s": 0.01, **settings})
 
     def confirm(self, batches):
         self.store.log.append("confirm")

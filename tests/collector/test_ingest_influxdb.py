@@ -8,11 +8,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from collector.directory import Directory
-from collector.ingest import Ingest
-from collector.marks import Marker
 from collector.metrics import Metrics
-from collector.settings import CollectorSettings
 from messaging.codec import encode
 from messaging.connection import Message
 from runtime.clock import ManualClock
@@ -21,7 +17,7 @@ from storage.history.influxdb import InfluxHistory
 from tests.fault_proxy import Answer, Cut, CutAfter, fault_proxy
 from tests.influxdb_server import InfluxServer, influxd
 
-from .conftest import eventually, make_community, reading
+from .conftest import eventually, make_ingest, reading
 
 NOW = 1_750_000_000_000
 EACH = 10  # readings of a batch
@@ -50,18 +46,7 @@ class Bench:
         self.history = InfluxHistory(through, monotonic=self.clock.monotonic)
         self.metrics = Metrics()
         self.confirmed, self.early, self.refused, self.live = [], [], [], []
-        self.ingest = Ingest(
-            CollectorSettings(**{"flush_s": 0.2, **changes}),
-            Directory([make_community()]),
-            self.history,
-            Marker(dirty, {}),
-            self.metrics,
-            self.clock,
-            on_live=self.live.extend,
-            on_late=lambda _: None,
-            confirm=self.confirm,
-            set_aside=self.refused.extend,
-        )
+        self.ingest = make_ingest(self, self.history, dirty, self.metrics, **{"flush_s": 0.2, **changes})
 
     def confirm(self, batches):
         stored = {row.t for row in self.stored()} | {NOW + 13}

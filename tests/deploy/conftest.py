@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from cli.broker import mosquitto_binary
+
 DEPLOY = Path(__file__).parents[2] / "deploy"
 
 
@@ -116,7 +118,7 @@ def strangers(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 @pytest.fixture(scope="session")
 def secure_broker(authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecureBroker]:
     """mosquitto with deploy's configuration and ACL."""
-    binary = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin")
+    binary = mosquitto_binary()
     if binary is None:
         pytest.skip("mosquitto is not installed")
     directory = tmp_path_factory.mktemp("broker")

@@ -5,11 +5,10 @@ Its clock moves on when everything a cycle brings is done, so the figures do not
 
 from __future__ import annotations
 
-import shutil
-
 import pytest
 
 from benchmarks.edge_month import Life, lived
+from cli.broker import mosquitto_binary
 
 CYCLES = 800
 OUTAGE = (100, 300)  # sets the high-water mark
@@ -18,7 +17,7 @@ BACK_TO_NORMAL = 450
 pytestmark = pytest.mark.timeout(400)
 
 
-@pytest.mark.skipif(not shutil.which("mosquitto", path="/usr/sbin:/usr/bin"), reason="mosquitto is not installed")
+@pytest.mark.skipif(mosquitto_binary() is None, reason="mosquitto is not installed")
 def test_memory_and_open_files_stay_the_same_after_an_outage_and_its_drain():
     looks, confirmed = lived(Life(CYCLES, *OUTAGE), 16)
     assert confirmed == CYCLES

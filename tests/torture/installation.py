@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import shutil
 import signal
 import sys
 import threading
@@ -18,6 +17,7 @@ from typing import Any, Final, Literal
 
 import yaml
 
+from cli.broker import mosquitto_binary
 from cli.configs import load_centre
 from cli.demo.files import DemoFiles, write_files
 from cli.processes import Child, Ports, keep_running
@@ -47,15 +47,11 @@ _PAUSE_S: Final = 0.4
 
 def missing(store: StoreKind) -> str | None:
     """What this machine lacks for the torture."""
-    if broker_binary() is None:
+    if mosquitto_binary() is None:
         return "mosquitto is not installed"
     if store == "influxdb" and influxd(1) is None:
         return "influxd 1.x is not installed"
     return None
-
-
-def broker_binary() -> str | None:
-    return shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin")
 
 
 def broker_command(folder: Path, port: int) -> list[str]:
@@ -67,7 +63,7 @@ def broker_command(folder: Path, port: int) -> list[str]:
         f"listener {port} 127.0.0.1\nallow_anonymous true\npersistence true\npersistence_location {data}/\nuser root\n"
         "max_queued_messages 0\nautosave_interval 1\n"
     )
-    binary = broker_binary()
+    binary = mosquitto_binary()
     assert binary is not None
     return [binary, "-c", str(config)]
 

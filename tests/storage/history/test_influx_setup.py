@@ -28,11 +28,12 @@ def opened(settings):
 def kept(server: InfluxServer, settings) -> dict[str, int]:
     """Seconds that the server keeps what is on each shelf, 0: for ever; as its administrator sees it."""
     if server.version == 2:
-        found = server.api("GET", "/api/v2/buckets?limit=100")["buckets"]
-        rules = {bucket["name"]: bucket["retentionRules"] for bucket in found}
         names = {"raw": settings.bucket, "quarters": f"{settings.bucket}/quarters"}
+        found = server.buckets(*names.values())
         return {
-            shelf: sum(rule["everySeconds"] for rule in rules[name]) for shelf, name in names.items() if name in rules
+            shelf: sum(rule["everySeconds"] for rule in found[name]["retentionRules"])
+            for shelf, name in names.items()
+            if name in found
         }
     [series] = server.query(f'SHOW RETENTION POLICIES ON "{settings.database}"')["results"][0]["series"]
     policies = [dict(zip(series["columns"], values, strict=True)) for values in series["values"]]
@@ -172,7 +173,7 @@ def test_a_user_who_may_not_make_things_gets_the_commands_for_an_administrator_o
 
 def limited(server, settings, names, path):
     """Settings with a token that may read and write buckets of these names and nothing else."""
-    found = {bucket["name"]: bucket for bucket in server.api("GET", "/api/v2/buckets?limit=100")["buckets"]}
+    found = server.buckets(*names)
     resources = [{"type": "buckets", "id": found[n]["id"], "orgID": found[n]["orgID"]} for n in names]
     permissions = [{"action": action, "resource": each} for each in resources for action in ("read", "write")]
     organisation = server.api("GET", "/api/v2/orgs")["orgs"][0]["id"]
