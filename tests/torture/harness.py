@@ -62,7 +62,9 @@ async def torture(folder: Path, store: StoreKind, *, most_kills: int, seed: int)
     """`most_kills` kills and as many other faults as come between them."""
     dice, began = random.Random(seed), time.monotonic()
     async with installed(folder, store, sites=_SITES) as place:
-        await until(lambda: len(place.ledger.kept) > 50 and len(stored(place.store)) > 20, 90, "the start")
+        await until(
+            lambda: place.works() and len(place.ledger.kept) > 50 and len(stored(place.store)) > 20, 90, "the start"
+        )
         struck = await _strike(place, dice, most_kills)
         kept = set(place.ledger.kept)
         caught_up_s = await until(lambda: kept <= stored(place.store), _LONGEST_OUTAGE_S, "what was kept")

@@ -85,6 +85,7 @@ class Installation:
     lines: dict[str, Line]
     ledger: Ledger
     server: InfluxServer | None
+    jobs: list[asyncio.Task[None]] = field(default_factory=list)
     kills: Counter[str] = field(default_factory=Counter)
     no_room: Counter[str] = field(default_factory=Counter)
 
@@ -92,6 +93,13 @@ class Installation:
     def gateways(self) -> list[str]:
         """Names of the gateways."""
         return [path.stem for path in self.files.gateways]
+
+    def works(self) -> bool:
+        """True; raises the error of the roofs or of a supervisor where one has ended."""
+        for job in self.jobs:
+            if job.done():
+                job.result()
+        return True
 
     def frailty(self, name: str) -> Path:
         """The file that tells the process of that name what to suffer."""
@@ -167,7 +175,8 @@ async def installed(folder: Path, store: StoreKind, *, sites: int) -> AsyncItera
         simulator = Simulator(load_config(files.simulator, SimulatorConfig), clock)
         jobs: list[Callable[[], Any]] = [simulator.run]
         jobs += [lambda child=child: keep_running(child, longest_pause_s=_PAUSE_S) for child in place.children.values()]
-        stack.push_async_callback(_ended, [asyncio.create_task(job()) for job in jobs])
+        place.jobs += [asyncio.create_task(job()) for job in jobs]
+        stack.push_async_callback(_ended, place.jobs)
         yield place
 
 
