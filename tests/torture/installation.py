@@ -166,7 +166,7 @@ async def installed(folder: Path, store: StoreKind, *, sites: int) -> AsyncItera
             folder,
             files,
             clock,
-            server.settings if server else load_centre(files.centre).store,
+            _past_the_line(load_centre(files.centre).store, server),
             _children(folder, files, ports["broker"], stack.enter_context(_said(folder / "said.log"))),
             lines,
             await stack.enter_async_context(listening(folder / "notes")),
@@ -178,6 +178,11 @@ async def installed(folder: Path, store: StoreKind, *, sites: int) -> AsyncItera
         place.jobs += [asyncio.create_task(job()) for job in jobs]
         stack.push_async_callback(_ended, place.jobs)
         yield place
+
+
+def _past_the_line(store: StoreSettings, server: InfluxServer | None) -> StoreSettings:
+    """The collector's own settings, with the server's own address."""
+    return store if server is None else store.model_copy(update={"url": server.url})
 
 
 def _server(folder: Path, stack: AsyncExitStack) -> InfluxServer:
