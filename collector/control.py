@@ -17,6 +17,7 @@ from collector.directory import Directory
 from collector.leases import Order
 from collector.live import LivePicture, LiveState
 from collector.metrics import Metrics
+from collector.outage import Outage
 from collector.rules import RuleDesk
 from collector.senses import Senses
 from collector.steering import DeviceView
@@ -68,7 +69,7 @@ class Control:
         self._heard: list[Command | CommandResult] = []
         self._unsaved: dict[str, Alert] = {}
         self._unpublished: dict[str, tuple[str, bytes]] = {}
-        self._failing = False
+        self._outage = Outage(log, "the register does not take alerts and results: %s; they are tried again")
 
     def load(self) -> None:
         """Takes up the alerts and the leases of others that stood when we ended. Blocks. Raises StoreError."""
@@ -208,15 +209,13 @@ class Control:
         unsaved, self._unsaved = self._unsaved, {}
         if not heard and not unsaved:
             return
-        try:
-            await asyncio.to_thread(self._write, heard, list(unsaved.values()))
-            self._failing = False
-        except StoreError as error:
-            self._heard = [*heard, *self._heard][:_WAITING]
-            self._unsaved = {**unsaved, **self._unsaved}
-            if not self._failing:
-                log.warning("the register does not take alerts and results: %s; they are tried again", error)
-            self._failing = True
+        with self._outage:
+            try:
+                await asyncio.to_thread(self._write, heard, list(unsaved.values()))
+            except StoreError:
+                self._heard = [*heard, *self._heard][:_WAITING]
+                self._unsaved = {**unsaved, **self._unsaved}
+                raise
 
     def _write(self, heard: Sequence[Command | CommandResult], alerts: Sequence[Alert]) -> None:
         for item in heard:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from collector.intake import Refused
-from energy.errors import StoreError
+from collector.outage import Outage
 from runtime.clock import Clock
 from storage.register import Register
 
@@ -29,7 +29,7 @@ class Quarantine:
         self._waiting: deque[tuple[int, Refused]] = deque(maxlen=_WAITING)
         self._some = asyncio.Event()
         self._told: set[str] = set()
-        self._failing = False
+        self._outage = Outage(log, "the register does not take what was set aside, it is only counted: %s")
 
     def add(self, refused: Sequence[Refused]) -> None:
         """Sets these aside; the first of each gateway is logged as well."""
@@ -52,13 +52,8 @@ class Quarantine:
         self._some.clear()
         while self._waiting:
             chunk = [self._waiting.popleft() for _ in range(min(100, len(self._waiting)))]
-            try:
+            with self._outage:
                 await asyncio.to_thread(self._write, chunk)
-                self._failing = False
-            except StoreError as error:
-                if not self._failing:
-                    log.warning("the register does not take what was set aside, it is only counted: %s", error)
-                self._failing = True
 
     def _write(self, chunk: list[tuple[int, Refused]]) -> None:
         for t, item in chunk:

@@ -21,7 +21,7 @@ from typing import Final
 from collector.directory import Directory
 from collector.marks import LONGEST_GAP_MS, METERED, Marker
 from collector.metrics import Metrics
-from energy.errors import StoreError
+from collector.outage import Outage
 from energy.metering import DeviceSamples, Energy, Sample, device_energy, directions, site_energy, steady
 from energy.quantities import GAUGES, QUANTITIES, Quality, Role, rank, worst
 from energy.quarters import QUARTER_MS, local_day, quarter_starts
@@ -170,19 +170,14 @@ class QuarterJob:
         self._clock = clock
         self._interval_s = interval_s
         self._on_written = on_written
-        self._failing = False
+        self._outage = Outage(log, "quarter-hours wait for the store: %s")
 
     async def run(self) -> None:
         """Computes what is due every `interval_s`, until cancelled."""
         while True:
-            try:
+            with self._outage:
                 while await self._round():
                     pass
-                self._failing = False
-            except StoreError as error:
-                if not self._failing:
-                    log.warning("quarter-hours wait for the store: %s", error)
-                self._failing = True
             self._metrics.dirty.set(len(self._dirty))
             await self._clock.sleep(self._interval_s * self._clock.speed)
 

@@ -19,6 +19,7 @@ from collector.live import LivePicture, LiveState
 from collector.marks import Marker
 from collector.metrics import Metrics
 from collector.notifier import Notifier
+from collector.outage import Outage
 from collector.publish import LivePublisher
 from collector.quarantine import Quarantine
 from collector.quarters import QuarterJob
@@ -28,7 +29,7 @@ from collector.today import LONGEST_DAY_MS, CommunityToday
 from collector.totals import TotalsJob
 from energy.balance import CommunityBalance
 from energy.community import Community
-from energy.errors import DataError, StoreError
+from energy.errors import DataError
 from messaging import topics
 from messaging.codec import Status, decode_command, decode_result, decode_status
 from messaging.connection import Message, MqttSettings
@@ -187,14 +188,10 @@ class Collector:
 
     async def _begin(self) -> Marker:
         """Reads where the store stands; waits for a store that is not there yet."""
-        told = False
+        outage = Outage(log, "waiting for the store: %s")
         while True:
-            try:
+            with outage:
                 return await asyncio.to_thread(self._load)
-            except StoreError as error:
-                if not told:
-                    log.warning("waiting for the store: %s", error)
-                told = True
             await self._clock.sleep(_STORE_RETRY_S * self._clock.speed)
 
     def _load(self) -> Marker:
@@ -278,16 +275,11 @@ class Collector:
 
     async def _run_upkeep(self) -> None:
         """The store's housekeeping, in a thread of its own: whoever stores or reads never waits for it."""
-        failing = False
+        outage = Outage(log, "the store's housekeeping waits: %s")
         while True:
-            try:
+            with outage:
                 while await asyncio.to_thread(self._history.maintain, self._clock.now_ms()):
                     pass
-                failing = False
-            except StoreError as error:
-                if not failing:
-                    log.warning("the store's housekeeping waits: %s", error)
-                failing = True
             await self._clock.sleep(_UPKEEP_S * self._clock.speed)
 
     def _hear(self, rows: Sequence[Row]) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from collector.directory import Directory
-from energy.errors import StoreError
+from collector.outage import Outage
 from energy.quantities import GAUGES, Quality, worst
 from energy.quarters import local_day, local_month
 from runtime.clock import Clock
@@ -69,22 +69,17 @@ class TotalsJob:
         self._dirty = dirty
         self._directory = directory
         self._clock = clock
-        self._failing = False
+        self._outage = Outage(log, "days and months wait for the store: %s")
         self._begun = False
 
     async def run(self) -> None:
         """Computes what is due now and then, until cancelled."""
         while True:
-            try:
+            with self._outage:
                 await asyncio.to_thread(self.begin)
                 for find, compute in ((self.due_days, self.compute_day), (self.due_months, self.compute_month)):
                     for mark in await asyncio.to_thread(find):
                         await asyncio.to_thread(compute, mark)
-                self._failing = False
-            except StoreError as error:
-                if not self._failing:
-                    log.warning("days and months wait for the store: %s", error)
-                self._failing = True
             await self._clock.sleep(_INTERVAL_S * self._clock.speed)
 
     def begin(self) -> None:
