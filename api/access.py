@@ -20,6 +20,7 @@ import math
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import Annotated, Final
 
 from fastapi import Request, Security
@@ -29,7 +30,7 @@ from api.context import Context, context_of
 from api.keys import EVERY_COMMUNITY, ApiKey, KeyRole
 from api.problems import Problem, not_found
 
-__all__ = ["Action", "Principal", "authorize", "may", "still_valid"]
+__all__ = ["Action", "Principal", "authorize", "caller_of", "may", "still_valid"]
 
 
 class Action(StrEnum):
@@ -92,11 +93,16 @@ def may(action: Action) -> Callable[..., Awaitable[Principal]]:
     async def caller(
         request: Request, _credentials: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)]
     ) -> Principal:
-        principal = _identify(request)
-        authorize(principal, action)
-        return principal
+        return caller_of(request, action)
 
     return caller
+
+
+def caller_of(request: Request, action: Action) -> Principal:
+    """The caller, who may do `action` somewhere. Raises Problem 401, 403 or 429."""
+    principal = _identify(request)
+    authorize(principal, action)
+    return principal
 
 
 def still_valid(context: Context, principal: Principal) -> bool:
@@ -158,6 +164,7 @@ def _is_local(request: Request) -> bool:
     return _is_loopback(request.client.host) and (host.lower() == "localhost" or _is_loopback(host))
 
 
+@lru_cache(maxsize=1_000)
 def _is_loopback(address: str) -> bool:
     try:
         return ipaddress.ip_address(address).is_loopback

@@ -22,6 +22,7 @@ from api.routes.channels import router as channel_routes
 from api.routes.commands import router as command_routes
 from api.routes.health import router as health_routes
 from api.routes.history import router as history_routes
+from api.routes.live import LiveFirst
 from api.routes.live import router as live_routes
 from api.routes.places import router as place_routes
 from api.routes.sharing import router as sharing_routes
@@ -73,6 +74,7 @@ def create_app(
     )
     app.state.context = context
     problems.install(app)
+    app.add_middleware(LiveFirst, context=context)
     app.add_middleware(Guard, metrics=context.metrics, clock=clock)
     for router in (
         health_routes,

@@ -32,7 +32,7 @@ from storage.history.sqlite import SqliteHistory
 __all__ = ["CONSUMPTION", "DEVICE", "LIVE", "STREAM", "api"]
 
 SITES = 12
-CLIENTS = 100
+CLIENTS = 500
 CONNECTIONS = 8
 SECONDS = 3.0
 DAY_S, STEP_S = 86_400, 10

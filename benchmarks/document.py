@@ -47,8 +47,8 @@ thresholds: machines differ.
   {store:.1f} times that bound, with columns made of its rows; the rest is the MQTT session, checking every value,
   marking quarter-hours and the live picture. {collector_rate:,.0f} readings a second are {collector_tens:,.0f} devices read every ten
   seconds, by calculation.
-{influx}- **API.** A live answer costs {live:.1f} times the bare server with the same bytes; the difference is FastAPI's routing and our
-  access check, not the answer, whose bytes are made once per change. An event of the stream costs {stream_us:.0f} µs,
+{influx}- **API.** A live answer costs {live:.1f} times the bare server with the same bytes; the difference is the request as an
+  object, our access check, headers and count, not the answer, whose bytes are made once per change. An event of the stream costs {stream_us:.0f} µs,
   {stream:.1f} times the bound, which writes all events of a second to a client in one piece. A day of one device is at
   {device:.1f} times its SQL statement, so the statement is what it costs; a site's consumption, at {consumption:.1f}, reads three
   devices.

@@ -12,7 +12,7 @@ import httpx
 import msgspec
 import pytest
 
-from api.live.stream import BACKLOG
+from api.live.stream import RING
 from api.service import ApiService
 from api.settings import ApiSettings
 from energy.errors import ConfigError
@@ -97,6 +97,11 @@ class Stream:
         return found["event"], int(found["id"]), msgspec.json.decode(found["data"])
 
 
+async def aislice(lines: AsyncIterator[str], count: int) -> AsyncIterator[str]:
+    for _ in range(count):
+        yield await anext(lines)
+
+
 @asynccontextmanager
 async def stream(world: Running, last_event_id: int | None = None) -> AsyncIterator[Stream]:
     headers = {} if last_event_id is None else {"Last-Event-ID": str(last_event_id)}
@@ -132,12 +137,19 @@ async def test_stream_of_a_reader_too_slow_goes_on_with_a_new_snapshot(world: Ru
     events = world.service.live.events
     async with stream(world) as reader:
         assert (await reader.event())[0] == "snapshot"
-        for _ in range(BACKLOG + 1):
+        for _ in range(RING + 1):
             events.publish("site", b'{"x":"' + b"x" * 1000 + b'"}', "ixelles")
         event, number, _ = await reader.event()
         assert (event, number) == ("snapshot", events.last)
         events.publish("site", b"{}", "ixelles")
         assert (await reader.event())[:2] == ("site", number + 1)
+
+
+async def test_stream_with_nothing_to_tell_says_that_it_is_still_there(world: Running, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("api.live.stream.HEARTBEAT_S", 0.05)
+    monkeypatch.setattr("api.routes.live.HEARTBEAT_S", 0.05)
+    async with stream(world) as reader:
+        assert [line async for line in aislice(reader.lines, 8) if line.startswith(":")] == [": still here"] * 2
 
 
 async def test_stream_ends_when_its_key_is_revoked(world: Running, clock: ManualClock):

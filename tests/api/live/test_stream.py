@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.live.stream import BACKLOG, RING, Events
+from api.live.stream import RING, Events
 
 
 def numbers(frames: bytes) -> list[int]:
@@ -44,16 +45,38 @@ def test_resume_from_another_life_or_from_too_long_ago_is_not_possible():
 def test_slow_reader_owes_a_bounded_number_of_events_then_the_whole_state():
     events = Events(first=0)
     slow = events.subscribe(None)
-    for _ in range(BACKLOG):
+    for _ in range(RING):
         events.publish("site", b"{}")
-    assert slow.behind is False
-    events.publish("site", b"{}")
-    assert slow.behind is True
-    for _ in range(10 * BACKLOG):
+    assert numbers(slow.take() or b"") == list(range(1, RING + 1))
+    for _ in range(RING + 1):
         events.publish("site", b"{}")
-    assert slow.take() == b""
+    assert slow.take() is None
     events.publish("site", b"{}")
-    assert (slow.behind, numbers(slow.take())) == (False, [events.last])
+    assert numbers(slow.take() or b"") == [events.last]
+
+
+async def test_events_of_one_picture_wake_a_reader_once_with_all_of_them():
+    events = Events(first=0)
+    reader = events.subscribe(frozenset({"ixelles"}))
+    woken = asyncio.create_task(reader.wait())
+    await asyncio.sleep(0)
+    for _ in range(3):
+        events.publish("site", b"{}", "ixelles")
+        events.publish("site", b"{}", "schaerbeek")
+    await woken
+    assert numbers(reader.take() or b"") == [1, 3, 5]
+    assert reader.take() == b""
+
+
+async def test_closed_stream_wakes_its_readers_for_good():
+    events = Events(first=0)
+    reader = events.subscribe(None)
+    woken = asyncio.create_task(reader.wait())
+    await asyncio.sleep(0)
+    events.close()
+    await woken
+    await reader.wait()
+    assert reader.closed
 
 
 @given(st.lists(st.sampled_from(["ixelles", "schaerbeek", None])), st.integers(0, 20))
@@ -63,7 +86,7 @@ def test_reader_who_comes_back_has_seen_the_same_as_one_who_stayed(communities: 
     stayed, gone = events.subscribe(scope), events.subscribe(scope)
     for community in communities[:left_after]:
         events.publish("site", b"{}", community)
-    before = gone.take()
+    before = gone.take() or b""
     events.unsubscribe(gone)
     last_seen = numbers(before)[-1] if numbers(before) else 0
     for community in communities[left_after:]:
