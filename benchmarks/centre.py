@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import workload
+from benchmarks.bare_chain import chain_bare, receive_bare
 from benchmarks.measure import Run, Table, measured, memory_mb
 from benchmarks.processes import in_background, in_child, mosquitto, service
-from benchmarks.publisher import WINDOW, confirm_bare, publish
+from benchmarks.publisher import WINDOW, publish
 from benchmarks.store import bare_columns
 from messaging.codec import decode_data
 from storage.history.sqlite import SqliteHistory
@@ -20,7 +21,8 @@ from storage.history.sqlite import SqliteHistory
 __all__ = ["COLLECTOR", "STORE", "WINDOW", "centre", "collect"]
 
 BATCH = 500
-RECEIVE, DECODE, COLUMNS, STORE = "bare receive", "bare decode", "bare columns", "our store alone"
+CHAIN, RECEIVE, DECODE, COLUMNS = "bare chain", "of it receiving", "of it decoding", "of it columns"
+STORE = "our store alone"
 COLLECTOR = "collector, embedded store"
 
 
@@ -33,8 +35,12 @@ def _centre(runs: int, *, single: bool) -> Table:
     rows = measured(
         runs,
         {
+            CHAIN: (
+                lambda: _bare(chain_bare, single=single),
+                "MQTT from a blocking socket, decoded, sites summed once a second, stored, confirmed; nothing checked",
+            ),
             RECEIVE: (
-                lambda: _receive(single=single),
+                lambda: _bare(receive_bare, single=single),
                 "one MQTT socket, frames split, PUBACK and confirmation; nothing decoded",
             ),
             DECODE: (lambda: in_child(decode_alone, single), "msgspec, JSON into structs and dicts; nothing checked"),
@@ -51,7 +57,7 @@ def _centre(runs: int, *, single: bool) -> Table:
     )
     how = "one reading" if single else "ten readings"
     title = f"Centre: {workload.DEVICES} devices, {how} of {len(workload.NAMES)} values a message, embedded store"
-    return Table(title, "reading", rows, [RECEIVE, DECODE, COLUMNS])
+    return Table(title, "reading", rows, [CHAIN])
 
 
 def _collector(*, single: bool) -> Run:
@@ -73,13 +79,12 @@ def collect(folder: Path, store: dict[str, Any], pids: dict[str, int], *, single
             return Run(run.count, run.seconds, run.cpu_s, {**run.facts, "memory_mb": memory_mb(pid)})
 
 
-def _receive(*, single: bool) -> Run:
-    with (
-        tempfile.TemporaryDirectory() as name,
-        mosquitto(Path(name)) as (port, broker),
-        in_background(confirm_bare, port) as pid,
-    ):
-        return in_child(partial(publish, single=single), port, {"measured": pid, "broker": broker})
+def _bare(serve: Callable[..., None], *, single: bool) -> Run:
+    """The workload to a program of bare_chain."""
+    with tempfile.TemporaryDirectory() as name, mosquitto(Path(name)) as (port, broker):
+        path = [Path(name) / "bare.db"] if serve is chain_bare else []
+        with in_background(serve, port, *path) as pid:
+            return in_child(partial(publish, single=single), port, {"measured": pid, "broker": broker})
 
 
 def decode_alone(single: bool) -> Run:

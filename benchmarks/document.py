@@ -43,9 +43,10 @@ thresholds: machines differ.
   and keep nothing, and {large_lean:.1f} times with {large}. thingsboard-gateway takes {thingsboard:.1f} times our CPU in its usual way and
   {thingsboard_block:.1f} times with block reads at {small} devices, Telegraf {telegraf:.1f} times. Node-RED stands not beside them here:
   its Modbus nodes could not be installed.
-- **Centre.** A collector costs {collector:.1f} times bare receiving, decoding and inserting together. Our store alone is at
-  {store:.1f} times that bound, with columns made of its rows; the rest is the MQTT session, checking every value,
-  marking quarter-hours and the live picture. {collector_rate:,.0f} readings a second are {collector_tens:,.0f} devices read every ten
+- **Centre.** A collector costs {collector:.1f} times a program that receives, decodes, sums, stores and confirms the same
+  messages and checks nothing; our store alone is {store:.1f} of that. The rest is the MQTT session, checking every value,
+  marking quarter-hours and the live picture. With one reading a message it is {single_us:.0f} µs and {single:.1f} times: there
+  the packets cost, to the bare program as well. {collector_rate:,.0f} readings a second are {collector_tens:,.0f} devices read every ten
   seconds, by calculation.
 {influx}- **API.** A live answer costs {live:.1f} times the bare server with the same bytes; the difference is the request as an
   object, our access check, headers and count, not the answer, whose bytes are made once per change. An event of the stream costs {stream_us:.0f} µs,
@@ -57,7 +58,7 @@ thresholds: machines differ.
 ## What limits
 
 - Edge: one process, one core; the system calls of the sockets, then the tasks that wait for them.
-- Centre: one process, one core. With {window} messages unconfirmed the collector used {collector_core:.0%} of a core: it also waits for
+- Centre: one process, one core. With {window:,} readings unconfirmed the collector used {collector_core:.0%} of a core: it also waits for
   the disk's sync. More communities go to more collectors side by side (`communities` of the configuration).
 - InfluxDB: the server's share stands in the notes; it is the smaller one until several collectors write to one server.
 - API: one process, one core. The page follows the stream, so a person costs events, one a second and site, not requests.
@@ -123,12 +124,13 @@ def peers_page(found: Found) -> str:
 def document(parts: Mapping[str, Found]) -> str:
     """The whole document. `parts` by name, every part but influxdb and month filled."""
     tables = {name: found.tables for name, found in parts.items()}
-    (edges,), (centres, *_) = tables["edge"], tables["centre"]
+    (edges,), (centres, singles) = tables["edge"], tables["centre"]
     live, stream, history = tables["api"]
     (demo,) = tables["demo"]
     small, large, *_ = tables["edge-peers"]
     assert isinstance(edges, Table)
     assert isinstance(centres, Table)
+    assert isinstance(singles, Table)
     assert isinstance(live, Table)
     assert isinstance(stream, Table)
     assert isinstance(history, Table)
@@ -152,6 +154,8 @@ def document(parts: Mapping[str, Found]) -> str:
         gateway_core=gateway.facts["core"],
         collector=centres.ratio(centre.COLLECTOR),
         store=centres.ratio(centre.STORE),
+        single=singles.ratio(centre.COLLECTOR),
+        single_us=singles.row(centre.COLLECTOR).cpu_us,
         collector_rate=round(collector.per_s, -2),
         collector_tens=round(collector.per_s * 10, -3),
         collector_core=collector.facts["core"],

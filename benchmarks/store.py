@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any, Final
 
 import psutil
-import pyarrow as pa
 
 from benchmarks import workload
+from benchmarks.bare_chain import BareLog
 from benchmarks.measure import Facts, Run, Table, measured
 from benchmarks.processes import in_child
 from benchmarks.store_upkeep import upkeep
@@ -80,26 +80,9 @@ def bare_columns(size: int) -> Run:
         for rows in workload.in_batches(workload.rows(), size)
     ]
     with tempfile.TemporaryDirectory() as name:
-        database = sqlite3.connect(Path(name) / "bare.db", isolation_level=None)
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "wal_autocheckpoint=8000"):
-            database.execute(f"PRAGMA {pragma}")
-        database.execute("CREATE TABLE log (id INTEGER PRIMARY KEY, blob BLOB)")
-        codec = pa.Codec("zstd", compression_level=1)
-        names = ["t", *workload.NAMES]
-
-        def write(columns: list[Any]) -> None:
-            kinds = [pa.int64(), *[pa.float64()] * len(workload.NAMES)]
-            arrays = [
-                pa.Array.from_buffers(kind, len(column), [None, pa.py_buffer(column)])
-                for kind, column in zip(kinds, columns, strict=True)
-            ]
-            message = pa.RecordBatch.from_arrays(arrays, names=names).serialize()
-            database.execute("BEGIN IMMEDIATE")
-            database.execute("INSERT INTO log (blob) VALUES (?)", (codec.compress(message, asbytes=True),))
-            database.execute("COMMIT")
-
-        run = _written(write, batches)
-        database.close()
+        log = BareLog(Path(name) / "bare.db")
+        run = _written(log.write, batches)
+        log.close()
     return run
 
 

@@ -40,7 +40,7 @@ _ROLES: Final = ("grid", "pv", "battery", "ev", "heat_pump", "lighting", "load",
 READINGS_A_MESSAGE: Final = len(_ROLES)
 DEVICES: Final = GATEWAYS * len(_ROLES)
 WARM_CYCLES: Final = 4
-CYCLES: Final = 100
+CYCLES: Final = 300  # fewer, and what a collector does once a second or at its start shows
 READINGS: Final = CYCLES * DEVICES
 """Measured; those of the warm-up cycles come before."""
 _WALKS: Final = {  # start, step, decimals
