@@ -10,7 +10,7 @@ import math
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache, lru_cache
-from itertools import chain
+from itertools import chain, repeat
 from operator import itemgetter
 from typing import Any, Final, NamedTuple, Self, TypeVar
 from zlib import crc32
@@ -245,9 +245,12 @@ def rows_of(table: pa.Table, tags: Mapping[int, DeviceTags]) -> list[Row]:
     """A table as readings, in its order; those that say nothing are left out."""
     names = table.column_names[3:]
     devices, times, bad, *columns = (column.to_pylist() for column in table.columns)
+    whole = not any(column.null_count for column in table.columns[3:])
+    each = zip(*columns, strict=True) if columns else repeat(())
     rows = []
-    for device, t, unknown, *values in zip(devices, times, bad, *columns, strict=True):
-        told: dict[str, Any] = {name: value for name, value in zip(names, values, strict=True) if value is not None}
+    for device, t, unknown, values in zip(devices, times, bad, each, strict=False):
+        pairs = zip(names, values, strict=True)
+        told: dict[str, Any] = dict(pairs) if whole else {name: value for name, value in pairs if value is not None}
         if told or unknown:
             rows.append(Row(tags[device], t, told, _still_bad(unknown, told)))
     return rows
