@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
@@ -64,15 +64,22 @@ def export_command(
     site: Annotated[Names, typer.Option(help="Only this site; may be repeated.")] = None,
     device: Annotated[Names, typer.Option(help="Only this device, as site/device; may be repeated.")] = None,
     quantity: Annotated[Names, typer.Option(help="Only this quantity; may be repeated.")] = None,
+    step: Annotated[str, typer.Option(help="raw readings, 15m, 1d or 1M: energies of devices and sites.")] = "raw",
     as_json: JsonOption = False,
 ) -> None:
-    """Writes the raw readings of a period, one value a row, while everything runs."""
+    """Writes a period, one value a row with its quality, while everything runs."""
     from cli.configs import load_centre
-    from cli.export import Selection, export, instant_ms, tell_on_stderr
+    from cli.export import export, instant_ms, tell_on_stderr
+    from cli.export_records import Selection, Step
     from storage.history.open import open_history
 
     selection = Selection(
-        instant_ms(start, "--from"), instant_ms(end, "--to"), site or (), device or (), quantity or ()
+        instant_ms(start, "--from"),
+        instant_ms(end, "--to"),
+        site or (),
+        device or (),
+        quantity or (),
+        cast("Step", step),  # looked at by export
     )
     with contextlib.closing(open_history(load_centre(config).store, read_only=True)) as history:
         facts = export(history, selection, out, tell_on_stderr)

@@ -1,4 +1,4 @@
-"""`commonwatt export`: the readings of a period as CSV or Parquet, one value a row, from whatever store there is."""
+"""`commonwatt export`: a period as CSV or Parquet, one value a row, from whatever store there is."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import csv
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -14,36 +13,26 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from cli.export_records import STEPS, Record, Selection, device_records, quantities_of, site_records
 from energy.errors import DataError, RefusedError, StoreError
-from energy.quantities import QUANTITIES
 from storage.history import DeviceTags, History
 
-__all__ = ["Selection", "export", "instant_ms", "tell_on_stderr"]
+__all__ = ["export", "instant_ms", "tell_on_stderr"]
 
-_DAY_MS: Final = 86_400_000
-_COLUMNS: Final = ("time", "community", "site", "device", "quantity", "unit", "value", "text")
+_TEXTS: Final = ("community", "site", "device", "quantity", "unit")
 _NAME: Final = pa.dictionary(pa.int32(), pa.string())
 _SCHEMA: Final = pa.schema(
     [
         ("time", pa.timestamp("ms", tz="UTC")),
-        *((name, _NAME) for name in _COLUMNS[1:6]),
+        *((name, _NAME) for name in _TEXTS),
         ("value", pa.float64()),
         ("text", pa.string()),
+        ("quality", _NAME),
+        ("known", pa.float64()),
     ]
 )
-_Record = tuple[int, str, str, str, str, str, float | None, str | None]
-_Put = Callable[[Sequence[_Record]], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """Readings in [start, end), ms UTC; without names: all."""
-
-    start: int
-    end: int
-    sites: Sequence[str] = ()
-    devices: Sequence[str] = ()
-    quantities: Sequence[str] = ()
+_CSV_COLUMNS: Final = ("time", *_TEXTS, "value", "quality", "known")
+_Put = Callable[[Sequence[Record]], None]
 
 
 def instant_ms(text: str, field: str) -> int:
@@ -58,28 +47,35 @@ def instant_ms(text: str, field: str) -> int:
 
 
 def export(history: History, selection: Selection, out: Path, tell: Callable[[str], None]) -> dict[str, Any]:
-    """Writes `out` (`.csv` or `.parquet`), which appears when it is complete. Values that were bad have no value.
+    """Writes `out` (`.csv` or `.parquet`), which appears when it is complete. What is not known has no value.
 
     Raises DataError for names nobody knows, RefusedError for other endings, StoreError.
     """
-    chosen = _chosen(history.devices(), selection)
+    devices = _chosen(history.devices(), selection)
+    sites = sorted({tags.site for tags in devices}) if not selection.devices and selection.step != "raw" else []
+    parts = {site: site_records(history, site, selection) for site in sites}
+    parts |= {tags.device: device_records(history, tags, selection) for tags in devices}
+    wanted = set(selection.quantities or quantities_of(selection.step))
     values = 0
     with _writing(out) as put:
-        for number, tags in enumerate(chosen, start=1):
-            tell(f"{number}/{len(chosen)} {tags.device}")
-            for records in _records(history, tags, selection):
+        for number, (name, pieces) in enumerate(parts.items(), start=1):
+            tell(f"{number}/{len(parts)} {name}")
+            for piece in pieces:
+                records = [record for record in piece if record.quantity in wanted]
                 put(records)
                 values += len(records)
-    return {"file": str(out), "devices": len(chosen), "values": values}
+    return {"file": str(out), "devices": len(devices), "values": values}
 
 
 def _chosen(devices: Sequence[DeviceTags], selection: Selection) -> list[DeviceTags]:
     if selection.start >= selection.end:
         raise DataError("the period is empty", field="--to", hint="it must be later than --from, and is not included")
+    if selection.step not in STEPS:
+        raise DataError(f"there is no step {selection.step!r}", field="--step", hint=f"one of {', '.join(STEPS)}")
     for field, asked, known in (
         ("--site", selection.sites, {tags.site for tags in devices}),
         ("--device", selection.devices, {tags.device for tags in devices}),
-        ("--quantity", selection.quantities, set(QUANTITIES)),
+        ("--quantity", selection.quantities, set(quantities_of(selection.step))),
     ):
         for name in asked:
             if name not in known:
@@ -90,28 +86,6 @@ def _chosen(devices: Sequence[DeviceTags], selection: Selection) -> list[DeviceT
         if (not selection.sites or tags.site in selection.sites)
         and (not selection.devices or tags.device in selection.devices)
     ]
-
-
-def _records(history: History, tags: DeviceTags, selection: Selection) -> Iterator[list[_Record]]:
-    """A day at a time."""
-    start = selection.start
-    while start < selection.end:
-        first = history.after(tags.device, start)  # days without readings cost nothing
-        if first is None or first.t >= selection.end:
-            return
-        end = min(selection.end, first.t // _DAY_MS * _DAY_MS + _DAY_MS)
-        records = []
-        for row in history.readings(tags.device, first.t, end):
-            told = {**row.values, **dict.fromkeys(row.bad)}
-            records += [_record(tags, row.t, name, told[name]) for name in QUANTITIES if name in told]
-        wanted = set(selection.quantities)
-        yield [record for record in records if record[4] in wanted] if wanted else records
-        start = end
-
-
-def _record(tags: DeviceTags, t: int, name: str, value: float | str | None) -> _Record:
-    place = (t, tags.community, tags.site, tags.device, name, QUANTITIES[name].unit)
-    return (*place, None, value) if isinstance(value, str) else (*place, value, None)
 
 
 @contextmanager
@@ -133,11 +107,12 @@ def _writing(out: Path) -> Iterator[_Put]:
 def _csv(path: Path) -> Iterator[_Put]:
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow(_COLUMNS[:-1])
+        writer.writerow(_CSV_COLUMNS)
 
-        def put(records: Sequence[_Record]) -> None:
-            for t, *names, value, text in records:
-                writer.writerow((_iso(t), *names, text if text is not None else _number(value)))
+        def put(records: Sequence[Record]) -> None:
+            for t, *names, value, text, quality, known in records:
+                told = text if text is not None else _number(value)
+                writer.writerow((_iso(t), *names, told, quality, f"{known:.4g}"))
 
         yield put
 
@@ -146,7 +121,7 @@ def _csv(path: Path) -> Iterator[_Put]:
 def _parquet(path: Path) -> Iterator[_Put]:
     with pq.ParquetWriter(path, _SCHEMA, compression="zstd") as writer:
 
-        def put(records: Sequence[_Record]) -> None:
+        def put(records: Sequence[Record]) -> None:
             if records:
                 columns = zip(*records, strict=True)
                 arrays = [pa.array(c, f.type) for c, f in zip(columns, _SCHEMA, strict=True)]

@@ -78,13 +78,56 @@ def test_export_writes_long_csv_while_the_store_is_written(history, config, tmp_
     assert (facts["devices"], facts["values"]) == (3, 6)
     rows = list(csv.reader((tmp_path / "out.csv").read_text().splitlines()))
     assert rows == [
-        ["time", "community", "site", "device", "quantity", "unit", "value"],
-        ["2025-06-15T00:00:00.000Z", "ixelles", "hall", "hall/grid", "power_w", "W", "-7"],
-        ["2025-06-15T00:00:00.500Z", "ixelles", "hall", "hall/pv", "power_w", "W", "230.1"],
-        ["2025-06-15T00:00:00.500Z", "ixelles", "hall", "hall/pv", "soc_pct", "%", ""],
-        ["2025-06-15T00:00:00.500Z", "ixelles", "hall", "hall/pv", "state", "", "on, off"],
-        ["2025-06-18T00:00:00.000Z", "ixelles", "hall", "hall/pv", "energy_export_wh", "Wh", "1234567"],
-        ["2025-06-15T00:00:00.000Z", "ixelles", "school", "school/pv", "power_w", "W", "1"],
+        ["time", "community", "site", "device", "quantity", "unit", "value", "quality", "known"],
+        ["2025-06-15T00:00:00.000Z", "ixelles", "hall", "hall/grid", "power_w", "W", "-7", "measured", "1"],
+        ["2025-06-15T00:00:00.500Z", "ixelles", "hall", "hall/pv", "power_w", "W", "230.1", "measured", "1"],
+        ["2025-06-15T00:00:00.500Z", "ixelles", "hall", "hall/pv", "soc_pct", "%", "", "missing", "0"],
+        ["2025-06-15T00:00:00.500Z", "ixelles", "hall", "hall/pv", "state", "", "on, off", "measured", "1"],
+        [
+            "2025-06-18T00:00:00.000Z",
+            "ixelles",
+            "hall",
+            "hall/pv",
+            "energy_export_wh",
+            "Wh",
+            "1234567",
+            "measured",
+            "1",
+        ],
+        ["2025-06-15T00:00:00.000Z", "ixelles", "school", "school/pv", "power_w", "W", "1", "measured", "1"],
+    ]
+
+
+def test_export_of_quarter_hours_and_days_tells_energies_with_their_quality(history, config, tmp_path):
+    quarters = [
+        DeviceQuarter(PV, T, 0.0, 250.5, Quality.MEASURED, {"power_w": 1002.0, "state": "on"}),
+        DeviceQuarter(PV, T + QUARTER_MS, None, 100.0, Quality.ESTIMATED),
+    ]
+    site = SiteQuarter("ixelles", "hall", T, 250.5, 10.0, 0.0, None, None, None, Quality.MISSING)
+    history.write_quarters(quarters, [site])
+    known = {"export_wh": Known(350.5, 2), "power_w": Known(1002.0, 1)}
+    day = Total("ixelles", "hall", "hall/pv", T, T + DAY_MS, Quality.ESTIMATED, known, {"state": "on"})
+    history.write_totals(Period.DAY, [day])
+
+    exported(config, tmp_path / "quarters.csv", "--step", "15m", "--site", "hall")
+    rows = list(csv.reader((tmp_path / "quarters.csv").read_text().splitlines()))[1:]
+    assert [row[3:] for row in rows] == [
+        ["", "pv_wh", "Wh", "250.5", "estimated", "1"],
+        ["", "import_wh", "Wh", "10", "estimated", "1"],
+        ["", "export_wh", "Wh", "0", "estimated", "1"],
+        ["", "charge_wh", "Wh", "", "missing", "0"],
+        ["", "discharge_wh", "Wh", "", "missing", "0"],
+        ["", "consumption_wh", "Wh", "", "missing", "0"],
+        ["hall/pv", "import_wh", "Wh", "0", "measured", "1"],
+        ["hall/pv", "export_wh", "Wh", "250.5", "measured", "1"],
+        ["hall/pv", "power_w", "W", "1002", "measured", "1"],
+        ["hall/pv", "state", "", "on", "measured", "1"],
+        ["hall/pv", "import_wh", "Wh", "", "missing", "0"],
+        ["hall/pv", "export_wh", "Wh", "100", "estimated", "1"],
+    ]
+    exported(config, tmp_path / "days.csv", "--step", "1d", "--device", "hall/pv", "--quantity", "export_wh")
+    assert (tmp_path / "days.csv").read_text().splitlines()[1:] == [
+        "2025-06-15T00:00:00.000Z,ixelles,hall,hall/pv,export_wh,Wh,350.5,estimated,0.02083"
     ]
 
 
@@ -104,6 +147,8 @@ def test_export_writes_parquet_that_any_tool_reads(history, config, tmp_path):
         (("--device", "hall/boiler"), DataError, "--device.*hall/boiler"),
         (("--site", "barn"), DataError, "--site.*barn"),
         (("--quantity", "mood"), DataError, "--quantity.*mood"),
+        (("--quantity", "pv_wh"), DataError, "--quantity.*pv_wh"),
+        (("--step", "1h"), DataError, "(?s)--step.*1h.*raw, 15m"),
         (("--from", "yesterday"), DataError, "--from.*yesterday"),
         (("--to", "2025-06-15"), DataError, "--to.*empty"),
         (("--out", "out.xlsx"), RefusedError, "neither"),
