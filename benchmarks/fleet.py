@@ -27,16 +27,16 @@ _CONNECTING: Final = 50  # at the same time: a broker's backlog is short
 _AGAIN_S: Final = 5.0  # then a batch is sent again
 _AT_ONCE: Final = 10
 _LAST_S: Final = 20.0  # for what is not confirmed yet at the end
+_LOOKS: Final = 60  # at the memory
 _TICK_S: Final = 0.01
 
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """A process over the measured time: CPU in cores, memory at its begin and end in MiB."""
+    """A process over the measured time: CPU in cores, resident memory in MiB at equal distances."""
 
     core: float
-    memory_mb: float
-    memory_end_mb: float
+    memory_mb: Sequence[float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,12 +99,15 @@ class _Fleet:
         await asyncio.sleep(warm_s)
         self._late_s.clear()
         sent, began = self._sent, time.perf_counter()
-        before = {name: (cpu_seconds(pid), memory_mb(pid)) for name, pid in pids.items()}
-        await asyncio.sleep(seconds)
+        before = {name: cpu_seconds(pid) for name, pid in pids.items()}
+        memory: dict[str, list[float]] = {name: [memory_mb(pid)] for name, pid in pids.items()}
+        for _ in range(_LOOKS):
+            await asyncio.sleep(seconds / _LOOKS)
+            for name, pid in pids.items():
+                memory[name].append(memory_mb(pid))
         elapsed = time.perf_counter() - began
         watched = {
-            name: Watched((cpu_seconds(pid) - before[name][0]) / elapsed, before[name][1], memory_mb(pid))
-            for name, pid in pids.items()
+            name: Watched((cpu_seconds(pid) - before[name]) / elapsed, memory[name]) for name, pid in pids.items()
         }
         sent, late_s = self._sent - sent, list(self._late_s)
         sending.cancel()

@@ -107,14 +107,14 @@ def in_background(function: Callable[..., None], *arguments: Any) -> Iterator[in
         process.join()
 
 
-def in_child(function: Callable[..., _Result], *arguments: Any) -> _Result:
+def in_child(function: Callable[..., _Result], *arguments: Any, within_s: float = _CHILD_S) -> _Result:
     """What `function(*arguments)` returns, run in a process of its own: its CPU is nobody else's."""
     ours, theirs = _spawn.Pipe()
     process = _spawn.Process(target=_child, args=(theirs, function, arguments), daemon=True)
     process.start()
     theirs.close()
     try:
-        if not ours.poll(_CHILD_S):
+        if not ours.poll(within_s):
             raise TimeoutError(f"{_name_of(function)} did not end")
         result: _Result = ours.recv()
         return result

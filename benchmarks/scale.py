@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -29,6 +30,7 @@ PER_COMMUNITY: Final = 50
 VISITORS: Final = 100
 WARM_S: Final = 40.0
 SECONDS: Final = 60.0
+_LAST_S: Final = 300.0  # a run may take longer than what it measures
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +81,11 @@ def _measured(folder: Path, store: dict[str, Any], pids: dict[str, int], size: S
             until(lambda: _is_live(port, visitors), "the collector's first picture", timeout_s=120)
             watched = {"mosquitto": broker_pid, "collector": collector, "API": api, **pids}
             with ThreadPoolExecutor(2) as children:
+                child = partial(in_child, within_s=size.warm_s + size.seconds + _LAST_S)
                 roofs = children.submit(
-                    in_child, fleet, broker, size.sites, size.per_community, size.warm_s, size.seconds, watched
+                    child, fleet, broker, size.sites, size.per_community, size.warm_s, size.seconds, watched
                 )
-                guests = children.submit(in_child, visit, port, visitors, size.visitors, size.warm_s, size.seconds)
+                guests = children.submit(child, visit, port, visitors, size.visitors, size.warm_s, size.seconds)
                 return roofs.result(), guests.result()
 
 
@@ -109,11 +112,14 @@ def _store(kind: str, folder: Path) -> Iterator[tuple[dict[str, Any], dict[str, 
 
 
 def _processes(title: str, found: FleetRun) -> Facts:
-    rows = [
-        [name, f"{each.core:.1%}", f"{each.memory_mb:,.0f}", f"{each.memory_end_mb:,.0f}"]
-        for name, each in found.watched.items()
-    ]
-    return Facts(title, ["process", "of a core", "MiB", f"MiB {found.seconds:.0f} s later"], rows)
+    rows = []
+    for name, each in found.watched.items():
+        middle = len(each.memory_mb) // 2
+        halves = [statistics.median(each.memory_mb[:middle]), statistics.median(each.memory_mb[middle:])]
+        memory = [each.memory_mb[0], *halves, max(each.memory_mb)]
+        rows.append([name, f"{each.core:.1%}", *(f"{mb:,.0f}" for mb in memory)])
+    columns = ["process", "of a core", "MiB at the begin", "median of the first half", "of the second", "most"]
+    return Facts(f"{title}, {found.seconds / 60:,.1f} minutes", columns, rows)
 
 
 def _times(title: str, found: FleetRun, seen: Seen, size: Size) -> Facts:
