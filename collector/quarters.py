@@ -3,7 +3,8 @@
 The energy of a device in [start, end) leans on the readings inside and on the nearest one on either side that tells
 the quantity, among the `REACH` readings next to the interval. A meter whose counter is missing for longer than that has
 no counter there, and its power counts. So the result is the same whatever order, repetition or pause the readings came
-in, as long as every quarter-hour that leans on a new reading is computed again (collector/marks.py, `_neighbours`).
+in, as long as every quarter-hour that leans on a new reading is computed again (collector/marks.py, `_neighbours`);
+those before a late reading when the quarter-hour it is in is over.
 """
 
 from __future__ import annotations

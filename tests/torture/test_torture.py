@@ -1,4 +1,4 @@
-"""The short form, on the embedded store; COMMONWATT_LONG=1 adds InfluxDB, `make torture` is the long one on both."""
+"""The short form, on both stores; `make torture` is the long one."""
 
 from __future__ import annotations
 
@@ -14,10 +14,7 @@ KILLS = int(os.environ.get("COMMONWATT_KILLS", "12"))
 pytestmark = [pytest.mark.system, pytest.mark.timeout(300 + 6 * KILLS)]
 
 
-STORES = ["embedded", "influxdb"] if os.environ.get("COMMONWATT_LONG") else ["embedded"]
-
-
-@pytest.mark.parametrize("store", STORES)
+@pytest.mark.parametrize("store", ["embedded", "influxdb"])
 async def test_nothing_committed_is_lost_doubled_or_altered_whatever_happens(tmp_path, store):
     if lack := missing(store):
         pytest.skip(lack)

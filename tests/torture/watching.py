@@ -33,9 +33,12 @@ def stored(store: StoreSettings) -> set[tuple[str, int]]:
 
 
 def waiting(dirty: Path, cut_ms: int) -> int:
-    """How many quarter-hours before `cut_ms` are still to be computed."""
+    """How many quarter-hours before `cut_ms`, or with late readings, are still to be computed.
+
+    Those before a late reading lean on it, and one whose quarter-hour is not over is looked at when it is.
+    """
     with sqlite3.connect(f"file:{dirty}?mode=ro", uri=True) as connection:
-        found: int = connection.execute("SELECT count(*) FROM dirty WHERE start < ?", (cut_ms,)).fetchone()[0]
+        found: int = connection.execute("SELECT count(*) FROM dirty WHERE start < ? OR late", (cut_ms,)).fetchone()[0]
     connection.close()
     return found
 
