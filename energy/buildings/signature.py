@@ -7,9 +7,10 @@ stands only when the data ask for it. Long stretches weigh as the days in them.
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
@@ -24,10 +25,13 @@ LEAST_STRETCHES: Final = 10
 _HEATING_C: Final = np.arange(8.0, 21.0, 0.5)
 _COOLING_C: Final = np.arange(14.0, 28.0, 0.5)
 _CLOSED_FROM: Final = 56  # days from which a closed day may differ from an open one
-_LEAST_DRIVEN_DAYS: Final = 5  # stretches that must feel a slope before it is believed
+_LEAST_DRIVEN: Final = 5  # stretches that must feel a slope before it is believed
 _ROUNDING: Final = 1e-9
+_COLLINEAR: Final = 1e-6
+_FIRST_WARM: Final = 2  # columns: days, closed days, heating at each balance temperature, cooling at each
+_FIRST_COLD: Final = _FIRST_WARM + len(_HEATING_C)
 
-Floats = npt.NDArray[np.float64]
+_Terms = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,101 +84,81 @@ def fit(
     if len(usable) < LEAST_STRETCHES:
         return None
     data = _Data(usable, temperatures, closed)
-    candidates = [data.constant(with_closed=False)]
-    if data.knows_closed:
-        candidates.append(data.constant(with_closed=True))
-    for with_closed in {False, data.knows_closed}:
-        heating = data.best(with_closed=with_closed, heating=True)
-        cooling = data.best(with_closed=with_closed, cooling=True)
-        both = data.best(with_closed=with_closed, heating=True, cooling=True)
-        candidates += [one for one in (heating, cooling, both) if one is not None]
-    best = min(candidates, key=lambda one: one[0])[1]
-    return replace(best, stretches=len(usable))
+    fitted = (data.fitted(terms) for terms in data.candidates())
+    best = min((one for one in fitted if one is not None), key=lambda one: one[0], default=None)
+    return None if best is None else best[1]
 
 
 class _Data:
-    """The columns of the regression."""
+    """The regression's columns, weighted, and all their products: a candidate is then a small system of equations."""
 
     def __init__(
         self, stretches: Sequence[Stretch], temperatures: Mapping[date, float], closed: Callable[[date], bool]
     ) -> None:
-        self.days = np.array([stretch.days.count for stretch in stretches], dtype=float)
-        self.use = np.array([stretch.amount for stretch in stretches])
-        self.weight = 1.0 / np.sqrt(self.days)
-        self.closed = np.array([sum(closed(day) for day in stretch.days) for stretch in stretches], dtype=float)
-        of_each = [np.array([temperatures[day] for day in stretch.days]) for stretch in stretches]
-        self.heating = {c: np.array([np.maximum(0, c - each).sum() for each in of_each]) for c in _HEATING_C.tolist()}
-        self.cooling = {c: np.array([np.maximum(0, each - c).sum() for each in of_each]) for c in _COOLING_C.tolist()}
-        spread = self.closed / self.days
-        self.knows_closed = bool(len(stretches) >= _CLOSED_FROM and spread.min() < spread.max())
+        days = np.array([stretch.days.count for stretch in stretches], dtype=float)
+        shut = np.array([sum(closed(day) for day in stretch.days) for stretch in stretches], dtype=float)
+        of_day = np.array([temperatures[day] for stretch in stretches for day in stretch.days])
+        starts = np.concatenate([[0], np.cumsum(days[:-1])]).astype(int)
+        warm = np.add.reduceat(np.maximum(0, _HEATING_C[:, None] - of_day), starts, axis=1)
+        cold = np.add.reduceat(np.maximum(0, of_day - _COOLING_C[:, None]), starts, axis=1)
+        self.felt = np.concatenate([[days.size] * 2, (warm > 0).sum(axis=1), (cold > 0).sum(axis=1)])
+        weight = 1.0 / np.sqrt(days)
+        columns = np.vstack([days, shut, warm, cold]) * weight
+        wanted = np.array([stretch.amount for stretch in stretches]) * weight
+        self.norms = np.maximum(np.linalg.norm(columns, axis=1), _ROUNDING)
+        unit = columns / self.norms[:, None]
+        self.products, self.wanted = unit @ unit.T, unit @ wanted
+        self.squares = float(wanted @ wanted)
+        self.number = len(stretches)
+        about = wanted - columns[0] * (columns[0] @ wanted) / self.norms[0] ** 2
+        self.about = float(about @ about)
+        part = shut / days
+        self.knows_closed = bool(self.number >= _CLOSED_FROM and part.min() < part.max())
 
-    def constant(self, *, with_closed: bool) -> tuple[float, Signature]:
-        """No weather in it."""
-        result = self._solve(with_closed=with_closed)
-        assert result is not None
-        return result
+    def candidates(self) -> Iterator[_Terms]:
+        """With and without closed days, heating and cooling at every balance temperature that enough stretches feel."""
+        driven = np.flatnonzero(self.felt >= _LEAST_DRIVEN)
+        warm = [int(place) for place in driven if _FIRST_WARM <= place < _FIRST_COLD]
+        cold = [int(place) for place in driven if place >= _FIRST_COLD]
+        slopes = [(), *((one,) for one in warm), *((one,) for one in cold), *itertools.product(warm, cold)]
+        for fixed in ((0,), (0, 1)) if self.knows_closed else ((0,),):
+            for number in range(3):
+                group = [(*fixed, *slope) for slope in slopes if len(slope) == number]
+                if group:
+                    yield np.array(group)
 
-    def best(
-        self, *, with_closed: bool, heating: bool = False, cooling: bool = False
-    ) -> tuple[float, Signature] | None:
-        """The balance temperatures of the lowest BIC; None when no slope is positive."""
-        found = [
-            self._solve(with_closed=with_closed, heating_c=warm, cooling_c=cold)
-            for warm in (self._felt(self.heating) if heating else [None])
-            for cold in (self._felt(self.cooling) if cooling else [None])
-        ]
-        return min((one for one in found if one is not None), key=lambda one: one[0], default=None)
-
-    @staticmethod
-    def _felt(columns: Mapping[float, Floats]) -> list[float]:
-        return [c for c, column in columns.items() if int((column > 0).sum()) >= _LEAST_DRIVEN_DAYS]
-
-    def _solve(
-        self, *, with_closed: bool, heating_c: float | None = None, cooling_c: float | None = None
-    ) -> tuple[float, Signature] | None:
-        columns = [self.days]
-        columns += [self.closed] if with_closed else []
-        columns += [self.heating[heating_c]] if heating_c is not None else []
-        columns += [self.cooling[cooling_c]] if cooling_c is not None else []
-        matrix = np.stack(columns, axis=1) * self.weight[:, None]
-        wanted = self.use * self.weight
-        values, _, rank, _ = np.linalg.lstsq(matrix, wanted, rcond=None)
-        if rank < len(columns):
+    def fitted(self, terms: _Terms) -> tuple[float, Signature] | None:
+        """The best of these choices of columns (one a row) with its BIC; None when no slope is positive."""
+        matrices = self.products[terms[:, :, None], terms[:, None, :]]
+        sound = np.linalg.eigvalsh(matrices)[:, 0] > _COLLINEAR
+        if not sound.any():
             return None
-        squares = float(((wanted - matrix @ values) ** 2).sum())
-        number = len(wanted)
+        terms, matrices = terms[sound], matrices[sound]
+        values = np.linalg.solve(matrices, self.wanted[terms][:, :, None])[:, :, 0]
+        rising = np.where(terms >= _FIRST_WARM, values > 0, True).all(axis=1)  # noqa: FBT003 - numpy's own
+        if not rising.any():
+            return None
+        squares = np.where(rising, self.squares - (values * self.wanted[terms]).sum(axis=1), np.inf)
+        best = int(squares.argmin())
+        chosen, left = terms[best].tolist(), max(0.0, float(squares[best]))
         # a balance temperature is searched for, so it counts as a parameter
-        parameters = len(columns) + (heating_c is not None) + (cooling_c is not None)
-        base, shut, heating, cooling = self._spread(values, with_closed, heating_c, cooling_c)
-        if (heating_c is not None and heating <= 0) or (cooling_c is not None and cooling <= 0):
-            return None
-        scale = float((wanted**2).sum()) / number
-        bic = number * math.log(max(squares / number, _ROUNDING * scale, _ROUNDING)) + parameters * math.log(number)
-        return bic, Signature(
-            base=base,
-            closed=shut,
-            heating=heating,
-            cooling=cooling,
-            heating_c=heating_c or 0.0,
-            cooling_c=cooling_c or 0.0,
-            deviation=math.sqrt(squares / max(1, number - parameters)),
-            r2=self._r2(squares),
-        )
+        parameters = len(chosen) + sum(place >= _FIRST_WARM for place in chosen)
+        least = max(_ROUNDING * self.squares, _ROUNDING) / self.number
+        bic = self.number * math.log(max(left / self.number, least)) + parameters * math.log(self.number)
+        found = dict(zip(chosen, (values[best] / self.norms[terms[best]]).tolist(), strict=True))
+        return bic, self._signature(found, left, parameters)
 
-    @staticmethod
-    def _spread(
-        values: Floats, with_closed: bool, heating_c: float | None, cooling_c: float | None
-    ) -> tuple[float, float, float, float]:
-        rest = iter(values.tolist())
-        base = next(rest)
-        return (
-            base,
-            next(rest) if with_closed else 0.0,
-            next(rest) if heating_c is not None else 0.0,
-            next(rest) if cooling_c is not None else 0.0,
+    def _signature(self, found: Mapping[int, float], left: float, parameters: int) -> Signature:
+        warm = next((place for place in found if _FIRST_WARM <= place < _FIRST_COLD), None)
+        cold = next((place for place in found if place >= _FIRST_COLD), None)
+        return Signature(
+            base=found[0],
+            closed=found.get(1, 0.0),
+            heating=0.0 if warm is None else found[warm],
+            heating_c=0.0 if warm is None else float(_HEATING_C[warm - _FIRST_WARM]),
+            cooling=0.0 if cold is None else found[cold],
+            cooling_c=0.0 if cold is None else float(_COOLING_C[cold - _FIRST_COLD]),
+            deviation=math.sqrt(left / max(1, self.number - parameters)),
+            r2=1 - left / self.about if self.about > _ROUNDING * self.squares else 0.0,
+            stretches=self.number,
         )
-
-    def _r2(self, squares: float) -> float:
-        mean = self.use.sum() / self.days.sum()
-        about = float((((self.use - mean * self.days) * self.weight) ** 2).sum())
-        return 1 - squares / about if about > 0 else 0.0
