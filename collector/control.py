@@ -1,4 +1,4 @@
-"""Carries out what the rules decide: records commands, publishes them, keeps alerts, hears results.
+"""Carries out what rules and balancer decide: records commands, publishes them, keeps alerts, hears results.
 
 A command is recorded before it is published; one that cannot be recorded is not published.
 """
@@ -8,19 +8,22 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import logging
-from collections.abc import Iterable, Sequence
-from typing import Final
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Final
 
 import msgspec
 
+from collector.balancer import Balancer
 from collector.directory import Directory
-from collector.leases import Order
+from collector.leases import BALANCER, Order
 from collector.live import LivePicture, LiveState
 from collector.metrics import Metrics
 from collector.outage import Outage
 from collector.rules import RuleDesk
 from collector.senses import Senses
 from collector.steering import DeviceView
+from energy.alerts.facts import Facts
+from energy.community import Community
 from energy.errors import StoreError
 from messaging import topics
 from messaging.codec import Command, CommandResult, encode
@@ -36,6 +39,7 @@ log = logging.getLogger(__name__)
 _PAST_ALERTS: Final = 200  # cleared ones whose retained messages are taken away at the start
 _ALL: Final = 1_000_000
 _PAST_MS: Final = 86_400_000
+_TELL_MS: Final = 10_000  # what the balancer decided is said again this often, changed or not
 _WAITING: Final = 10_000  # results and commands of others that wait for the register
 
 
@@ -65,6 +69,11 @@ class Control:
             community.id: RuleDesk(community, directory.gateway, self._view, look_s=look_s)
             for community in directory.communities.values()
         }
+        self._balancers = {
+            name: Balancer(desk.community, directory.gateway, desk.holder, speed=clock.speed)
+            for name, desk in self._desks.items()
+        }
+        self._decided: dict[str, tuple[int, dict[str, Any]]] = {}
         self._past: dict[str, Alert] = {}  # cleared not long ago: somebody may still have to be told
         self._heard: list[Command | CommandResult] = []
         self._unsaved: dict[str, Alert] = {}
@@ -85,7 +94,11 @@ class Control:
                     self._past[alert.id] = alert
         for stored in self._register.commands(limit=_WAITING, active_only=True, now_ms=now_ms):
             owner = self._directory.gateway(stored.device)
-            if owner is not None and owner[0] in self._desks and stored.ends_at is not None:
+            if owner is None or owner[0] not in self._desks or stored.ends_at is None:
+                continue
+            if stored.issued_by == BALANCER:
+                self._balancers[owner[0]].resume(stored, now_ms, now_s)
+            else:
                 self._desks[owner[0]].command_seen(_remaining(stored, now_ms), now_s)
 
     def command_seen(self, community: str, command: Command) -> None:
@@ -102,12 +115,14 @@ class Control:
         if desk is not None:
             self._senses.result(result, self._clock.now_ms())
             desk.result(result, self._clock.monotonic())
+            self._balancers[community].result(result, self._clock.monotonic())
             self._hear(result)
 
     def republish(self) -> None:
         """The broker may have forgotten what was retained: says all open alerts again."""
         for desk in self._desks.values():
             self._prepare(desk.open_alerts())
+        self._decided.clear()
 
     def alerts(self) -> list[Alert]:
         """Alerts that stand, and those that cleared within a day."""
@@ -131,9 +146,11 @@ class Control:
         await self._pick_up_acts(now_ms, now_s)
         for community in self._directory.communities.values():
             desk = self._desks[community.id]
-            desk.tick(self._senses.facts(community, picture, now_ms), now_s)
+            facts = self._senses.facts(community, picture, now_ms)
+            desk.tick(facts, now_s)
             for order in desk.take_orders():
-                await self._carry_out(desk, order)
+                await self._carry_out(order, desk.not_sent)
+            await self._balance(community, facts)
             changed = desk.take_changes()
             self._unsaved.update((alert.id, alert) for alert in changed)
             self._past.update((alert.id, alert) for alert in changed if alert.state == "cleared")
@@ -180,7 +197,21 @@ class Control:
             alert.id: alert for alert in self._past.values() if now_ms - (alert.cleared_at or now_ms) < _PAST_MS
         }
 
-    async def _carry_out(self, desk: RuleDesk, order: Order) -> None:
+    async def _balance(self, community: Community, facts: Facts) -> None:
+        """A cycle of the balancer, when it is due: after the rules, whose leases it leaves alone."""
+        balancer = self._balancers[community.id]
+        claimed = self._desks[community.id].claimed
+        if not balancer.tick(facts, claimed, self._live.quarter, self._clock.monotonic()):
+            return
+        for order in balancer.take_orders():
+            await self._carry_out(order, balancer.not_sent)
+        view = balancer.view(facts.now)
+        told_ms, before = self._decided.get(community.id, (0, {}))
+        if {**view, "t": 0} != {**before, "t": 0} or facts.now - told_ms >= _TELL_MS * self._clock.speed:
+            self._decided[community.id] = facts.now, view
+            self._unpublished[topics.live_balancer(community.id)] = (community.id, msgspec.json.encode(view))
+
+    async def _carry_out(self, order: Order, not_sent: Callable[[Order, str, int, float], None]) -> None:
         command = order.command
         try:
             await asyncio.to_thread(self._record, command)
@@ -188,7 +219,7 @@ class Control:
             self._metrics.commands.inc()
         except StoreError as error:
             now_ms = self._clock.now_ms()
-            desk.not_sent(order, error.message, now_ms, self._clock.monotonic())
+            not_sent(order, error.message, now_ms, self._clock.monotonic())
             self._hear(CommandResult(command.id, "failed", error.message, now_ms))
 
     def _record(self, command: Command) -> None:

@@ -8,7 +8,10 @@ from typing import Final
 
 from messaging.codec import Command, CommandResult
 
-__all__ = ["ForeignLeases", "Lease", "Order"]
+__all__ = ["BALANCER", "ForeignLeases", "Lease", "Order"]
+
+BALANCER: Final = "balancer"
+"""By what name the continuous balancer asks for leases."""
 
 _RELEASED_S: Final = 300.0  # who ends a lease by hand does not want a rule to take the device at once
 _ENDED: Final = frozenset({"refused", "expired", "reverted", "failed"})

@@ -27,6 +27,7 @@ from energy.balance import (
     site_balance,
 )
 from energy.community import Device, Site
+from energy.metering import SiteEnergy
 from energy.quarters import QUARTER_MS, local_day, quarter_start
 from runtime.clock import Clock
 from storage.history import History, Row
@@ -146,6 +147,10 @@ class LiveState:
     def repeat_all(self) -> None:
         """Makes news of every site again."""
         self._news = {name: shown.site for name, shown in self._shown.items()}
+
+    def quarter(self, site: str) -> SiteEnergy | None:
+        """Energy of `site` in the running quarter-hour, as far as it was summed; None: unknown."""
+        return self._parts.get(site, {}).get(quarter_start(self._clock.now_ms()))
 
     def power_w(self, device: str) -> float | None:
         """What `device` said it did last, W."""

@@ -7,7 +7,7 @@ steer (collector/steering.py). What comes out is a list of orders to carry out a
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -23,6 +23,7 @@ from energy.alerts.rules import PvShortfall, Rule
 from energy.alerts.states import AlertEvent, AlertState, Limits, Watch, acknowledge, mute, step, unmute
 from energy.alerts.subjects import Subject, actions_of, subjects
 from energy.community import Community
+from energy.names import device_id
 from messaging.codec import Command, CommandResult
 from storage.register import Act, Alert, AlertAction, Evidence, Told
 from storage.register.acts import acted
@@ -66,7 +67,10 @@ class RuleDesk:
         look_s: float = 10.0,
     ) -> None:
         self.community = community
-        self._helm = Helm(community.rules, gateway_of, view, *([new_id] if new_id else []))
+        self.claimed: Mapping[str, str] = {}
+        """Devices that raised alerts have since the last tick, and by what."""
+        kept = dict.fromkeys(community.balancer.outranks, _steered(community))
+        self._helm = Helm(community.rules, gateway_of, view, *([new_id] if new_id else []), outranked=kept)
         self._watchers = _watchers(community, look_s)
         self._lingering: list[Case] = []
         self._gone: list[str] = []
@@ -100,6 +104,7 @@ class RuleDesk:
                     continue
                 watcher.next_s = now_s + watcher.every_s
             self._step(watcher, facts, claimed, now_s)
+        self.claimed = claimed
         self._forget(facts.now)
 
     def acted(self, acts: Sequence[Act], now_ms: int, now_s: float) -> None:
@@ -123,6 +128,10 @@ class RuleDesk:
                 case.happened(told.t, "notified", text, told=(*case.alert.told, told))
                 return True
         return False
+
+    def holder(self, device: str, now_s: float) -> str | None:
+        """Who else than rules and balancer has a device, in words."""
+        return self._helm.holder(device, now_s)
 
     def command_seen(self, command: Command, now_s: float) -> bool:
         """A command on the wire; True when it is somebody else's. Such a lease takes the device from our rules."""
@@ -278,6 +287,13 @@ def _watchers(community: Community, look_s: float) -> list[_Watcher]:
             turn_s = zlib.crc32(key.encode()) % 100 / 100 * look_s
             found.append(_Watcher(rule, subject, name, rule.limits, 0.0 if acts else look_s, turn_s))
     return found
+
+
+def _steered(community: Community) -> frozenset[str]:
+    """The devices that the balancer steers."""
+    if not community.balancer.on:
+        return frozenset()
+    return frozenset(device_id(site.id, d.id) for site in community.sites for d in site.devices if d.steer is not None)
 
 
 def _on_the_clock(t: int, now_ms: int, now_s: float) -> float:

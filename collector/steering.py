@@ -11,13 +11,13 @@ For each action of a raised alert:
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from collector import sentences
 from collector.case import Case, Steering
-from collector.leases import ForeignLeases, Lease, Order
+from collector.leases import BALANCER, ForeignLeases, Lease, Order
 from collector.look import Look
 from energy.alerts.rules import Action, Rule
 from messaging.codec import Command, CommandResult
@@ -42,7 +42,10 @@ def issuer(rule: Rule) -> str:
 
 
 class Helm:
-    """Steers the devices of one community. `gateway_of`: (community, gateway) of a device; `view`: what it said last."""
+    """Steers the devices of one community. `gateway_of`: (community, gateway) of a device; `view`: what it said last.
+
+    `outranked`: by rule, the devices that the balancer keeps from it.
+    """
 
     def __init__(
         self,
@@ -50,17 +53,24 @@ class Helm:
         gateway_of: Callable[[str], tuple[str, str] | None],
         view: Callable[[str], DeviceView],
         new_id: Callable[[], str] = lambda: uuid.uuid4().hex,
+        *,
+        outranked: Mapping[str, Collection[str]] | None = None,
     ) -> None:
         self._gateway_of = gateway_of
         self._view = view
         self._new_id = new_id
-        self._foreign = ForeignLeases([issuer(rule) for rule in rules])
+        self._outranked = outranked or {}
+        self._foreign = ForeignLeases([BALANCER, *(issuer(rule) for rule in rules)])
         self._orders: list[Order] = []
 
     def take_orders(self) -> list[Order]:
         """Commands to carry out, in this order."""
         orders, self._orders = self._orders, []
         return orders
+
+    def holder(self, device: str, now_s: float) -> str | None:
+        """Who else than rules and balancer has a device, in words."""
+        return self._foreign.holder(device, now_s)
 
     def command_seen(self, command: Command, now_s: float) -> bool:
         """A command on the wire; True when it is somebody else's. Such a lease takes the device from our rules."""
@@ -94,13 +104,16 @@ class Helm:
         for steering in case.steering:
             device = steering.action.device
             holder = claimed.get(device) or self._foreign.holder(device, look.now_s)
+            kept = device in self._outranked.get(look.rule.id, ())
+            if holder is None and kept:
+                holder = "the balancer, which outranks this rule"
             if holder is not None:
                 self._yield_to(case, steering, holder, look)
             elif why is not None:
                 self._release(case, steering, why, look)
             elif look.now_s >= steering.next_s:
                 self._ask(case, steering, look)
-            if why is None:
+            if why is None and not kept:
                 claimed.setdefault(device, f"a lease of rule {look.rule.id}")
             self._measure(case, steering, look)
 

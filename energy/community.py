@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from energy.alerts.library import expand
 from energy.alerts.rules import QuietLoad, Rule
+from energy.balancing.settings import BalancerSettings, Steer
 from energy.hours import OpeningHours
 from energy.names import RESERVED_GATEWAYS, Slug, device_id
 from energy.quantities import Role
@@ -31,6 +32,13 @@ class Device(_Model):
     )
     rated_w: float | None = Field(default=None, gt=0, description="nameplate power, W")
     capacity_wh: float | None = Field(default=None, gt=0, description="usable energy of a battery, Wh")
+    steer: Steer | None = Field(default=None, description="how the balancer may steer it; without: never")
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.steer is not None:
+            self.steer.check_role(self.role, rated_w=self.rated_w, capacity_wh=self.capacity_wh)
+        return self
 
 
 class Site(_Model):
@@ -80,6 +88,7 @@ class Community(_Model):
     rules: tuple[Rule, ...] = Field(
         default=(), description="alerts: a ready rule's name, `{use: name, ...}` to change one, or a whole rule"
     )
+    balancer: BalancerSettings = BalancerSettings()
     sharing: SharingKey = Field(
         default_factory=lambda: SharingKey.model_validate({"rounds": "prorata"}),
         description="the key by which the sites share, its points are site ids; default: pro rata",
@@ -99,6 +108,9 @@ class Community(_Model):
             raise ValueError(f"site ids must be unique within community {self.id!r}")
         for rule in self.rules:
             self._check_rule(rule)
+        unknown = sorted(set(self.balancer.outranks) - {rule.id for rule in self.rules})
+        if unknown:
+            raise ValueError(f"balancer.outranks names {', '.join(unknown)}, which is no rule of community {self.id!r}")
         return self
 
     def _check_rule(self, rule: Rule) -> None:

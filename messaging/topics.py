@@ -14,6 +14,7 @@ __all__ = [
     "alert",
     "command",
     "data",
+    "live_balancer",
     "live_collector",
     "live_community",
     "live_site",
@@ -69,6 +70,11 @@ def result(community: str, gateway: str) -> str:
 def live_site(community: str, site: str) -> str:
     """Retained: the live balance of one site."""
     return f"{ROOT}/{community}/live/site/{site}"
+
+
+def live_balancer(community: str) -> str:
+    """Retained: what the balancer decided, and why, and the limits it keeps."""
+    return f"{ROOT}/{community}/live/balancer"
 
 
 def live_collector(community: str) -> str:

@@ -28,6 +28,13 @@ _WATCH_S: Final = 1.0
 _OPEN: Final = frozenset({"pending", "firing", "acknowledged", "muted"})
 
 
+class _Named(msgspec.Struct):
+    community: str
+
+
+_NAMED: Final = msgspec.json.Decoder(_Named)
+
+
 class LiveFeed:
     """Messages in, bytes out. `on_messages` is the MQTT connection's; `broker` is set by the service that runs it."""
 
@@ -36,6 +43,7 @@ class LiveFeed:
         self.events = Events(first=clock.now_ms())
         self.board = LiveBoard()
         self.gateways: dict[tuple[str, str], bool] = {}  # (community, gateway): online
+        self.decided: dict[str, bytes] = {}  # by community: what the balancer decided last; empty: nothing
         self.rejected = 0
         self._clock = clock
         self._communities = frozenset(community.id for community in communities)
@@ -133,6 +141,8 @@ class LiveFeed:
                 self._take_live(LiveKey(community, "site", site), message.payload)
             case "live", ["collector"]:
                 return  # which of several serves is theirs to know
+            case "live", ["balancer"]:
+                self.decided[community] = _object_of(message.payload, community)
             case "alerts", [alert]:
                 self._take_alert(community, alert, message.payload)
             case gateway, ["status"]:
@@ -168,3 +178,15 @@ class LiveFeed:
     def _tell(self, lease: Lease | None) -> None:
         if lease is not None:
             self.events.publish("command", msgspec.json.encode(lease.view), lease.community)
+
+
+def _object_of(payload: bytes, community: str) -> bytes:
+    """A retained object of that community as it came; empty when it was withdrawn. Raises DataError."""
+    if payload:
+        try:
+            named = _NAMED.decode(payload).community
+        except msgspec.DecodeError as error:
+            raise DataError(f"is no object of a community: {error}", field="payload") from error
+        if named != community:
+            raise DataError(f"is of {named!r}, not of {community!r}", field="community")
+    return payload

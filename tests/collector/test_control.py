@@ -58,7 +58,7 @@ class Roof:
         )
         school = [
             reading("ixl-school/pv", t, power_w=self.surplus_w),
-            reading("ixl-school/battery", t, power_w=self.battery_w),
+            reading("ixl-school/battery", t, power_w=self.battery_w, soc_pct=50),
         ]
         if not self.silent:
             school.append(reading("ixl-school/grid", t, power_w=grid))

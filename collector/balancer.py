@@ -1,0 +1,305 @@
+"""Steers a community's devices all the time: looks, decides (energy/balancing), and holds the leases. No I/O here.
+
+For each decision:
+
+    a setpoint that is new, or due for renewal   ask for a lease with it
+    the same setpoint                            nothing
+    none, and we hold a lease                    end it (ttl_s 0): the device goes to its safe state
+    somebody else has the device                 leave it alone; our lease, if there was one, was replaced at the gateway
+
+A device whose gateway refused or failed a lease is let go, and left alone for the length of one.
+"""
+
+from __future__ import annotations
+
+import uuid
+import zlib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from collector.leases import BALANCER, Lease, Order
+from energy.alerts.facts import Facts
+from energy.balancing.cycle import decide
+from energy.balancing.look import Guidance, Held, has_car, look
+from energy.balancing.now import BLOCKED, Answer, Decision, Rates, Standing
+from energy.community import Community, Device, Site
+from energy.fallback import GIVE_BACK_S, REST_PER_BLOCKED
+from energy.metering import SiteEnergy
+from energy.names import device_id
+from energy.quantities import Role
+from messaging.codec import Command, CommandResult
+from storage.register import Command as StoredCommand
+
+__all__ = ["Balancer"]
+
+_RETRY_S: Final = 5.0  # after an order that the broker or the register did not take
+_MAX_AGE_S: Final = 60.0
+_SPREAD: Final = 0.1  # of a lease's life, so that not all devices are renewed at once
+
+
+@dataclass(frozen=True, slots=True)
+class _Steered:
+    """A device that may be steered, and its place."""
+
+    id: str
+    site: Site
+    device: Device
+
+    @property
+    def quantity(self) -> str:
+        """What is set."""
+        steer = self.device.steer
+        by_state = self.device.role is Role.HEAT_PUMP or (steer is not None and steer.switch)
+        return "state" if by_state else "power_w"
+
+
+@dataclass(slots=True)
+class _Hold:
+    """Our lease on a device: the last command, since when (s, monotonic) its mode stands, when it is due, what became of it."""
+
+    lease: Lease
+    standing: Standing
+    renew_s: float
+    since_ms: int
+    state: str = "asked"
+
+
+@dataclass(slots=True)
+class _Session:
+    """A car at a charger: since when (ms UTC) it is known to be there and what the counter stood at."""
+
+    since_ms: int
+    counter_wh: float
+
+
+class Balancer:
+    """Steers one community. `gateway_of`: (community, gateway) of a device; `holder`: who else has one, in words."""
+
+    def __init__(
+        self,
+        community: Community,
+        gateway_of: Callable[[str], tuple[str, str] | None],
+        holder: Callable[[str, float], str | None],
+        *,
+        new_id: Callable[[], str] = lambda: uuid.uuid4().hex,
+        speed: float = 1.0,
+    ) -> None:
+        self.community = community
+        self.guidance = Guidance()
+        self.rates = Rates()
+        self._settings = community.balancer
+        self._gateway_of = gateway_of
+        self._holder = holder
+        self._new_id = new_id
+        self._max_age_s = _MAX_AGE_S * speed
+        self._steered = {
+            name: _Steered(name, site, device)
+            for site in community.sites
+            for device in site.devices
+            if device.steer is not None and (name := device_id(site.id, device.id))
+        }
+        self._holds: dict[str, _Hold] = {}
+        self._barred: dict[str, tuple[float, str]] = {}
+        self._changed_ms: dict[str, int] = {}
+        self._rest_until_s: dict[str, float] = {}
+        self._sessions: dict[str, _Session] = {}
+        self._answer = Answer()
+        self._orders: list[Order] = []
+        self._next_s = 0.0
+
+    @property
+    def active(self) -> bool:
+        """Whether there is anything to steer."""
+        return self._settings.on and bool(self._steered)
+
+    def resume(self, stored: StoredCommand, now_ms: int, now_s: float) -> None:
+        """Takes up a lease of a former life, so that what stands is known and goes on or is ended."""
+        steered, ends = self._steered.get(stored.device), stored.ends_at
+        if steered is None or ends is None or steered.quantity not in stored.set or stored.device in self._holds:
+            return
+        command = Command(stored.id, stored.device, stored.set, stored.ttl_s, stored.issued_by, stored.reason, stored.t)
+        value = stored.set[steered.quantity]
+        value = value if isinstance(value, str) else float(value)
+        lease = Lease(command, now_s + (ends - now_ms) / 1000)
+        since_s = now_s - (now_ms - stored.t) / 1000
+        mode = value if isinstance(value, str) else ""
+        self._holds[stored.device] = _Hold(lease, Standing(value, since_s, mode), now_s, stored.t, stored.state)
+
+    def tick(
+        self, facts: Facts, claimed: Mapping[str, str], quarter: Callable[[str], SiteEnergy | None], now_s: float
+    ) -> bool:
+        """One cycle, when it is due; whether it was. `claimed`: devices that raised alerts have; `quarter`: a site's energy
+        in the running quarter-hour.
+        """
+        if not self.active or now_s < self._next_s:
+            return False
+        self._next_s = now_s + self._settings.cycle_s
+        self._expire(now_s)
+        self._watch_cars(facts)
+        held = Held(
+            now_s=now_s,
+            standing={name: hold.standing for name, hold in self._holds.items()},
+            taken=self._taken(claimed, now_s),
+            changed_ms=self._changed_ms,
+            rest_until_s=self._rest_until_s,
+            delivered_wh=self._delivered_wh(facts),
+            quarters={site.id: quarter(site.id) for site in self.community.sites},
+            max_age_s=self._max_age_s,
+        )
+        now, apart = look(facts, held, self.rates, self.guidance)
+        answer = decide(now)
+        self._answer = Answer((*answer.decisions, *apart), answer.limits)
+        for decision in self._answer.decisions:
+            self._follow(decision, held, facts.now, now_s)
+        return True
+
+    def take_orders(self) -> list[Order]:
+        """Commands to carry out, in this order."""
+        orders, self._orders = self._orders, []
+        return orders
+
+    def result(self, result: CommandResult, now_s: float) -> None:
+        """What a gateway made of a command, ours or not."""
+        for device, hold in list(self._holds.items()):
+            if hold.lease.command.id != result.id:
+                continue
+            hold.state = result.state
+            if result.state == "applied":
+                if hold.since_ms == hold.lease.command.t:  # a new setpoint, and no renewal
+                    self._change(device, result.t)
+            else:
+                self._let_go(device, now_s)
+                if result.state in {"refused", "failed"}:
+                    why = f"Left alone for a while: its gateway {result.state} the last lease ({result.reason})."
+                    self._barred[device] = (now_s + self._settings.ttl_s, why)
+                    self._end(device, "its gateway did not take the last lease", result.t)
+
+    def not_sent(self, order: Order, _why: str, _now_ms: int, now_s: float) -> None:
+        """An order could not be recorded or published; it is asked for again a little later."""
+        hold = self._holds.get(order.command.device)
+        if hold is not None and hold.lease.command.id == order.command.id:
+            hold.renew_s = now_s + _RETRY_S
+            hold.state = "failed"
+
+    def view(self, now_ms: int) -> dict[str, Any]:
+        """The decisions and limits as they are published and shown."""
+        return {
+            "community": self.community.id,
+            "t": now_ms,
+            "decisions": [self._shown(decision) for decision in sorted(self._answer.decisions, key=lambda d: d.device)],
+            "limits": {site: list(sentences) for site, sentences in sorted(self._answer.limits.items())},
+        }
+
+    def _shown(self, decision: Decision) -> dict[str, Any]:
+        hold = self._holds.get(decision.device)
+        return {
+            "device": decision.device,
+            "set": None if hold is None else dict(hold.lease.command.set),
+            "state": "released" if hold is None else hold.state,
+            "since": None if hold is None else hold.since_ms,
+            "reason": decision.reason,
+        }
+
+    def _taken(self, claimed: Mapping[str, str], now_s: float) -> dict[str, str]:
+        """Devices that are not ours now, and why."""
+        self._barred = {name: bar for name, bar in self._barred.items() if bar[0] > now_s}
+        taken = {name: why for name, (_, why) in self._barred.items()}
+        for name in self._steered:
+            holder = claimed.get(name) or self._holder(name, now_s)
+            if holder is not None:
+                taken[name] = f"Left alone: it is under {holder}."
+        return taken
+
+    def _follow(self, decision: Decision, held: Held, now_ms: int, now_s: float) -> None:
+        device, hold = decision.device, self._holds.get(decision.device)
+        if device in held.taken:
+            self._let_go(device, now_s)
+        elif decision.value is None:
+            if hold is not None:
+                self._let_go(device, now_s)
+                self._end(device, decision.reason, now_ms)
+        elif hold is None or hold.standing.value != decision.value:
+            self._ask(decision, now_ms, now_s)
+        elif now_s >= hold.renew_s:
+            self._ask(decision, now_ms, now_s, renewed=hold)
+
+    def _ask(self, decision: Decision, now_ms: int, now_s: float, *, renewed: _Hold | None = None) -> None:
+        device, value = decision.device, decision.value
+        assert value is not None
+        ttl_s = float(self._settings.ttl_s)
+        command = self._order(device, {self._steered[device].quantity: value}, ttl_s, decision.reason, now_ms)
+        if command is None:
+            return
+        before = self._holds.get(device)
+        same_mode = before is not None and before.standing.mode == decision.mode
+        since_s = before.standing.since_s if before is not None and same_mode else now_s
+        self._holds[device] = _Hold(
+            lease=Lease(command, now_s + ttl_s),
+            standing=Standing(value, since_s, decision.mode),
+            renew_s=now_s + ttl_s * (0.5 - _SPREAD * zlib.crc32(device.encode()) / 0xFFFFFFFF),
+            since_ms=now_ms if renewed is None else renewed.since_ms,
+            state="asked" if renewed is None else renewed.state,
+        )
+        if renewed is None:
+            if before is not None and not same_mode:
+                self._rest(device, before, now_s)
+            self._change(device, now_ms)
+
+    def _end(self, device: str, why: str, now_ms: int) -> None:
+        if self._order(device, {}, 0.0, why, now_ms) is not None:
+            self._change(device, now_ms)
+
+    def _order(
+        self, device: str, wanted: dict[str, float | str], ttl_s: float, reason: str, now_ms: int
+    ) -> Command | None:
+        gateway = self._gateway_of(device)
+        if gateway is None:
+            return None
+        command = Command(self._new_id(), device, wanted, ttl_s, BALANCER, reason, now_ms)
+        self._orders.append(Order(*gateway, command))
+        return command
+
+    def _let_go(self, device: str, now_s: float) -> None:
+        hold = self._holds.pop(device, None)
+        if hold is not None:
+            self._rest(device, hold, now_s)
+
+    def _rest(self, device: str, hold: _Hold, now_s: float) -> None:
+        """A heat pump that was blocked rests from it."""
+        if hold.standing.value == BLOCKED:
+            blocked_s = now_s - hold.standing.since_s
+            self._rest_until_s[device] = now_s + max(GIVE_BACK_S, REST_PER_BLOCKED * blocked_s)
+
+    def _expire(self, now_s: float) -> None:
+        for device, hold in list(self._holds.items()):
+            if hold.lease.ends_s <= now_s:
+                self._let_go(device, now_s)
+
+    def _change(self, device: str, t: int) -> None:
+        site = self._steered[device].site.id
+        self._changed_ms[site] = max(t, self._changed_ms.get(site, 0))
+
+    def _watch_cars(self, facts: Facts) -> None:
+        """Since when each car is there. One that was there when we began counts from now on."""
+        for steered in self._chargers():
+            values = facts.values(steered.site, steered.device)
+            counter, power, state = (values.get(name) for name in ("energy_import_wh", "power_w", "state"))
+            if not isinstance(counter, int | float) or not isinstance(power, int | float):
+                continue
+            if not has_car(state if isinstance(state, str) else None, power):
+                self._sessions.pop(steered.id, None)
+            elif steered.id not in self._sessions:
+                self._sessions[steered.id] = _Session(facts.now, float(counter))
+
+    def _delivered_wh(self, facts: Facts) -> dict[str, float]:
+        found = {}
+        for steered in self._chargers():
+            session = self._sessions.get(steered.id)
+            counter = facts.number(steered.site, steered.device, "energy_import_wh")
+            if session is not None and counter is not None:
+                found[steered.id] = max(0.0, counter - session.counter_wh)
+        return found
+
+    def _chargers(self) -> Iterable[_Steered]:
+        return (each for each in self._steered.values() if each.device.role is Role.EV)
