@@ -20,6 +20,7 @@ from typing import Any, Final
 
 from collector.leases import BALANCER, Lease, Order
 from energy.alerts.facts import Facts
+from energy.balance import STALE_INTERVALS
 from energy.balancing.cycle import decide
 from energy.balancing.look import Guidance, Held, has_car, look
 from energy.balancing.now import BLOCKED, Answer, Decision, Rates, Standing
@@ -35,6 +36,7 @@ __all__ = ["Balancer"]
 
 _RETRY_S: Final = 5.0  # after an order that the broker or the register did not take
 _MAX_AGE_S: Final = 60.0
+_FIRST_LOOK: Final = 0.25  # of a lease's life may pass unseen after a start
 _SPREAD: Final = 0.1  # of a lease's life, so that not all devices are renewed at once
 
 
@@ -93,6 +95,9 @@ class Balancer:
         self._holder = holder
         self._new_id = new_id
         self._max_age_s = _MAX_AGE_S * speed
+        intervals_s = [device.interval_s for site in community.sites for device in site.devices]
+        longest_s = STALE_INTERVALS * max(intervals_s, default=0.0)
+        self._first_look_s = min(longest_s, _FIRST_LOOK * self._settings.ttl_s)
         self._steered = {
             name: _Steered(name, site, device)
             for site in community.sites
@@ -124,6 +129,7 @@ class Balancer:
         lease = Lease(command, now_s + (ends - now_ms) / 1000)
         since_s = now_s - (now_ms - stored.t) / 1000
         mode = value if isinstance(value, str) else ""
+        self._next_s = now_s + self._first_look_s  # what stands goes on until the first readings are there
         self._holds[stored.device] = _Hold(lease, Standing(value, since_s, mode), now_s, stored.t, stored.state)
 
     def tick(
