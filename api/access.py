@@ -1,16 +1,6 @@
-"""Who asks, and what they may do: one `authorize` for every route.
+"""Who asks, and whether they may: one `authorize` for every route. What each role may stands in api/rights.py.
 
-    role         aggregate  read  acknowledge  command  settle
-    viewer           x        x
-    operator         x        x        x          x
-    manager          x        x        x          x        x
-    admin            x        x        x          x        x
-    technician       x        x        x
-    participant      x
-    councillor       x
-    gateway          (speaks MQTT, not HTTP)
-
-A community the caller is not scoped to does not exist for it: 404, as for a wrong name.
+A community or site the caller is not scoped to does not exist for it: 404, as for a wrong name.
 """
 
 from __future__ import annotations
@@ -18,8 +8,6 @@ from __future__ import annotations
 import ipaddress
 import math
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from enum import StrEnum
 from functools import lru_cache
 from typing import Annotated, Final
 
@@ -27,63 +15,39 @@ from fastapi import Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from api.context import Context, context_of
-from api.keys import EVERY_COMMUNITY, ApiKey, KeyRole
 from api.problems import Problem, not_found
+from api.rights import RIGHTS, Action, Principal
+from storage.register.roles import AccessRole
 
 __all__ = ["Action", "Principal", "authorize", "caller_of", "may", "still_valid"]
 
 
-class Action(StrEnum):
-    """What a route does to what it touches."""
-
-    AGGREGATE = "aggregate"  # see sums over a community
-    READ = "read"  # see sites, devices, alerts, commands
-    ACKNOWLEDGE = "acknowledge"
-    COMMAND = "command"
-    SETTLE = "settle"  # see what single members received, pay and are paid: personal data
-
-
-_ALL: Final = frozenset(Action)
-_RIGHTS: Final[dict[KeyRole, frozenset[Action]]] = {
-    KeyRole.VIEWER: frozenset({Action.AGGREGATE, Action.READ}),
-    KeyRole.OPERATOR: _ALL - {Action.SETTLE},
-    KeyRole.MANAGER: _ALL,
-    KeyRole.ADMIN: _ALL,
-    KeyRole.TECHNICIAN: frozenset({Action.AGGREGATE, Action.READ, Action.ACKNOWLEDGE}),
-    KeyRole.PARTICIPANT: frozenset({Action.AGGREGATE}),
-    KeyRole.COUNCILLOR: frozenset({Action.AGGREGATE}),
-    KeyRole.GATEWAY: frozenset(),
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Principal:
-    """Who asks. `communities` None: all. `sha256` of its key; None for a person at this machine without one."""
-
-    name: str
-    role: KeyRole
-    communities: frozenset[str] | None
-    sha256: str | None = None
-
-    def sees(self, community: str) -> bool:
-        """Whether the community exists for this caller."""
-        return self.communities is None or community in self.communities
-
-
-_AT_THIS_MACHINE: Final = Principal("loopback", KeyRole.VIEWER, None)
+_AT_THIS_MACHINE: Final = Principal("loopback", AccessRole.VIEWER, None, RIGHTS[AccessRole.VIEWER])
 _bearer: Final = HTTPBearer(auto_error=False, description="a key from `commonwatt keys create`, beginning with cw_")
 
 
-def authorize(principal: Principal, action: Action, community: str | None = None) -> None:
-    """Returns when `principal` may do `action` (to `community`). Raises Problem 404 or 403."""
-    if community is not None and not principal.sees(community):
+def authorize(principal: Principal, action: Action, community: str | None = None, site: str | None = None) -> None:
+    """Returns when `principal` may do `action` (to `community`, or to that site of it). Raises Problem 404 or 403.
+
+    Sums over a community are for whoever sees at least a site of it, all else about it for whoever sees all of it.
+    """
+    if community is not None and not (
+        principal.sees(community, site) or (site is None and principal.touches(community))
+    ):
         raise not_found("community", community)
-    if action not in _RIGHTS[principal.role]:
+    if action not in principal.rights:
         raise Problem(
             403,
             "forbidden",
             f"{principal.role} {principal.name!r} may not {action}",
             hint="ask for a key with a role that may: operator, manager or admin act, viewer and technician read, manager settles",
+        )
+    if community is not None and action is not Action.AGGREGATE and not principal.sees(community, site):
+        raise Problem(
+            403,
+            "forbidden",
+            f"{principal.role} {principal.name!r} may {action} single sites of {community}, not all of it",
+            hint="ask for one of your sites, or for a key of the whole community",
         )
 
 
@@ -107,10 +71,7 @@ def caller_of(request: Request, action: Action) -> Principal:
 
 def still_valid(context: Context, principal: Principal) -> bool:
     """Whether a caller identified a while ago still stands as it did: for streams, which outlive a revocation."""
-    if principal.sha256 is None:
-        return True
-    key = context.keys.current(principal.sha256)
-    return key is not None and _of_key(key) == principal
+    return principal.credential is None or context.keys.current(principal.credential) == principal
 
 
 def _identify(request: Request) -> Principal:
@@ -121,24 +82,19 @@ def _identify(request: Request) -> Principal:
             return _AT_THIS_MACHINE
         raise _unauthenticated("this needs a key")
     scheme, _, token = header.partition(" ")
-    key = context.keys.verify(token.strip()) if scheme.lower() == "bearer" else None
-    if key is None:
+    principal = context.keys.verify(token.strip()) if scheme.lower() == "bearer" else None
+    if principal is None or principal.credential is None:
         raise _unauthenticated("this key is not known")
-    wait_s = context.rate_limit.take(key.sha256)
+    wait_s = context.rate_limit.take(principal.credential)
     if wait_s:
         raise Problem(
             429,
             "rate_limited",
-            f"key {key.name!r} asks more than {context.settings.rate_per_s:g} times a second",
+            f"{principal.name!r} asks more than {context.settings.rate_per_s:g} times a second",
             hint="slow down, or follow /api/v1/live/stream instead of polling",
             headers={"Retry-After": str(math.ceil(wait_s))},
         )
-    return _of_key(key)
-
-
-def _of_key(key: ApiKey) -> Principal:
-    everywhere = EVERY_COMMUNITY in key.communities
-    return Principal(key.name, key.role, None if everywhere else frozenset(key.communities), key.sha256)
+    return principal
 
 
 def _unauthenticated(detail: str) -> Problem:

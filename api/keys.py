@@ -1,203 +1,151 @@
-"""API keys in one file: hashed, scoped to a role and communities, shown once.
-
-A key is 256 random bits, so a single SHA-256 keeps it as safe as a slow hash would a password, and costs no request
-anything. The prefix `cw_` lets secret scanners find a leaked one.
-"""
+"""Who may come in, as the register says: held in memory, so that no request asks it, and read anew when that changed."""
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
-import hmac
-import json
 import logging
-import os
-import secrets
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from enum import StrEnum
-from pathlib import Path
-from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime
+from typing import Final
+from zoneinfo import ZoneInfo
 
-from energy.errors import ConfigError, RefusedError
+from starlette.concurrency import run_in_threadpool
+
+from api.rights import RIGHTS, Principal, Scope, place
+from energy.community import Community
 from runtime.clock import Clock
+from runtime.outage import Outage
+from storage.register.database import RegisterDatabase
+from storage.register.keys import EVERYWHERE, ApiKey, access_version, keys, sha256_of
+from storage.register.participants import PARTICIPANTS, Participant
+from storage.register.people import USERS, User
+from storage.register.roles import AccessRole
 
-__all__ = ["EVERY_COMMUNITY", "ApiKey", "KeyRole", "KeyStore"]
+__all__ = ["KeyStore"]
 
 log = logging.getLogger(__name__)
 
-PREFIX: Final = "cw_"
-EVERY_COMMUNITY: Final = "*"
-_UNREADABLE: Final = (0, 0, 0)
-
-
-class KeyRole(StrEnum):
-    """What the holder of a key is; what each may do stands in api/access.py."""
-
-    VIEWER = "viewer"
-    OPERATOR = "operator"
-    MANAGER = "manager"
-    ADMIN = "admin"
-    PARTICIPANT = "participant"
-    TECHNICIAN = "technician"
-    COUNCILLOR = "councillor"
-    GATEWAY = "gateway"
+_LOOK_S: Final = 1.0
+_ZONE: Final = ZoneInfo("Europe/Brussels")  # of the register's days
 
 
 @dataclass(frozen=True, slots=True)
-class ApiKey:
-    """A key as it is kept. `sha256` is the hash of the whole plaintext, `created` ms UTC."""
+class _Known:
+    """Everybody who may come in, at one state of the register and on one day, by what they show."""
 
-    name: str
-    role: KeyRole
-    communities: tuple[str, ...]
-    sha256: str
-    created: int
+    version: int = 0
+    day: date = date.min
+    principals: Mapping[str, Principal] = field(default_factory=dict)
 
 
 class KeyStore:
-    """The keys of one JSON file, read again whenever it changed. A file that is not there holds no keys."""
+    """The keys that stand. While the register is away, who was known stays known. Raises StoreError when it is made."""
 
-    def __init__(self, path: Path, clock: Clock) -> None:
-        self.path = path
+    def __init__(self, database: RegisterDatabase, communities: Sequence[Community], clock: Clock) -> None:
+        self._database = database
+        self._communities = communities
         self._clock = clock
-        self._seen: tuple[int, int, int] | None = None
-        self._by_hash: dict[str, ApiKey] = {}
-        self._broken: ConfigError | None = None
-        self._load()
-        if self._broken is not None:
-            raise self._broken
+        self._known = _Known()
+        self._outage = Outage(log, "keys are not read anew, those known stay in force: %s")
+        self.look()
 
-    def verify(self, plaintext: str) -> ApiKey | None:
-        """The key whose plaintext this is, or None."""
-        return self.current(hashlib.sha256(plaintext.encode("utf-8", "surrogateescape")).hexdigest())
+    def verify(self, plaintext: str) -> Principal | None:
+        """Whose key this is, or None."""
+        return self.current(sha256_of(plaintext))
 
-    def current(self, sha256: str) -> ApiKey | None:
-        """The key of that hash as it stands now, None once it is revoked."""
-        self._load()
-        key = self._by_hash.get(sha256)
-        return key if key is not None and hmac.compare_digest(key.sha256, sha256) else None
+    def current(self, credential: str) -> Principal | None:
+        """Who shows that now, None once it is ended."""
+        principal = self._known.principals.get(credential)
+        if principal is None or (principal.until is not None and principal.until <= self._clock.now_ms()):
+            return None
+        return principal
 
-    def list(self) -> tuple[ApiKey, ...]:
-        """All keys, by name. Raises ConfigError when the file is broken."""
-        self._load()
-        if self._broken is not None:
-            raise self._broken
-        return tuple(sorted(self._by_hash.values(), key=lambda key: key.name))
+    async def watch(self) -> None:
+        """Looks once a second; runs until cancelled."""
+        while True:
+            await self._clock.sleep(_LOOK_S * self._clock.speed)
+            with self._outage:
+                await run_in_threadpool(self.look)
 
-    def create(self, name: str, role: KeyRole | str, communities: Sequence[str]) -> str:
-        """Adds a key and returns its plaintext, which is kept nowhere. Raises RefusedError when the name is taken."""
-        role = _role(role)
-        if not name or len(name) > 63 or not name.isprintable():
-            raise RefusedError("a key's name must have 1 to 63 printable characters", hint="name who or what uses it")
-        if not communities:
-            raise RefusedError("a key must be for at least one community", hint="give ids, or * for all")
-        plaintext = PREFIX + secrets.token_urlsafe(32)
-        digest = hashlib.sha256(plaintext.encode()).hexdigest()
-        key = ApiKey(name, role, tuple(communities), digest, self._clock.now_ms())
-        with self._locked():
-            keys = self.list()
-            if any(existing.name == name for existing in keys):
-                raise RefusedError(f"there is a key named {name!r} already", hint="revoke it, or take another name")
-            self._save([*keys, key])
-        return plaintext
+    def look(self) -> None:
+        """Reads the register if keys, users or participants have changed there, or a day has begun. Raises StoreError."""
+        day = datetime.fromtimestamp(self._clock.now_ms() / 1000, UTC).astimezone(_ZONE).date()
+        with self._database.read() as connection:
+            version = access_version(connection)
+            if (version, day) == (self._known.version, self._known.day):
+                return
+            users = {user.id: user for user in USERS.on(connection, day).values() if not user.disabled}
+            members = PARTICIPANTS.on(connection, day)
+            standing = keys(connection)
+        found = (self._of_key(key, users, members) for key in standing)
+        self._known = _Known(version, day, {one.credential: one for one in found if one is not None and one.credential})
 
-    def revoke(self, name: str) -> bool:
-        """Removes the key of that name; False when there was none."""
-        with self._locked():
-            keys = self.list()
-            kept = [key for key in keys if key.name != name]
-            if len(kept) == len(keys):
-                return False
-            self._save(kept)
-        return True
+    def _of_key(self, key: ApiKey, users: Mapping[str, User], members: Mapping[str, Participant]) -> Principal | None:
+        own = Principal(
+            name=key.name,
+            role=key.role,
+            scope=self._scope(key, [members[each] for each in key.participants if each in members]),
+            rights=RIGHTS[key.role],
+            credential=key.sha256,
+            participants=frozenset(key.participants) & members.keys(),
+            person=_one({members[each].person for each in key.participants if each in members}),
+            until=key.expires,
+        )
+        if key.owner is None:
+            return own
+        user = users.get(key.owner)
+        if user is None:
+            return None
+        whole = self._of_user(user, members)
+        return replace(
+            whole,
+            role=key.role,
+            scope=whole.scope if not key.scope else _narrowed(whole.scope, own.scope),
+            rights=whole.rights & own.rights,
+            credential=key.sha256,
+            until=key.expires,
+        )
 
-    def _load(self) -> None:
-        """Reads the file if it changed. From a broken one nothing is taken: a person is editing it, what was valid stays."""
-        try:
-            stat = self.path.stat()
-            seen = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
-        except FileNotFoundError:
-            self._seen, self._by_hash, self._broken = None, {}, None
-            return
-        except OSError:
-            seen = _UNREADABLE
-        if seen == self._seen:
-            return
-        self._seen = seen
-        try:
-            self._by_hash = {key.sha256: key for key in _parse(self.path)}
-            self._broken = None
-        except ConfigError as error:
-            self._broken = error
-            log.error("%s; the keys read before stay in force", error)  # noqa: TRY400 - the message says it all
+    def _of_user(self, user: User, members: Mapping[str, Participant]) -> Principal:
+        own = [member for member in members.values() if member.person == user.person]
+        return Principal(
+            name=user.id,
+            role=user.role,
+            scope=self._scope(user, own),
+            rights=RIGHTS[user.role],
+            participants=frozenset(member.id for member in own),
+            person=user.person,
+        )
 
-    def _save(self, keys: Sequence[ApiKey]) -> None:
-        """Writes beside and renames: a reader sees the old file or the new one. Only the owner may read it."""
-        content = {
-            "keys": [
-                {
-                    "name": key.name,
-                    "role": key.role.value,
-                    "communities": list(key.communities),
-                    "sha256": key.sha256,
-                    "created": key.created,
-                }
-                for key in keys
-            ]
-        }
-        descriptor, name = tempfile.mkstemp(dir=self.path.parent, prefix=f".{self.path.name}.")  # mode 600
-        try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                json.dump(content, file, indent=2)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(name).replace(self.path)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
-        self._load()
-
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        """Two commands at once must not undo each other's change."""
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            lock = self.path.with_name(f".{self.path.name}.lock").open("w")
-        except OSError as error:
-            raise ConfigError(
-                f"cannot be changed: {error.strerror}", file=str(self.path), hint="run this as the service's user"
-            ) from error
-        with lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
+    def _scope(self, of: ApiKey | User, own: Sequence[Participant]) -> Scope:
+        if EVERYWHERE in (*of.communities, *of.municipalities, *of.sites):
+            return None
+        found = set(of.communities)
+        owners = {name.casefold() for name in of.municipalities}
+        for community in self._communities:
+            here = {
+                site.id
+                for site in community.sites
+                if site.id in of.sites or (site.municipality or community.municipality).casefold() in owners
+            }
+            if owners and here and len(here) == len(community.sites):
+                found.add(community.id)
+            else:
+                found |= {place(community.id, site) for site in here}
+        if RIGHTS[of.role] <= RIGHTS[AccessRole.PARTICIPANT]:  # to them a community is its sums, no more
+            found |= {member.community for member in own}
+        return frozenset(found)
 
 
-def _role(role: str) -> KeyRole:
-    try:
-        return KeyRole(role)
-    except ValueError:
-        raise RefusedError(f"{role!r} is no role", hint=f"one of {', '.join(KeyRole)}") from None
+def _narrowed(wide: Scope, narrow: Scope) -> Scope:
+    """What is in both: a site of a community that one has as a whole and the other in part, too."""
+    if wide is None or narrow is None:
+        return narrow if wide is None else wide
+    return frozenset(
+        {each for each in narrow if each in wide or each.partition("/")[0] in wide}
+        | {each for each in wide if each.partition("/")[0] in narrow}
+    )
 
 
-def _parse(path: Path) -> list[ApiKey]:
-    try:
-        content: Any = json.loads(path.read_text(encoding="utf-8"))
-        return [
-            ApiKey(
-                name=str(entry["name"]),
-                role=KeyRole(entry["role"]),
-                communities=tuple(str(community) for community in entry["communities"]),
-                sha256=str(entry["sha256"]),
-                created=int(entry["created"]),
-            )
-            for entry in content["keys"]
-        ]
-    except OSError as error:
-        raise ConfigError(f"cannot be read: {error.strerror}", file=str(path), hint="check its owner") from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise ConfigError(
-            f"is no key file: {error}", file=str(path), hint="restore it, or remove it and create the keys again"
-        ) from error
+def _one(people: set[str | None]) -> str | None:
+    return next(iter(people)) if len(people) == 1 else None

@@ -9,8 +9,8 @@ from typing import Final, Literal
 
 from starlette.concurrency import run_in_threadpool
 
-from api.live.stream import Scope
 from api.problems import not_found
+from api.rights import Scope, place
 from energy.balance import STALE_INTERVALS
 from energy.community import Community
 from energy.names import device_id
@@ -96,8 +96,9 @@ class Places:
         self._lock = asyncio.Lock()
 
     def communities(self, scope: Scope) -> list[Community]:
-        """The communities of `scope`."""
-        return [community for name, community in self._communities.items() if scope is None or name in scope]
+        """The communities of which `scope` has at least a site."""
+        touched = None if scope is None else {each.partition("/")[0] for each in scope}
+        return [community for name, community in self._communities.items() if touched is None or name in touched]
 
     def community(self, name: str) -> Community:
         """The community of that id. Raises Problem 404."""
@@ -122,7 +123,7 @@ class Places:
     async def site(self, name: str, scope: Scope) -> PlacedSite:
         """The site of that id within `scope`. Raises Problem 404."""
         site = (await self.look()).sites.get(name)
-        if site is None or not (scope is None or site.community in scope):
+        if site is None or not (scope is None or site.community in scope or place(site.community, site.id) in scope):
             raise not_found("site", name)
         return site
 

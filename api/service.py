@@ -24,6 +24,7 @@ from messaging.notices import NotificationSettings
 from runtime.clock import Clock
 from storage.history import History
 from storage.register import Register
+from storage.register.key_file import take_over
 
 __all__ = ["ApiService"]
 
@@ -49,7 +50,8 @@ class ApiService:
         self.ready = asyncio.Event()
         self.port = settings.port
         self.live = LiveFeed(communities, clock)
-        self.keys = KeyStore(settings.keys_file, clock)
+        take_over(register.database, settings.keys_file, clock.now_ms())
+        self.keys = KeyStore(register.database, communities, clock)
         self.app = create_app(settings, communities, history, register, clock, self.live, self.keys, notifications)
         self._communities = communities
         self._register = register
@@ -70,6 +72,7 @@ class ApiService:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._connection.run(), name="api.broker")
             group.create_task(self.live.watch(), name="api.watch")
+            group.create_task(self.keys.watch(), name="api.keys")
             group.create_task(self._serve(listener), name="api.http")
 
     async def _restore_leases(self) -> None:

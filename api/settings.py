@@ -19,7 +19,10 @@ class ApiSettings(BaseModel):
 
     host: str = Field(default="127.0.0.1", description="address to listen on; put a TLS proxy in front of any other")
     port: int = Field(default=8800, ge=0, le=65535, description="0 takes a free one")
-    keys_file: Path = Field(default=Path("keys.json"), description="API keys, hashed; see `commonwatt keys`")
+    keys_file: Path = Field(
+        default=Path("keys.json"),
+        description="a file of API keys from before the register had them: taken over at the start",
+    )
     open_to_loopback: Literal["none", "viewer"] = Field(
         default="none", description="viewer: requests from this machine may read everything without a key"
     )

@@ -9,18 +9,20 @@ import statistics
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from api.keys import KeyRole, KeyStore
 from benchmarks.fleet import FleetRun, fleet, fleet_communities
 from benchmarks.measure import Facts
 from benchmarks.processes import free_ports, in_child, mosquitto, service, until, wait_for_port
 from benchmarks.visitors import Seen, ask, visit
 from runtime.clock import SystemClock
+from storage.register.database import RegisterDatabase
+from storage.register.keys import create
+from storage.register.roles import AccessRole
 from tests.influxdb_server import InfluxServer, influxd
 
 __all__ = ["scale"]
@@ -74,8 +76,7 @@ def _measured(folder: Path, store: dict[str, Any], pids: dict[str, int], size: S
             "register": {"path": str(folder / "register.db")},
             "api": {"port": port, "keys_file": str(folder / "keys.json"), "rate_per_s": 0},
         }
-        keys = KeyStore(folder / "keys.json", SystemClock())
-        visitors = [(one["id"], keys.create(one["id"], KeyRole.VIEWER, [one["id"]])) for one in communities]
+        visitors = _keys(folder / "register.db", [one["id"] for one in communities])
         with service("collector", config, folder) as collector, service("api", config, folder) as api:
             wait_for_port(port)
             until(lambda: _is_live(port, visitors), "the collector's first picture", timeout_s=120)
@@ -87,6 +88,16 @@ def _measured(folder: Path, store: dict[str, Any], pids: dict[str, int], size: S
                 )
                 guests = children.submit(child, visit, port, visitors, size.visitors, size.warm_s, size.seconds)
                 return roofs.result(), guests.result()
+
+
+def _keys(register: Path, communities: list[str]) -> list[tuple[str, str]]:
+    """A viewer's key for each community."""
+    now_ms = SystemClock().now_ms()
+    with closing(RegisterDatabase(register)) as database, database.write() as connection:
+        return [
+            (one, create(connection, one, AccessRole.VIEWER, communities=[one], by="benchmark", now_ms=now_ms))
+            for one in communities
+        ]
 
 
 def _is_live(port: int, visitors: list[tuple[str, str]]) -> bool:

@@ -12,9 +12,10 @@ import typer
 from pydantic import TypeAdapter, ValidationError
 
 from cli.register.command import JsonOption, WhoOption, WhyOption, open_database, who
+from cli.roles import RoleOption, read_role
 from energy.errors import DataError, RefusedError
 from runtime.clock import clock_from_env
-from storage.register.roles import UserRole
+from storage.register.roles import AccessRole
 
 __all__ = ["users_app"]
 
@@ -49,8 +50,9 @@ def list_users(config: ConfigOption, as_json: JsonOption = False) -> None:
 def add_user(
     name: Annotated[str, typer.Argument(help="The person's name.")],
     config: ConfigOption,
-    role: Annotated[UserRole, typer.Option(help="What the person is.")] = UserRole.VIEWER,
+    role: RoleOption = None,
     mail: Annotated[str, typer.Option(help="Where the person is written to.")] = "",
+    login: Annotated[str, typer.Option(help="The person's name at the identity provider.")] = "",
     language: Annotated[str, typer.Option(help="fr, nl, en or de")] = "fr",
     community: ScopeOption = None,
     municipality: ScopeOption = None,
@@ -67,7 +69,8 @@ def add_user(
     made = f"u-{secrets.token_hex(4)}"
     person = _checked(Person, id=made, name=name, mail=mail, language=language)
     scope = {"communities": community or (), "municipalities": municipality or (), "sites": site or ()}
-    user = _checked(User, id=made, person=made, role=role, **scope)
+    wanted = AccessRole.VIEWER if role is None else read_role(role)
+    user = _checked(User, id=made, person=made, role=wanted, login=login, **scope)
     with open_database(_settings(config)) as database, database.write() as connection:
         known = {each.kind: each.all(connection) for each in KINDS}
         known["person"].append(person)
@@ -77,26 +80,27 @@ def add_user(
         now_ms = clock_from_env().now_ms()
         PEOPLE.put(connection, person, now_ms)
         USERS.put(connection, user, now_ms)
-        _note(connection, now_ms, by, "add", made, {"role": role.value, **scope}, why)
-    print(json.dumps(_facts(user, person)) if as_json else f"{made} is {name}, {role.value}")
+        _note(connection, now_ms, by, "add", made, {"role": wanted.value, **scope}, why)
+    print(json.dumps(_facts(user, person)) if as_json else f"{made} is {name}, {wanted}")
 
 
 @users_app.command("role")
 def change_role(
     user: UserArgument,
-    role: Annotated[UserRole, typer.Argument(help="What the person is from now on.")],
+    role: Annotated[str, typer.Argument(help="What the person is from now on.")],
     config: ConfigOption,
     by: WhoOption = None,
     why: WhyOption = "",
 ) -> None:
     """Gives a user another role."""
-    _change(config, user, "role", {"role": role}, by, why)
-    print(f"{user} is {role.value}")
+    wanted = read_role(role)
+    _change(config, user, "role", {"role": wanted}, by, why)
+    print(f"{user} is {wanted}")
 
 
 @users_app.command("disable")
 def disable(user: UserArgument, config: ConfigOption, by: WhoOption = None, why: WhyOption = "") -> None:
-    """Ends what a user may do; who it is stays known."""
+    """Ends what a user may do, and its keys with it; who it is stays known."""
     _change(config, user, "disable", {"disabled": True}, by, why)
     print(f"{user} is disabled")
 

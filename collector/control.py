@@ -18,7 +18,6 @@ from collector.directory import Directory
 from collector.leases import BALANCER, Order
 from collector.live import LivePicture, LiveState
 from collector.metrics import Metrics
-from collector.outage import Outage
 from collector.rules import RuleDesk
 from collector.senses import Senses
 from collector.steering import DeviceView
@@ -29,6 +28,7 @@ from messaging import topics
 from messaging.codec import Command, CommandResult, encode
 from messaging.connection import Publisher
 from runtime.clock import Clock
+from runtime.outage import Outage
 from storage.register import Alert, Evidence, Register, Told
 from storage.register import Command as StoredCommand
 

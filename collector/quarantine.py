@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from collector.intake import Refused
-from collector.outage import Outage
 from runtime.clock import Clock
+from runtime.outage import Outage
 from storage.register import Register
 
 __all__ = ["Quarantine"]

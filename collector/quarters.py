@@ -22,11 +22,11 @@ from typing import Final
 from collector.directory import Directory
 from collector.marks import LONGEST_GAP_MS, METERED, Marker
 from collector.metrics import Metrics
-from collector.outage import Outage
 from energy.metering import DeviceSamples, Energy, Sample, device_energy, directions, site_energy, steady
 from energy.quantities import GAUGES, QUANTITIES, Quality, Role, rank, worst
 from energy.quarters import QUARTER_MS, local_day, quarter_starts
 from runtime.clock import Clock
+from runtime.outage import Outage
 from storage.dirty import DirtyQuarters, Mark
 from storage.history import DeviceQuarter, DeviceTags, History, Row, SiteQuarter
 

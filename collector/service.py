@@ -19,7 +19,6 @@ from collector.live import LivePicture, LiveState
 from collector.marks import Marker
 from collector.metrics import Metrics
 from collector.notifier import Notifier
-from collector.outage import Outage
 from collector.publish import LivePublisher
 from collector.quarantine import Quarantine
 from collector.quarters import QuarterJob
@@ -36,6 +35,7 @@ from messaging.connection import Message, MqttSettings
 from messaging.link import open_client
 from messaging.notices import NotificationSettings, open_mailboxes
 from runtime.clock import Clock
+from runtime.outage import Outage
 from runtime.service import notify
 from storage.dirty import DirtyQuarters
 from storage.history import History, Row

@@ -13,10 +13,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from collector.directory import Directory
-from collector.outage import Outage
 from energy.quantities import GAUGES, Quality, worst
 from energy.quarters import local_day, local_month
 from runtime.clock import Clock
+from runtime.outage import Outage
 from storage.dirty import DirtyQuarters, Mark
 from storage.history import (
     DEVICE_ENERGIES,

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Final, Literal, NamedTuple
 
 from api.live.objects import LiveObject
-from api.live.stream import Scope
+from api.rights import Scope, place
 
 __all__ = ["LiveBoard", "LiveKey"]
 
@@ -20,6 +20,19 @@ class LiveKey(NamedTuple):
     community: str
     kind: Literal["site", "community"]
     id: str
+
+    @property
+    def site(self) -> str | None:
+        """The site it is about, None for a community's."""
+        return self.id if self.kind == "site" else None
+
+    def seen_by(self, scope: Scope) -> bool:
+        """Whether a reader of that scope may see it."""
+        return (
+            scope is None
+            or self.community in scope
+            or (self.kind == "site" and place(self.community, self.id) in scope)
+        )
 
 
 class _Answer(NamedTuple):
@@ -72,9 +85,7 @@ class LiveBoard:
                 yield key, live.at(now_ms)
 
     def _build(self, scope: Scope, now_ms: int) -> _Answer:
-        visible = [
-            (key, self._objects[key]) for key in sorted(self._objects) if scope is None or key.community in scope
-        ]
+        visible = [(key, self._objects[key]) for key in sorted(self._objects) if key.seen_by(scope)]
         communities = b",".join(live.at(now_ms) for key, live in visible if key.kind == "community")
         sites = b",".join(live.at(now_ms) for key, live in visible if key.kind == "site")
         return _Answer(

@@ -10,8 +10,9 @@ import msgspec
 
 from api.live.board import LiveBoard, LiveKey
 from api.live.leases import Lease, Leases
-from api.live.objects import EXPIRED_MS, alert_state, read_live
-from api.live.stream import Events, Scope, frame
+from api.live.objects import EXPIRED_MS, AlertObject, read_alert, read_live
+from api.live.stream import Events, frame
+from api.rights import Scope, place
 from energy.community import Community
 from energy.errors import DataError, StoreError
 from messaging.codec import decode_command, decode_result, decode_status
@@ -47,7 +48,7 @@ class LiveFeed:
         self.rejected = 0
         self._clock = clock
         self._communities = frozenset(community.id for community in communities)
-        self._alerts: dict[tuple[str, str], bytes] = {}  # (community, id): open ones
+        self._alerts: dict[tuple[str, str], AlertObject] = {}  # (community, id): open ones
         self._leases = Leases()
         self._told_silent: frozenset[str] = frozenset()
 
@@ -95,7 +96,11 @@ class LiveFeed:
     def snapshot(self, scope: Scope) -> bytes:
         """The first event of a stream: the live object with the open alerts and the active leases."""
         body, _ = self.live(scope)
-        alerts = b",".join(self._alerts[key] for key in sorted(self._alerts) if scope is None or key[0] in scope)
+        alerts = b",".join(
+            alert.raw
+            for (community, _), alert in sorted(self._alerts.items())
+            if scope is None or community in scope or (alert.site and place(community, alert.site) in scope)
+        )
         leases = msgspec.json.encode(self.active_leases(scope))
         return frame("snapshot", b'%s,"alerts":[%s],"commands":%s}' % (body[:-1], alerts, leases), self.events.last)
 
@@ -123,7 +128,7 @@ class LiveFeed:
             self.events.publish("stale", msgspec.json.encode(told), community)
         self._told_silent = silent
         for key, raw in self.board.newly_expired(now):
-            self.events.publish(key.kind, raw, key.community)
+            self.events.publish(key.kind, raw, key.community, key.site)
 
     def close(self) -> None:
         """Ends every stream, so that the server can stop."""
@@ -162,22 +167,22 @@ class LiveFeed:
         good_for_ms = round(EXPIRED_MS * self._clock.speed)
         live = read_live(payload, key.id, key.community if key.kind == "site" else None, good_for_ms)
         self.board.put(key, live)
-        self.events.publish(key.kind, live.at(self._clock.now_ms()), key.community)
+        self.events.publish(key.kind, live.at(self._clock.now_ms()), key.community, key.site)
 
     def _take_alert(self, community: str, alert: str, payload: bytes) -> None:
         if not payload:
             self._alerts.pop((community, alert), None)
             return
-        raw, state = alert_state(payload, alert, community)
-        if state in _OPEN:
-            self._alerts[community, alert] = raw
+        taken = read_alert(payload, alert, community)
+        if taken.state in _OPEN:
+            self._alerts[community, alert] = taken
         else:
             self._alerts.pop((community, alert), None)
-        self.events.publish("alert", raw, community)
+        self.events.publish("alert", taken.raw, community, taken.site)
 
     def _tell(self, lease: Lease | None) -> None:
         if lease is not None:
-            self.events.publish("command", msgspec.json.encode(lease.view), lease.community)
+            self.events.publish("command", msgspec.json.encode(lease.view), lease.community, lease.site)
 
 
 def _object_of(payload: bytes, community: str) -> bytes:

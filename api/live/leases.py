@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
+from api.rights import Scope, place
 from messaging.codec import Command, CommandResult
 
 __all__ = ["ACTIVE", "Lease", "Leases"]
@@ -20,6 +21,11 @@ class Lease:
 
     community: str
     view: dict[str, Any]
+
+    @property
+    def site(self) -> str:
+        """Where its device is."""
+        return str(self.view["device"]).partition("/")[0]
 
     def active(self, now_ms: int) -> bool:
         """Whether it may still hold the device."""
@@ -64,13 +70,17 @@ class Leases:
         lease.view["trail"].append({"t": result.t, "state": result.state, "reason": result.reason})
         return lease
 
-    def active(self, scope: frozenset[str] | None, now_ms: int) -> list[dict[str, Any]]:
-        """What is in force now in the communities of `scope`, newest first."""
+    def active(self, scope: Scope, now_ms: int) -> list[dict[str, Any]]:
+        """What is in force now in the places of `scope`, newest first."""
         views = [lease.view for lease in self._visible(scope) if lease.active(now_ms)]
         return sorted(views, key=lambda view: (view["t"], view["id"]), reverse=True)
 
-    def _visible(self, scope: frozenset[str] | None) -> Iterable[Lease]:
-        return (lease for lease in self._leases.values() if scope is None or lease.community in scope)
+    def _visible(self, scope: Scope) -> Iterable[Lease]:
+        return (
+            lease
+            for lease in self._leases.values()
+            if scope is None or lease.community in scope or place(lease.community, lease.site) in scope
+        )
 
     def _forget(self, now_ms: int) -> None:
         ended = [name for name, lease in self._leases.items() if (lease.view["ends_at"] or 0) + _GRACE_MS < now_ms]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from energy.errors import DataError
 
-__all__ = ["EXPIRED_MS", "LiveObject", "alert_state", "read_live", "without_numbers"]
+__all__ = ["EXPIRED_MS", "AlertObject", "LiveObject", "read_alert", "read_live", "without_numbers"]
 
 EXPIRED_MS: Final = 30_000  # three of the collector's 10 s heartbeats: older is no longer "now"
 _MAX_BYTES: Final = 262_144
@@ -27,6 +27,7 @@ class _AlertHead(msgspec.Struct):
     id: str
     state: str
     community: str
+    site: str | None = None
 
 
 _head = msgspec.json.Decoder(_Head)
@@ -61,12 +62,20 @@ def read_live(payload: bytes, object_id: str, community: str | None, good_for_ms
     return LiveObject(_one_line(payload), head.t, head.t + good_for_ms)
 
 
-def alert_state(payload: bytes, alert_id: str, community: str) -> tuple[bytes, str]:
-    """(bytes, state) of an alert. Raises DataError when it is not the one its topic names."""
+class AlertObject(NamedTuple):
+    """An alert as it came; `site`: the one it is about, None for the community's."""
+
+    raw: bytes
+    state: str
+    site: str | None
+
+
+def read_alert(payload: bytes, alert_id: str, community: str) -> AlertObject:
+    """Checks that `payload` is the alert its topic names. Raises DataError."""
     head = _decode(_alert_head, payload)
     if head.id != alert_id or head.community != community:
         raise DataError(f"is {head.id!r} of {head.community!r}, which its topic is not", field="id")
-    return _one_line(payload), head.state
+    return AlertObject(_one_line(payload), head.state, head.site)
 
 
 def without_numbers(raw: bytes) -> bytes:

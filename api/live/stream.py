@@ -7,19 +7,19 @@ from collections import deque
 from itertools import takewhile
 from typing import Final, NamedTuple
 
+from api.rights import Scope, place
+
 __all__ = ["HEARTBEAT_S", "Events", "Subscriber", "frame"]
 
 RING: Final = 4_096  # events kept for readers who come back or are slow; who owes more gets the whole state
 HEARTBEAT_S: Final = 15.0  # proxies close what says nothing for 30 to 60 s; real time, whatever the service's clock
 _GATHER_S: Final = 0.05  # a picture's events come together; in one write they cost a quarter
 
-Scope = frozenset[str] | None
-"""The communities a reader may see; None: all."""
-
 
 class _Event(NamedTuple):
     number: int
     community: str | None
+    place: str | None
     frame: bytes
 
 
@@ -71,12 +71,13 @@ class Events:
         """How many there are."""
         return len(self._readers)
 
-    def publish(self, event: str, data: bytes, community: str | None = None) -> None:
-        """Sends an event about `community` (None: about the service) to its readers."""
+    def publish(self, event: str, data: bytes, community: str | None = None, site: str | None = None) -> None:
+        """Sends an event about `community` (None: about the service), or about that site of it, to its readers."""
         self.last += 1
         if len(self._ring) == RING:
             self._before_ring = self._ring[0].number
-        self._ring.append(_Event(self.last, community, frame(event, data, self.last)))
+        of_site = None if community is None or site is None else place(community, site)
+        self._ring.append(_Event(self.last, community, of_site, frame(event, data, self.last)))
         self._joined.clear()
         if self._waiting and not self._gathering:
             self._gathering = True
@@ -129,4 +130,4 @@ class Events:
 
 
 def _visible(event: _Event, scope: Scope) -> bool:
-    return scope is None or event.community is None or event.community in scope
+    return scope is None or event.community is None or event.community in scope or event.place in scope

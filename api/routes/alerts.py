@@ -38,9 +38,9 @@ async def alerts(
     limit: Annotated[int, Query(ge=1, le=1_000)] = 100,
 ) -> Response:
     """Open alerts first, the worst of them first; then past ones, newest first."""
-    read = limit if principal.communities is None and site is None else _READ
+    read = limit if principal.scope is None and site is None else _READ
     found = await run_in_threadpool(context.register.alerts, open_only=state == "open", limit=read)
-    visible = [alert for alert in found if principal.sees(alert.community) and site in {None, alert.site}]
+    visible = [alert for alert in found if principal.sees(alert.community, alert.site) and site in {None, alert.site}]
     return json_answer({"alerts": visible[:limit]})
 
 
@@ -119,7 +119,7 @@ async def _act(
     context: Context, principal: Principal, alert: str, act: ActKind, for_s: float | None, reason: str
 ) -> Alert:
     found = await _find(context, principal, alert)
-    authorize(principal, Action.ACKNOWLEDGE, found.community)
+    authorize(principal, Action.ACKNOWLEDGE, found.community, found.site)
     now_ms = context.clock.now_ms()
     until = None if for_s is None else now_ms + round(for_s * 1000)
     await run_in_threadpool(context.register.act, alert, act, principal.name, now_ms, until=until, reason=reason)
@@ -128,7 +128,7 @@ async def _act(
 
 async def _find(context: Context, principal: Principal, alert: str) -> Alert:
     found = await run_in_threadpool(context.register.alert, alert)
-    if found is None or not principal.sees(found.community):
+    if found is None or not principal.sees(found.community, found.site):
         raise not_found("alert", alert)
     return found
 

@@ -86,12 +86,12 @@ async def ask(
 async def release_all(context: Ctx, principal: Commander) -> Response:
     """Ends every lease in force in the caller's communities: each device goes to its safe state."""
     recorded = await _visible(context, principal, _MOST, None, active=True)
-    seen = context.live.active_leases(principal.communities)  # asked by others over MQTT, or not confirmed to us
+    seen = context.live.active_leases(principal.scope)  # asked by others over MQTT, or not confirmed to us
     wanted = []
     for device in dict.fromkeys([*(command.device for command in recorded), *(lease["device"] for lease in seen)]):
         site = context.places.registered(device.partition("/")[0])
-        if site is not None and principal.sees(site.community):
-            authorize(principal, Action.COMMAND, site.community)
+        if site is not None and principal.sees(site.community, site.id):
+            authorize(principal, Action.COMMAND, site.community, site.id)
             lease = CommandRequest.model_construct(device=device, set={}, ttl_s=0, reason="release all")
             wanted.append(_issue(context, principal, site, lease))
     released = await asyncio.gather(*wanted)
@@ -113,7 +113,7 @@ async def _once(
 ) -> Command:
     """Issues the command the first time; the same key again finds it. Raises Problem 422 when it is another one."""
     # Its id is made from the key, so that the register itself recognises a repetition, even after a restart.
-    command_id = hashlib.sha256(f"{principal.sha256}\n{idempotency_key}".encode()).hexdigest()[:32]
+    command_id = hashlib.sha256(f"{principal.credential}\n{idempotency_key}".encode()).hexdigest()[:32]
     async with context.command_lock:  # two requests at once must not both find nothing
         done = await run_in_threadpool(context.register.command, command_id)
         if done is None:
@@ -166,7 +166,7 @@ async def _site_of(context: Context, principal: Principal, device: str) -> Place
     site = context.places.registered(name)
     if site is None or site.device(device) is None:
         site = (await context.places.look()).sites.get(name)
-    if site is None or not principal.sees(site.community) or site.device(device) is None:
+    if site is None or not principal.sees(site.community, site.id) or site.device(device) is None:
         raise Problem(
             404,
             "not_found",
@@ -174,7 +174,7 @@ async def _site_of(context: Context, principal: Principal, device: str) -> Place
             field="body.device",
             hint="see /api/v1/sites/{site}/devices",
         )
-    authorize(principal, Action.COMMAND, site.community)
+    authorize(principal, Action.COMMAND, site.community, site.id)
     if site.gateway is None:
         raise Problem(
             422,
@@ -204,11 +204,11 @@ async def _visible(
 
 
 async def _sees(context: Context, principal: Principal, command: Command) -> bool:
-    if principal.communities is None:
+    if principal.scope is None:
         return True
     name = command.device.partition("/")[0]
     site = context.places.registered(name) or (await context.places.look()).sites.get(name)
-    return site is not None and principal.sees(site.community)
+    return site is not None and principal.sees(site.community, site.id)
 
 
 def _unconfirmed(command: Command) -> bool:

@@ -51,6 +51,6 @@ async def ready(context: Ctx) -> Response:
 )
 async def metrics(context: Ctx, principal: Annotated[Principal, Depends(may(Action.READ))]) -> Response:
     """Prometheus metrics, for keys of all communities."""
-    if principal.communities is not None:
+    if principal.scope is not None:
         raise Problem(403, "forbidden", "metrics are about all communities", hint="ask for a key with communities *")
     return Response(context.metrics.text(), media_type=CONTENT_TYPE_LATEST)

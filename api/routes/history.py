@@ -68,8 +68,8 @@ async def site_history(
     accept: Annotated[str, Header()] = "",
 ) -> Response:
     """Series of one quantity with gaps as null; JSON, CSV or Parquet."""
-    place = await context.places.site(site, principal.communities)
-    authorize(principal, Action.READ, place.community)
+    place = await context.places.site(site, principal.scope)
+    authorize(principal, Action.READ, place.community, place.id)
     from_, to = period(start, end, context.clock.now_ms())
     question = Question(place, quantity, _device(place, device), step, from_, to)
     return await run_in_threadpool(_answer, context, question, wanted_format(form, accept))

@@ -58,7 +58,7 @@ class LiveFirst:
 
 
 def _now(context: Context, principal: Principal) -> Response:
-    body, age_ms = context.live.live(principal.communities)
+    body, age_ms = context.live.live(principal.scope)
     age = {} if age_ms is None else {"Data-Age-S": f"{age_ms / 1000:.1f}"}
     return Response(body, media_type="application/json", headers=age)
 
@@ -90,7 +90,7 @@ async def stream(
 
 async def _frames(context: Context, principal: Principal, last_event_id: str | None) -> AsyncIterator[bytes]:
     events = context.live.events
-    subscriber = events.subscribe(principal.communities)
+    subscriber = events.subscribe(principal.scope)
     checked = context.clock.monotonic()
     try:
         yield _first(context, subscriber, last_event_id)

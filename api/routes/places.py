@@ -28,10 +28,10 @@ async def communities(context: Ctx, principal: Annotated[Principal, Depends(may(
             "id": community.id,
             "name": community.name,
             "municipality": community.municipality,
-            "sites": [site.id for site in community.sites],
+            "sites": [site.id for site in community.sites if principal.sees(community.id, site.id)],
             "timezone": community.timezone,
         }
-        for community in context.places.communities(principal.communities)
+        for community in context.places.communities(principal.scope)
     ]
     return json_answer({"communities": entries})
 
@@ -40,15 +40,15 @@ async def communities(context: Ctx, principal: Annotated[Principal, Depends(may(
 async def sites(context: Ctx, principal: Reader) -> Response:
     """The sites the caller may see, those that write without being configured included."""
     look = await context.places.look()
-    visible = [site for site in look.sites.values() if principal.sees(site.community)]
+    visible = [site for site in look.sites.values() if principal.sees(site.community, site.id)]
     return json_answer({"sites": [_site_entry(context, site, look.last) for site in visible]})
 
 
 @router.get("/sites/{site}", responses=documented(SiteDetail, 404, 503))
 async def site(context: Ctx, principal: Reader, site: str) -> Response:
     """One site with its devices."""
-    place = await context.places.site(site, principal.communities)
-    authorize(principal, Action.READ, place.community)
+    place = await context.places.site(site, principal.scope)
+    authorize(principal, Action.READ, place.community, place.id)
     last = (await context.places.look()).last
     return json_answer(_site_entry(context, place, last) | {"devices": _device_entries(context, place, last)})
 
@@ -56,8 +56,8 @@ async def site(context: Ctx, principal: Reader, site: str) -> Response:
 @router.get("/sites/{site}/devices", responses=documented(DeviceList, 404, 503))
 async def devices(context: Ctx, principal: Reader, site: str) -> Response:
     """The devices of a site with their newest readings."""
-    place = await context.places.site(site, principal.communities)
-    authorize(principal, Action.READ, place.community)
+    place = await context.places.site(site, principal.scope)
+    authorize(principal, Action.READ, place.community, place.id)
     return json_answer({"devices": _device_entries(context, place, (await context.places.look()).last)})
 
 

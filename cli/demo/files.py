@@ -9,12 +9,15 @@ from typing import Any
 
 import yaml
 
-from api.keys import EVERY_COMMUNITY, KeyRole, KeyStore
+from cli.register.command import open_database
 from energy.quantities import Role
 from messaging.connection import MqttSettings
 from runtime.clock import SystemClock
 from simulator.config import DeviceConfig, SiteConfig
 from simulator.demo import DemoFleet, demo_fleet
+from storage.register.keys import EVERYWHERE, create, revoke
+from storage.register.roles import AccessRole
+from storage.register.settings import RegisterSettings
 
 __all__ = ["DemoFiles", "write_files"]
 
@@ -98,9 +101,12 @@ def _operator_key(folder: Path) -> str:
     path = folder / "operator.key"
     if path.exists():
         return path.read_text(encoding="utf-8").strip()
-    store = KeyStore(folder / "keys.json", SystemClock())
-    store.revoke("demo operator")
-    plaintext = store.create("demo operator", KeyRole.OPERATOR, [EVERY_COMMUNITY])
+    now_ms = SystemClock().now_ms()
+    with open_database(RegisterSettings(path=folder / "register.db")) as database, database.write() as connection:
+        revoke(connection, "demo operator", by="demo", now_ms=now_ms)
+        plaintext = create(
+            connection, "demo operator", AccessRole.OPERATOR, communities=[EVERYWHERE], by="demo", now_ms=now_ms
+        )
     path.touch(mode=0o600)
     path.write_text(plaintext + "\n", encoding="utf-8")
     return plaintext

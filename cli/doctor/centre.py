@@ -9,13 +9,16 @@ from contextlib import closing
 from pathlib import Path
 from typing import Final
 
+from sqlalchemy import inspect
+
 from api.settings import BUILT_PAGE, ApiSettings
 from cli.doctor.check import Check
 from cli.doctor.machine import check_disk
 from energy.errors import CommonwattError
 from storage.history.open import open_history
 from storage.history.settings import EmbeddedSettings, StoreSettings
-from storage.register.database import ping
+from storage.register.database import glimpse
+from storage.register.keys import keys
 from storage.register.settings import RegisterSettings
 
 __all__ = ["check_keys", "check_page", "check_port", "check_register", "check_store"]
@@ -44,7 +47,8 @@ def check_register(settings: RegisterSettings) -> Check:
     """Whether the register can be written, without writing to it; of a PostgreSQL whether it takes us."""
     if settings.url is not None:
         try:
-            ping(settings)
+            with glimpse(settings):
+                pass
         except CommonwattError as error:
             return Check.fail("register", error.message, error.hint or "is the server running, the password right?")
         return Check.ok("register", f"{settings.url} answers")
@@ -105,9 +109,24 @@ def check_page(settings: ApiSettings) -> Check:
     return Check.warn("page", f"{folder} has none: the API works, the browser shows nothing", "`make page` builds it")
 
 
-def check_keys(settings: ApiSettings) -> Check:
-    """Whether anybody may come in."""
+def check_keys(settings: ApiSettings, register: RegisterSettings) -> Check:
+    """Whether anybody may come in. Only reads."""
     if settings.keys_file.exists():
-        return Check.ok("keys", f"{settings.keys_file} is there")
-    seen = f"{settings.keys_file} does not exist: nobody has a key yet"
+        return Check.ok(
+            "keys", f"{settings.keys_file} is there, the API takes it over into the register when it starts"
+        )
+    try:
+        standing = 0 if register.url is None and not register.path.exists() else _standing_keys(register)
+    except CommonwattError as error:
+        return Check.warn("keys", error.message, "see the register above")
+    if standing:
+        return Check.ok("keys", f"{standing} stand")
+    seen = "the register has none: nobody may come in yet"
     return Check.warn("keys", seen, "`commonwatt keys create NAME --role viewer --config FILE` makes one")
+
+
+def _standing_keys(register: RegisterSettings) -> int:
+    with glimpse(register) as connection:
+        if not inspect(connection).has_table("api_key"):
+            return 0
+        return len(keys(connection))

@@ -177,7 +177,7 @@ async def _examine_centre(config: CentreConfig, clock: Clock) -> AsyncIterator[C
     yield check_register(config.register_)
     yield await check_port(config.api)
     yield check_page(config.api)
-    yield check_keys(config.api)
+    yield check_keys(config.api, config.register_)
     if config.mqtt is None:
         yield Check.ok("broker", "none is configured: `commonwatt run` starts one of its own on this machine")
         return

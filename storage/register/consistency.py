@@ -8,6 +8,7 @@ from itertools import groupby
 from typing import Any
 
 from storage.register.facts import Fact, overlaps
+from storage.register.roles import AccessRole, scope_problem
 
 __all__ = ["problems"]
 
@@ -35,6 +36,7 @@ def problems(facts: Mapping[str, Sequence[Any]]) -> list[str]:
         *_unknown_scopes(facts),
         *_keys(facts),
         *_without_basis(facts),
+        *_misplaced_roles(facts),
     ]
     return list(dict.fromkeys(found))
 
@@ -108,6 +110,15 @@ def _without_basis(facts: Mapping[str, Sequence[Any]]) -> Iterator[str]:
     for member in facts.get("participant", ()):
         if member.social_tariff and not member.legal_basis.strip():
             yield f"{member.id}: participant.legal_basis is needed where social_tariff is true"
+
+
+def _misplaced_roles(facts: Mapping[str, Sequence[Any]]) -> Iterator[str]:
+    for user in facts.get("user", ()):
+        if user.role is AccessRole.GATEWAY:
+            yield f"{user.id}: user.role gateway is a machine's, not a person's"
+        wrong = scope_problem(user.role, {"communities": user.communities, "municipalities": user.municipalities})
+        if wrong is not None:
+            yield f"{user.id}: user.role {wrong}"
 
 
 def _day(day: date) -> str:

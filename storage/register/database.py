@@ -24,7 +24,7 @@ from storage.register.schema import bring_up_to_date
 from storage.register.settings import RegisterSettings
 from storage.sqlite import explain
 
-__all__ = ["RegisterDatabase", "Turn", "insert", "ping"]
+__all__ = ["RegisterDatabase", "Turn", "glimpse", "insert"]
 
 _BUSY_S: Final = 5.0
 _CONNECT_S: Final = 10
@@ -44,12 +44,13 @@ def insert(connection: Connection, table: Table) -> Any:
     return statement
 
 
-def ping(settings: RegisterSettings) -> None:
-    """Returns when the database takes us; makes and changes nothing. Raises StoreError, ConfigError."""
+@contextmanager
+def glimpse(settings: RegisterSettings) -> Iterator[Connection]:
+    """A connection to a database that is there, as it is: its schema may be of any version. Raises StoreError, ConfigError."""
     engine = _engine(settings)
     try:
-        with engine.connect():
-            pass
+        with engine.connect() as connection:
+            yield connection
     except SQLAlchemyError as error:
         raise _told(f"register {settings.url or settings.path}", error) from error
     finally:

@@ -9,9 +9,10 @@ import msgspec
 from sqlalchemy import Connection
 
 from energy.errors import RefusedError
+from energy.settlement.curves import curves as curves_of
 from energy.settlement.documents import Correction, Document, Draft, corrected, corrections, drafts
 from energy.settlement.month import MonthRun, RunStatus, Settled
-from storage.register import audit, runs
+from storage.register import audit, curves, runs
 from storage.register.documents import documents, issue
 
 __all__ = ["keep", "kept"]
@@ -55,6 +56,8 @@ def keep(
     )
     result = msgspec.json.encode(run)
     runs.add(connection, community, month, status, inputs=digest, result=result, by=by, now_ms=now_ms)
+    if status != "preview":
+        curves.keep(connection, community, month, version, list(curves_of(settled)))
     told = {"version": version, "inputs": digest, "documents": [document.number for document in made]}
     audit.record(connection, now_ms, by, status, "run", f"{community}/{month}", after=told, why=why)
     return version, run

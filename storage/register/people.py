@@ -14,7 +14,7 @@ from energy.names import Slug
 from storage.register.audit import record
 from storage.register.consents import forget_evidence
 from storage.register.facts import PERSONAL, Fact, FactRow, Facts
-from storage.register.roles import UserRole
+from storage.register.roles import AccessRole
 
 __all__ = ["PEOPLE", "USERS", "Person", "User", "erase"]
 
@@ -33,14 +33,18 @@ class Person(Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class User(Fact):
-    """A person's role, in the scopes given; an empty scope of all three kinds is none, `*` is everywhere."""
+    """A person's role, in the scopes given; an empty scope of all three kinds is none, `*` is everywhere.
+
+    `login`: how the identity provider names the person, in the claim that the API's configuration says.
+    """
 
     person: Slug
-    role: UserRole
+    role: AccessRole
     communities: tuple[str, ...] = ()
     municipalities: tuple[str, ...] = ()
     sites: tuple[str, ...] = ()
     disabled: bool = False
+    login: Annotated[str, StringConstraints(max_length=254)] = field(default="", metadata=PERSONAL)
 
 
 class PersonRow(FactRow):
@@ -64,10 +68,11 @@ class UserRow(FactRow):
     municipalities: Mapped[list[str]] = mapped_column(JSON)
     sites: Mapped[list[str]] = mapped_column(JSON)
     disabled: Mapped[bool]
+    login: Mapped[str]
 
 
 PEOPLE: Final = Facts("person", Person, PersonRow)
-USERS: Final = Facts("user", User, UserRow, role=UserRole, communities=tuple, municipalities=tuple, sites=tuple)
+USERS: Final = Facts("user", User, UserRow, role=AccessRole, communities=tuple, municipalities=tuple, sites=tuple)
 _ERASED: Final = "(erased)"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from runtime.clock import ManualClock
 from storage.history import DeviceQuarter, DeviceTags, Row, SiteQuarter
 from storage.history.sqlite import SqliteHistory
 from storage.register import Register
+from storage.register.keys import create, revoke
 
 ROLES = ("viewer", "operator", "participant", "technician", "councillor", "gateway")
 NOW = 1_750_000_500_000  # 2025-06-15 15:15:00 UTC, 17:15 in Brussels; starts a quarter-hour
@@ -154,6 +155,28 @@ def tags(community: str, device: str, role: Role | None) -> DeviceTags:
     return DeviceTags(community, device.partition("/")[0], device, role)
 
 
+class Keys(KeyStore):
+    """Keys that a test makes and ends, known to the API at once."""
+
+    def __init__(self, register: Register, clock: ManualClock) -> None:
+        self.database = register.database
+        self.clock = clock
+        super().__init__(register.database, COMMUNITIES, clock)
+
+    def create(self, name: str, role: str, communities: Sequence[str] = (), **more: Any) -> str:
+        with self.database.write() as connection:
+            now = self.clock.now_ms()
+            made = create(connection, name, role, communities=communities, by="a test", now_ms=now, **more)
+        self.look()
+        return made
+
+    def revoke(self, name: str) -> bool:
+        with self.database.write() as connection:
+            done = revoke(connection, name, by="a test", now_ms=self.clock.now_ms())
+        self.look()
+        return done
+
+
 @dataclass
 class Api:
     """The app and all it stands on."""
@@ -164,7 +187,7 @@ class Api:
     live: LiveFeed
     history: SqliteHistory
     register: Register
-    keys: KeyStore
+    keys: Keys
     headers: dict[str, dict[str, str]]  # by role, of all communities; `ixelles`, `schaerbeek`: viewers of one
 
     async def get(self, path: str, role: str = "viewer", **parameters: Any) -> httpx.Response:
@@ -256,12 +279,12 @@ def register(tmp_path: Path) -> Iterator[Register]:
 
 
 @pytest.fixture
-def keys(settings: ApiSettings, clock: ManualClock) -> KeyStore:
-    return KeyStore(settings.keys_file, clock)
+def keys(register: Register, clock: ManualClock) -> Keys:
+    return Keys(register, clock)
 
 
 @pytest.fixture
-def headers(keys: KeyStore) -> dict[str, dict[str, str]]:
+def headers(keys: Keys) -> dict[str, dict[str, str]]:
     every = {role: bearer(keys.create(role, role, ["*"])) for role in ROLES}
     one = {name: bearer(keys.create(name, "viewer", [name])) for name in ("ixelles", "schaerbeek")}
     operators = {f"{name}-operator": bearer(keys.create(f"{name}-operator", "operator", [name])) for name in one}
@@ -274,7 +297,7 @@ async def api(
     clock: ManualClock,
     history: SqliteHistory,
     register: Register,
-    keys: KeyStore,
+    keys: Keys,
     headers: dict[str, dict[str, str]],
 ) -> AsyncIterator[Api]:
     live = LiveFeed(COMMUNITIES, clock)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
-
 import httpx
 import pytest
 from fastapi import FastAPI
 
 from api.app import create_app
 from api.settings import ApiSettings
-from tests.api.conftest import COMMUNITIES, NOW, Api, alert, bearer
+from tests.api.conftest import COMMUNITIES, NOW, Api, alert
 
 PUBLIC = {"/health", "/health/ready", "/api/v1/health", "/api/v1/health/ready"}
 OF_IXELLES = {
@@ -208,13 +206,3 @@ async def test_key_that_asks_too_often_is_told_when_to_come_back(api: Api, setti
     assert codes == [200, 200, 429]
     assert (refused.json()["code"], refused.headers["retry-after"]) == ("rate_limited", "1")
     assert (other.status_code, again.status_code) == (200, 200)
-
-
-def test_key_file_holds_no_plaintext_and_is_the_owners_alone(keys, settings: ApiSettings):
-    plaintext = keys.create("wall screen", "viewer", ["ixelles"])
-    text = settings.keys_file.read_text()
-    assert plaintext.startswith("cw_")
-    assert plaintext not in text
-    assert settings.keys_file.stat().st_mode & 0o777 == 0o600
-    assert bearer(plaintext)
-    assert json.loads(text)["keys"][0]["name"] == "wall screen"

@@ -15,7 +15,6 @@ from msgspec.structs import replace
 from pydantic import ValidationError
 
 from api.app import create_app
-from api.keys import KeyStore
 from api.live.feed import LiveFeed
 from api.routes.sharing import WhatIf
 from api.schemas_sharing import SharingView
@@ -27,7 +26,7 @@ from runtime.clock import ManualClock
 from storage.history import SiteQuarter
 from storage.history.sqlite import SqliteHistory
 from storage.register import Register
-from tests.api.conftest import NOW, bearer
+from tests.api.conftest import NOW, Keys, bearer
 
 QUARTER = 900_000
 DAY = 96 * QUARTER
@@ -79,7 +78,7 @@ def received(quarter: dict[str, Any]) -> list[int]:
 
 @pytest.fixture
 async def start(
-    settings: ApiSettings, clock: ManualClock, history: SqliteHistory, register: Register, keys: KeyStore
+    settings: ApiSettings, clock: ManualClock, history: SqliteHistory, register: Register, keys: Keys
 ) -> AsyncIterator[Start]:
     """start(sharing): an API with that key in its community's configuration, none for None."""
     clients: list[httpx.AsyncClient] = []

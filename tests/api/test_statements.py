@@ -5,12 +5,12 @@ from datetime import date
 import jsonschema
 import pytest
 
-from api.keys import KeyRole
 from energy.settlement.inputs import inputs_of
 from energy.settlement.month import Settled
 from energy.settlement.statement import Member, statements
 from storage.register.month_runs import keep
-from tests.api.conftest import Api, bearer
+from storage.register.roles import AccessRole
+from tests.api.conftest import COMMUNITIES, Api, bearer
 from tests.energy.settlement.example import EAN, SUN, setting, volume
 
 MONTH = "/api/v1/communities/ixelles/statements"
@@ -35,14 +35,21 @@ def settle(api: Api):
     return run
 
 
+def scope(role, community):
+    """Its whole community, or what a role of single places may have."""
+    if role is AccessRole.BUILDING:
+        return {"sites": [site.id for one in COMMUNITIES if one.id == community for site in one.sites]}
+    return {"municipalities" if role is AccessRole.MUNICIPALITY else "communities": [community]}
+
+
 @pytest.fixture
 def ask(api: Api, keys):
     """ask(path, role, community): the answer to a key of that role."""
 
-    async def run(path, role=KeyRole.MANAGER, community="ixelles", **headers):
+    async def run(path, role=AccessRole.MANAGER, community="ixelles", **headers):
         name = f"{role}-{community}"
         if name not in made:
-            made[name] = bearer(keys.create(name, role, [community]))
+            made[name] = bearer(keys.create(name, role, **scope(role, community)))
         return await api.client.get(path, headers=made[name] | headers)
 
     made = {}
@@ -91,7 +98,7 @@ async def test_each_version_can_be_asked_for(settle, ask):
         assert answer.json()["hint"]
 
 
-@pytest.mark.parametrize("role", [role for role in KeyRole if role not in {KeyRole.MANAGER, KeyRole.ADMIN}])
+@pytest.mark.parametrize("role", [role for role in AccessRole if role not in {AccessRole.MANAGER, AccessRole.ADMIN}])
 async def test_nobody_but_managers_sees_what_members_pay(settle, ask, role):
     settle()
     for path in (f"{MONTH}?month=2026-06", ONE):
@@ -103,10 +110,10 @@ async def test_nobody_but_managers_sees_what_members_pay(settle, ask, role):
 async def test_manager_of_another_community_finds_nothing(settle, ask):
     settle()
     for path in (f"{MONTH}?month=2026-06", ONE):
-        answer = await ask(path, KeyRole.MANAGER, "schaerbeek")
+        answer = await ask(path, AccessRole.MANAGER, "schaerbeek")
         assert answer.status_code == 404
-    nothing = await ask(ONE.replace("ixelles", "nowhere"), KeyRole.MANAGER, "schaerbeek")
-    assert nothing.text.replace("nowhere", "ixelles") == (await ask(ONE, KeyRole.MANAGER, "schaerbeek")).text
+    nothing = await ask(ONE.replace("ixelles", "nowhere"), AccessRole.MANAGER, "schaerbeek")
+    assert nothing.text.replace("nowhere", "ixelles") == (await ask(ONE, AccessRole.MANAGER, "schaerbeek")).text
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from storage.register import audit, consents, runs
 from storage.register.facts import Fact, overlaps
 from storage.register.participants import METERING_POINTS, PRICES, MeteringPoint, Price
 from storage.register.people import PEOPLE, USERS, Person, User, erase
-from storage.register.roles import UserRole
+from storage.register.roles import AccessRole
 
 T = 1_750_000_000_000
 POINT = MeteringPoint(id="541448911000000003", participant="p-hall", direction="both", valid_from=date(2026, 1, 1))
@@ -22,7 +22,7 @@ DIGEST = "0" * 64
 
 class TestFacts:
     def test_a_fact_comes_back_as_it_was_put(self, register):
-        user = User(id="u-1", person="u-1", role=UserRole.MANAGER, communities=("ixelles",), sites=("a", "b"))
+        user = User(id="u-1", person="u-1", role=AccessRole.MANAGER, communities=("ixelles",), sites=("a", "b"))
         price = Price(id="grid", what="grid fee", value="0.0940", unit="eur_kwh", source="card of 2026")
         with register.database.write() as connection:
             USERS.put(connection, user, T)
@@ -149,7 +149,7 @@ class TestErasure:
         with register.database.write() as connection:
             PEOPLE.put(connection, person, T)
             PEOPLE.put(connection, replace(person, name="Léa Peeters"), T + 1)
-            USERS.put(connection, User(id="u-1", person="u-1", role=UserRole.VIEWER), T)
+            USERS.put(connection, User(id="u-1", person="u-1", role=AccessRole.VIEWER), T)
             consents.give(connection, "u-1", "portal", "form signed by Léa Dubois", T)
             erase(connection, "u-1", by="dpo", why="asked on 2026-11-02", now_ms=T + 2)
         with register.database.read() as connection:

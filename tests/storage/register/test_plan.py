@@ -21,7 +21,7 @@ from storage.register.participants import METERING_POINTS, MeteringPoint, Partic
 from storage.register.people import Person, User
 from storage.register.places import CommunityFact, SiteFact
 from storage.register.plan import apply, compare
-from storage.register.roles import UserRole
+from storage.register.roles import AccessRole
 
 T = 1_750_000_000_000
 EAN = "541448911000000003"
@@ -30,7 +30,7 @@ WISH: dict[str, list[Any]] = {
     "community": [CommunityFact(id="ixelles", name="Ixelles", kind="cer", grid_type="C")],
     "site": [SiteFact(id="hall", community="ixelles", name="Town hall", floor_area_m2=1200.0)],
     "person": [Person(id="lea", name="Léa Dubois", mail="lea@example.org")],
-    "user": [User(id="lea", person="lea", role=UserRole.MANAGER, communities=("ixelles",))],
+    "user": [User(id="lea", person="lea", role=AccessRole.MANAGER, communities=("ixelles",))],
     "participant": [Participant(id="p-1", community="ixelles", person="lea", member_class="citizen")],
     "metering_point": [MeteringPoint(id=EAN, participant="p-1", direction="both", site="hall", valid_from=JANUARY)],
     "sharing_key": [

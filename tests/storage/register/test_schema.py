@@ -17,7 +17,9 @@ from sqlalchemy import text
 from energy.errors import ConfigError, StoreError
 from storage.register import Evidence, QuarantineEntry, Register, TrailEntry
 from storage.register import schema as module
+from storage.register.curves import CurveRow
 from storage.register.documents import DocumentRow
+from storage.register.keys import ApiKeyRow
 from storage.register.plan import KINDS
 from storage.register.runs import Run
 from storage.register.settings import RegisterSettings
@@ -100,6 +102,8 @@ def test_tables_are_those_of_the_classes(register):
         DocumentRow.__tablename__,
         "audit",
         "consent",
+        ApiKeyRow.__tablename__,
+        CurveRow.__tablename__,
     } <= set(Base.metadata.tables)
 
 

@@ -4,8 +4,8 @@ import logging
 
 import pytest
 
-from collector.outage import Outage
 from energy.errors import StoreError
+from runtime.outage import Outage
 
 log = logging.getLogger("test")
 
