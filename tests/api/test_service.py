@@ -20,6 +20,7 @@ from messaging.connection import Connection, Message, MqttSettings
 from runtime.clock import ManualClock
 from storage.history.sqlite import SqliteHistory
 from storage.register import Register
+from storage.register.keys import revoke, sha256_of
 from tests.api.conftest import COMMUNITIES, NOW, alert, live_community, live_site
 
 
@@ -152,11 +153,14 @@ async def test_stream_with_nothing_to_tell_says_that_it_is_still_there(world: Ru
         assert [line async for line in aislice(reader.lines, 8) if line.startswith(":")] == [": still here"] * 2
 
 
-async def test_stream_ends_when_its_key_is_revoked(world: Running, clock: ManualClock):
+async def test_stream_ends_when_its_key_is_revoked(world: Running, register: Register, clock: ManualClock):
     async with stream(world) as reader:
         await reader.event()
-        world.service.keys.revoke("operator")
+        credential = sha256_of(world.client.headers["authorization"].removeprefix("Bearer "))
+        with register.database.write() as connection:
+            revoke(connection, "operator", by="a test", now_ms=NOW)
         await clock.advance(6)
+        await until(lambda: world.service.keys.current(credential) is None)
         world.service.live.events.publish("site", b"{}", "ixelles")
         assert (await reader.event())[0] in {"site", "stale"}
         assert [line async for line in reader.lines if line.startswith("event: snapshot")] == []  # and it ended
