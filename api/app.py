@@ -25,6 +25,7 @@ from api.routes.history import router as history_routes
 from api.routes.live import LiveFirst
 from api.routes.live import router as live_routes
 from api.routes.places import router as place_routes
+from api.routes.plan import router as plan_routes
 from api.routes.sharing import router as sharing_routes
 from api.routes.statements import router as statement_routes
 from api.schemas import ProblemView
@@ -81,6 +82,7 @@ def create_app(
         place_routes,
         live_routes,
         history_routes,
+        plan_routes,
         sharing_routes,
         statement_routes,
         alert_routes,

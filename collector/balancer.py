@@ -25,15 +25,19 @@ from energy.balancing.cycle import decide
 from energy.balancing.look import Guidance, Held, has_car, look
 from energy.balancing.now import BLOCKED, Answer, Decision, Rates, Standing
 from energy.community import Community, Device, Site
+from energy.dispatch.request import PlanAnswer
 from energy.fallback import GIVE_BACK_S, REST_PER_BLOCKED
 from energy.metering import SiteEnergy
 from energy.names import device_id
 from energy.quantities import Role
+from energy.quarters import QUARTER_MS, quarter_start
+from energy.tariff import prices
 from messaging.codec import Command, CommandResult
 from storage.register import Command as StoredCommand
 
 __all__ = ["Balancer"]
 
+_PLAN_GOOD_MS: Final = 2 * 3_600_000
 _RETRY_S: Final = 5.0  # after an order that the broker or the register did not take
 _MAX_AGE_S: Final = 60.0
 _FIRST_LOOK: Final = 0.25  # of a lease's life may pass unseen after a start
@@ -88,8 +92,8 @@ class Balancer:
         speed: float = 1.0,
     ) -> None:
         self.community = community
-        self.guidance = Guidance()
-        self.rates = Rates()
+        self.plan: PlanAnswer | None = None
+        """The newest plan; an old one no longer counts."""
         self._settings = community.balancer
         self._gateway_of = gateway_of
         self._holder = holder
@@ -153,7 +157,7 @@ class Balancer:
             quarters={site.id: quarter(site.id) for site in self.community.sites},
             max_age_s=self._max_age_s,
         )
-        now, apart = look(facts, held, self.rates, self.guidance)
+        now, apart = look(facts, held, *self._guided(facts.now))
         answer = decide(now)
         self._answer = Answer((*answer.decisions, *apart), answer.limits)
         for decision in self._answer.decisions:
@@ -196,6 +200,16 @@ class Balancer:
             "decisions": [self._shown(decision) for decision in sorted(self._answer.decisions, key=lambda d: d.device)],
             "limits": {site: list(sentences) for site, sentences in sorted(self._answer.limits.items())},
         }
+
+    def _guided(self, now_ms: int) -> tuple[Rates, Guidance]:
+        """Prices now, and what the plan says of this quarter-hour."""
+        plan, tariff = self.plan, self.community.tariff
+        if plan is not None and plan.t <= now_ms < plan.t + _PLAN_GOOD_MS:
+            step = plan.steps[(now_ms - plan.t) // QUARTER_MS]
+            rates = Rates(step.import_eur_kwh, step.feed_in_eur_kwh, tariff.shared_fee_eur_kwh)
+            return rates, Guidance(plan.values, max(0.0, step.grid_w), plan.peak_target_w)
+        (buy,), (sell,) = prices(tariff, [quarter_start(now_ms)], self.community.timezone, {})
+        return Rates(buy, sell, tariff.shared_fee_eur_kwh), Guidance()
 
     def _shown(self, decision: Decision) -> dict[str, Any]:
         hold = self._holds.get(decision.device)

@@ -18,6 +18,7 @@ from collector.directory import Directory
 from collector.leases import BALANCER, Order
 from collector.live import LivePicture, LiveState
 from collector.metrics import Metrics
+from collector.planning import NewPlan
 from collector.rules import RuleDesk
 from collector.senses import Senses
 from collector.steering import DeviceView
@@ -74,6 +75,7 @@ class Control:
             for name, desk in self._desks.items()
         }
         self._decided: dict[str, tuple[int, dict[str, Any]]] = {}
+        self._plans: dict[str, bytes] = {}
         self._past: dict[str, Alert] = {}  # cleared not long ago: somebody may still have to be told
         self._heard: list[Command | CommandResult] = []
         self._unsaved: dict[str, Alert] = {}
@@ -123,6 +125,14 @@ class Control:
         for desk in self._desks.values():
             self._prepare(desk.open_alerts())
         self._decided.clear()
+        for community, plan in self._plans.items():
+            self._unpublished[topics.live_plan(community)] = (community, plan)
+
+    def planned(self, plan: NewPlan) -> None:
+        """A new plan: the balancer follows it, and everybody may see it."""
+        self._balancers[plan.community].plan = plan.plan
+        self._plans[plan.community] = msgspec.json.encode(plan)
+        self._unpublished[topics.live_plan(plan.community)] = (plan.community, self._plans[plan.community])
 
     def alerts(self) -> list[Alert]:
         """Alerts that stand, and those that cleared within a day."""

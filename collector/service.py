@@ -19,6 +19,7 @@ from collector.live import LivePicture, LiveState
 from collector.marks import Marker
 from collector.metrics import Metrics
 from collector.notifier import Notifier
+from collector.planning import PlanJob
 from collector.publish import LivePublisher
 from collector.quarantine import Quarantine
 from collector.quarters import QuarterJob
@@ -175,6 +176,7 @@ class Collector:
             "notices": self._notifier.run,
             "host": self._run_host,
             "quarters": quarters.run,
+            "plans": PlanJob(self._communities, self._history, self._live, self._clock, self._control.planned).run,
             "totals": TotalsJob(self._history, self._dirty, self._directory, self._clock).run,
             "upkeep": self._run_upkeep,
         }

@@ -13,6 +13,7 @@ from energy.hours import OpeningHours
 from energy.names import RESERVED_GATEWAYS, Slug, device_id
 from energy.quantities import Role
 from energy.sharing.key import SharingKey, unknown_points
+from energy.tariff import Tariff
 
 __all__ = ["Community", "Device", "Site"]
 
@@ -89,6 +90,7 @@ class Community(_Model):
         default=(), description="alerts: a ready rule's name, `{use: name, ...}` to change one, or a whole rule"
     )
     balancer: BalancerSettings = BalancerSettings()
+    tariff: Tariff = Field(default=Tariff(), description="what energy costs, for the planner")
     sharing: SharingKey = Field(
         default_factory=lambda: SharingKey.model_validate({"rounds": "prorata"}),
         description="the key by which the sites share, its points are site ids; default: pro rata",

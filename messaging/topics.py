@@ -17,6 +17,7 @@ __all__ = [
     "live_balancer",
     "live_collector",
     "live_community",
+    "live_plan",
     "live_site",
     "parse_gateway_topic",
     "result",
@@ -85,6 +86,11 @@ def live_collector(community: str) -> str:
 def live_community(community: str) -> str:
     """Retained: the live balance of the community."""
     return f"{ROOT}/{community}/live/community"
+
+
+def live_plan(community: str) -> str:
+    """Retained: the newest plan of the community."""
+    return f"{ROOT}/{community}/live/plan"
 
 
 def alert(community: str, alert_id: str) -> str:

@@ -45,6 +45,7 @@ class LiveFeed:
         self.board = LiveBoard()
         self.gateways: dict[tuple[str, str], bool] = {}  # (community, gateway): online
         self.decided: dict[str, bytes] = {}  # by community: what the balancer decided last; empty: nothing
+        self.plans: dict[str, bytes] = {}  # by community: the newest plan
         self.rejected = 0
         self._clock = clock
         self._communities = frozenset(community.id for community in communities)
@@ -148,6 +149,8 @@ class LiveFeed:
                 return  # which of several serves is theirs to know
             case "live", ["balancer"]:
                 self.decided[community] = _object_of(message.payload, community)
+            case "live", ["plan"]:
+                self.plans[community] = _object_of(message.payload, community)
             case "alerts", [alert]:
                 self._take_alert(community, alert, message.payload)
             case gateway, ["status"]:

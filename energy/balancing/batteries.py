@@ -22,6 +22,9 @@ from energy.balancing.now import Battery, Decision, Rates
 
 __all__ = ["Pool", "decide", "split"]
 
+_EPSILON: Final = (
+    1e-5  # EUR/kWh: values nearer than this are equal; then it stores or serves, and neither buys nor sells
+)
 _BAND_W: Final = 25.0
 _BAND_SHARE: Final = 0.01
 
@@ -156,12 +159,12 @@ def _trade(banks: Sequence[_Bank], pool: Pool) -> None:
     rates = pool.rates
     bought_w = (pool.needed_w or 0.0) - sum(bank.power_w for bank in banks)
     room_w = math.inf if pool.grid_target_w is None else max(0.0, pool.grid_target_w - max(0.0, bought_w))
-    buyers = [bank for bank in banks if _value_in(bank) > rates.buy and bank.power_w <= 0]
+    buyers = [bank for bank in banks if _value_in(bank) > rates.buy + _EPSILON and bank.power_w <= 0]
     able = [bank.power_w - bank.low_w for bank in buyers]
     for bank, part in zip(buyers, split(min(room_w, sum(able)), able, able), strict=True):
         bank.change(-part, f"buys {{}} for later at {rates.buy:.3f} EUR/kWh, stored it is worth {_value_in(bank):.3f}")
     for bank in banks:
-        if bank.power_w >= 0 and bank not in buyers and _value_out(bank) < rates.sell:
+        if bank.power_w >= 0 and bank not in buyers and _value_out(bank) < rates.sell - _EPSILON:
             why = f"sells {{}} at {rates.sell:.3f} EUR/kWh, stored it is worth {_value_out(bank):.3f}"
             bank.change(bank.high_w - bank.power_w, why)
 
@@ -185,12 +188,12 @@ def _willing(able_w: float, own_w: float, for_own: bool, for_others: bool) -> fl
 
 def _stores(bank: _Bank, costs: float) -> bool:
     """Whether a surplus that would earn `costs` otherwise is stored."""
-    return bank.battery.value is None or _value_in(bank) >= costs
+    return bank.battery.value is None or _value_in(bank) >= costs - _EPSILON
 
 
 def _serves(bank: _Bank, saves: float) -> bool:
     """Whether a need whose energy would cost `saves` otherwise is served from store."""
-    return bank.battery.value is None or _value_out(bank) <= saves
+    return bank.battery.value is None or _value_out(bank) <= saves + _EPSILON
 
 
 def _enter(bank: _Bank) -> None:

@@ -7,7 +7,7 @@ for one that does what nobody here knows would be chased by the others.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
 from typing import Final
@@ -52,14 +52,14 @@ _PER_HOUR: Final = 4  # quarter-hours
 class Guidance:
     """What a plan tells the balancer. `values`: by battery, what one more kWh is worth at rising charge, EUR/kWh."""
 
-    values: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    values: Mapping[str, Sequence[float]] = field(default_factory=dict)
     grid_target_w: float | None = None
     peak_target_w: Mapping[str, float] = field(default_factory=dict)
 
-    def value(self, device: str, soc_pct: float) -> float | None:
-        """The value of one more kWh at that charge; None: not planned."""
+    def value(self, device: str, fill: float) -> float | None:
+        """The value of one more kWh when `fill` of what it may use is stored; None: not planned."""
         curve = self.values.get(device)
-        return None if not curve else curve[min(len(curve) - 1, max(0, int(soc_pct / 100 * len(curve))))]
+        return None if not curve else curve[min(len(curve) - 1, max(0, int(fill * len(curve))))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,7 +250,7 @@ class _Site:
             soc_max_pct=steer.soc_max_pct,
             efficiency=steer.round_trip_efficiency**0.5,
             wear=steer.wear_eur_kwh,
-            value=self._guidance.value(name, soc_pct),
+            value=self._guidance.value(name, (soc_pct - steer.soc_min_pct) / (steer.soc_max_pct - steer.soc_min_pct)),
             wired=wired,
             standing=self._held.standing.get(name),
         )

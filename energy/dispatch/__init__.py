@@ -7,5 +7,7 @@ value       what one more stored kWh is worth, from prices and scenarios of the 
 balancer    the stateless step: this plan, this net load, these limits, one power per meter; and the plain rule
 program     the linear program (HiGHS): plans with several batteries, peak targets, perfect foresight
 planner     from scenarios to a plan: peak target, then value of stored energy
+request     what the planner of a running community is asked and answers
+rolling     that planner: past quarter-hours in, the next 36 hours out
 members     how the saving of a pool is split so that nobody pays more than under the plain rule
 """

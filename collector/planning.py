@@ -1,0 +1,258 @@
+"""Plans for the communities that have batteries to steer: every quarter-hour and when prices change, in a process of its own.
+
+Each plan reads the community's past quarter-hours and its batteries' charge, is made by energy/dispatch/rolling in a child
+process, and is given to the balancer. Whatever is missing, there is a plan, and it says what is missing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import msgspec
+
+from collector.child import ask_child
+from collector.live import LiveState
+from collector.prices import MarketPrices
+from energy.community import Community, Device
+from energy.dispatch.request import PlanAnswer, PlannedBattery, PlanRequest
+from energy.errors import DataError
+from energy.names import device_id
+from energy.quantities import Role
+from energy.quarters import QUARTER_MS, local_month, quarter_start
+from energy.tariff import prices
+from runtime.clock import Clock
+from runtime.outage import Outage
+from storage.history import History, SiteQuarter
+
+__all__ = ["HORIZON", "NewPlan", "PlanJob", "request_of"]
+
+log = logging.getLogger(__name__)
+
+HORIZON: Final = 144  # quarter-hours: 36 h, so that tomorrow's evening is in it at any time of today
+_PAST_DAYS: Final = 28
+_DAY_MS: Final = 86_400_000
+_LOOK_S: Final = 10.0
+_AFTER_MS: Final = 45_000  # by then the quarter-hour before is computed
+_WITHIN_S: Final = 180.0
+_RETRY_S: Final = 50.0
+_HALF: Final = 0.5
+_PER_HOUR: Final = 4
+_CARRIED: Final = 0.7  # of last month's peak, which this month will reach anyhow (energy/dispatch/capacity)
+_FLANDERS_KW: Final = 2.5
+_MONTHS: Final = 12
+
+
+@dataclass(frozen=True, slots=True)
+class NewPlan:
+    """A plan as it is published: when it was made (ms UTC), and what it had to do without."""
+
+    community: str
+    t: int
+    plan: PlanAnswer
+    missing: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class _Course:
+    """What is kept of a community between its plans."""
+
+    community: Community
+    market: MarketPrices | None
+    quarter: int = 0
+    due: bool = True
+    outage: Outage = field(default_factory=lambda: Outage(log, "the planner waits: %s"))
+
+
+class PlanJob:
+    """`run` is a task of the collector; `on_plan` is told of each plan."""
+
+    def __init__(
+        self,
+        communities: Iterable[Community],
+        history: History,
+        live: LiveState,
+        clock: Clock,
+        on_plan: Callable[[NewPlan], None],
+    ) -> None:
+        self._history = history
+        self._live = live
+        self._clock = clock
+        self._on_plan = on_plan
+        self._courses = [
+            _Course(community, MarketPrices(market) if (market := community.tariff.market) else None)
+            for community in communities
+            if community.balancer.on and any(_batteries(community))
+        ]
+
+    async def run(self) -> None:
+        """Plans until cancelled; one community after the other, for planning has time."""
+        while self._courses:
+            for course in self._courses:
+                try:
+                    with course.outage:
+                        await self.look(course)
+                except DataError as error:  # the plan before goes on to count for a while
+                    log.warning("%s could not be planned: %s", course.community.id, error)
+                    await self._clock.sleep(_RETRY_S * self._clock.speed)
+            await self._clock.sleep(_LOOK_S * self._clock.speed)
+
+    async def look(self, course: _Course) -> None:
+        """Plans when it is time. Raises StoreError, DataError."""
+        now_ms = self._clock.now_ms()
+        if course.market is not None and await course.market.refresh(now_ms):
+            course.due = True
+        quarter = quarter_start(now_ms)
+        if quarter > course.quarter and now_ms - quarter >= _AFTER_MS:
+            course.due = True
+        if not course.due:
+            return
+        market = course.market.known if course.market is not None else {}
+        request = await asyncio.to_thread(self._request, course.community, quarter, market)
+        answer = await ask_child("collector.planner", msgspec.json.encode(request), _WITHIN_S)
+        plan = msgspec.json.decode(answer, type=PlanAnswer)
+        course.due, course.quarter = False, quarter
+        self._on_plan(NewPlan(course.community.id, self._clock.now_ms(), plan, _missing(course, plan)))
+
+    def _request(self, community: Community, quarter: int, market: dict[int, float]) -> PlanRequest:
+        """Raises StoreError. Blocks."""
+        sites = [site.id for site in community.sites]
+        since = quarter - _PAST_DAYS * _DAY_MS
+        if community.tariff.capacity is not None:
+            since = min(since, local_month(local_month(quarter, community.timezone)[0] - 1, community.timezone)[0])
+        rows = self._history.site_quarters(sites, since, quarter)
+        return request_of(community, quarter, rows, market, self._soc_pct)
+
+    def _soc_pct(self, device: str) -> float | None:
+        latest = self._live.latest.get(device)
+        value = None if latest is None else latest.values.get("soc_pct")
+        return float(value) if isinstance(value, int | float) else None
+
+
+def request_of(
+    community: Community,
+    quarter: int,
+    rows: Sequence[SiteQuarter],
+    market: dict[int, float],
+    soc_pct: Callable[[str], float | None],
+) -> PlanRequest:
+    """What the planner is asked for `community` from `quarter` on. `rows`: its past; an unknown charge counts as half.
+
+    Where peaks cost, each site is a meter of its own; else all are one, for they share per quarter-hour.
+    """
+    capacity = community.tariff.capacity
+    sites = [site.id for site in community.sites]
+    meters = tuple(sites) if capacity is not None else (community.id,)
+    meter_of = {site: index if capacity is not None else 0 for index, site in enumerate(sites)}
+    load, pv = _past(rows, _starts(rows, quarter), sites)
+    buy, sell = prices(
+        community.tariff, [quarter + step * QUARTER_MS for step in range(HORIZON)], community.timezone, market
+    )
+    return PlanRequest(
+        community=community.id,
+        t=quarter,
+        timezone=community.timezone,
+        meters=meters,
+        meter_of_site=tuple(meter_of.values()),
+        load_kw=load,
+        pv_kw=pv,
+        buy_eur_kwh=buy,
+        sell_eur_kwh=sell,
+        batteries=tuple(
+            _planned(name, device, meter_of[site], soc_pct(name)) for name, site, device in _batteries(community)
+        ),
+        peak_rate_eur_kw=_peak_rate(community),
+        billed_kw=_billed_kw(community, rows, quarter) if capacity is not None else (),
+    )
+
+
+def _batteries(community: Community) -> Iterable[tuple[str, str, Device]]:
+    """(device, site, what it is) of the batteries that are steered."""
+    for site in community.sites:
+        for device in site.devices:
+            if device.role is Role.BATTERY and device.steer is not None:
+                yield device_id(site.id, device.id), site.id, device
+
+
+def _planned(name: str, device: Device, meter: int, soc_pct: float | None) -> PlannedBattery:
+    steer = device.steer
+    assert steer is not None
+    low_w, high_w = steer.bounds(device.role, device.rated_w)
+    usable = (steer.soc_max_pct - steer.soc_min_pct) / 100
+    charge = _HALF if soc_pct is None else (soc_pct - steer.soc_min_pct) / (steer.soc_max_pct - steer.soc_min_pct)
+    capacity_kwh = (device.capacity_wh or 0.0) / 1000 * usable
+    return PlannedBattery(
+        id=name,
+        meter=meter,
+        capacity_kwh=capacity_kwh,
+        charge_kw=-low_w / 1000,
+        discharge_kw=high_w / 1000,
+        efficiency=steer.round_trip_efficiency**0.5,
+        wear_eur_kwh=steer.wear_eur_kwh,
+        energy_kwh=capacity_kwh * min(1.0, max(0.0, charge)),
+    )
+
+
+def _starts(rows: Sequence[SiteQuarter], quarter: int) -> range:
+    """The quarter-hours of the past, from the first of which anything is known."""
+    first = max(min((row.start for row in rows), default=quarter), quarter - _PAST_DAYS * _DAY_MS)
+    return range(first, quarter, QUARTER_MS)
+
+
+def _past(
+    rows: Sequence[SiteQuarter], starts: range, sites: Sequence[str]
+) -> tuple[list[list[float | None]], list[list[float | None]]]:
+    """Load and PV, kW by quarter-hour and site; None: unknown."""
+    place = {site: index for index, site in enumerate(sites)}
+    load: list[list[float | None]] = [[None] * len(sites) for _ in starts]
+    pv: list[list[float | None]] = [[None] * len(sites) for _ in starts]
+    for row in rows:
+        if row.start not in starts or row.site not in place:
+            continue
+        step = (row.start - starts.start) // QUARTER_MS
+        for series, energy_wh in ((load, row.consumption_wh), (pv, row.pv_wh)):
+            series[step][place[row.site]] = None if energy_wh is None else energy_wh * _PER_HOUR / 1000
+    return load, pv
+
+
+def _peak_rate(community: Community) -> float:
+    """EUR per kW and month."""
+    capacity = community.tariff.capacity
+    if capacity is None:
+        return 0.0
+    return capacity.eur_kw / _MONTHS if capacity.rule == "flanders" else capacity.eur_kw
+
+
+def _billed_kw(community: Community, rows: Sequence[SiteQuarter], quarter: int) -> tuple[float, ...]:
+    """By site, what this month will be billed at least: its peak so far, most of last month's, the floor."""
+    capacity = community.tariff.capacity
+    assert capacity is not None
+    floor_kw = capacity.floor_kw or (_FLANDERS_KW if capacity.rule == "flanders" and capacity.floor_kw is None else 0.0)
+    month, _ = local_month(quarter, community.timezone)
+    peaks = dict.fromkeys((site.id for site in community.sites), floor_kw)
+    for row in rows:
+        if row.import_wh is not None and row.site in peaks:
+            share = 1.0 if row.start >= month else _CARRIED
+            peaks[row.site] = max(peaks[row.site], share * row.import_wh * _PER_HOUR / 1000)
+    return tuple(peaks.values())
+
+
+def _missing(course: _Course, plan: PlanAnswer) -> tuple[str, ...]:
+    """What the plan had to do without, in sentences."""
+    told = []
+    if plan.days < 1:
+        told.append(f"Only {plan.days * 24:.0f} h of the past are known: load and sun are guessed from them.")
+    if plan.estimated > 0:
+        told.append(f"{plan.estimated:.1%} of the past is not known and was filled in.")
+    if course.market is not None:
+        known = sum(step.start in course.market.known for step in plan.steps)
+        if known < len(plan.steps):
+            told.append(
+                f"Market prices are known for {known / _PER_HOUR:g} of {len(plan.steps) / _PER_HOUR:g} h; the others are the tariff's."
+            )
+        if course.market.problem is not None:
+            told.append(f"Market prices: {course.market.problem}.")
+    return tuple(told)

@@ -1,0 +1,82 @@
+"""What a running community's planner is asked, and what it answers. Needs nothing, so that who asks needs no solver."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["PlanAnswer", "PlanRequest", "PlanStep", "PlannedBattery"]
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedBattery:
+    """A battery and the energy it may use: between its bounds, at the present charge. `meter`: place in `meters`."""
+
+    id: str
+    meter: int
+    capacity_kwh: float
+    charge_kw: float
+    discharge_kw: float
+    efficiency: float
+    wear_eur_kwh: float
+    energy_kwh: float
+
+
+@dataclass(frozen=True, slots=True)
+class PlanRequest:
+    """What a plan rests on. `t`: start of its first quarter-hour, ms UTC; the past ends there.
+
+    `load_kw`, `pv_kw`: quarter-hours, oldest first, per site; None: unknown. Prices per quarter-hour from `t` on.
+    `meter_of_site`: the meter that each site is behind.
+    `billed_kw`: per meter, the month's peak so far; `peak_rate_eur_kw`: what a kW more costs, 0: nothing.
+    """
+
+    community: str
+    t: int
+    timezone: str
+    meters: tuple[str, ...]
+    meter_of_site: tuple[int, ...]
+    load_kw: list[list[float | None]]
+    pv_kw: list[list[float | None]]
+    buy_eur_kwh: list[float]
+    sell_eur_kwh: list[float]
+    batteries: tuple[PlannedBattery, ...] = ()
+    peak_rate_eur_kw: float = 0.0
+    billed_kw: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PlanStep:
+    """A quarter-hour of the plan, all meters together, W. `low_w`, `high_w`: likely range of what is needed of the grid
+    before batteries. `battery_w`: discharge positive. `stored_pct`: of what the batteries may use.
+    """
+
+    start: int
+    pv_w: float
+    consumption_w: float
+    surplus_w: float
+    low_w: float
+    high_w: float
+    battery_w: float
+    grid_w: float
+    stored_pct: float | None
+    import_eur_kwh: float
+    feed_in_eur_kwh: float
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlanAnswer:
+    """A plan. `values`: by battery, what one more kWh is worth in each hundredth of what it may store, EUR/kWh;
+    `value_eur_kwh`: their mean at the present charge.
+
+    `peak_target_w`: by meter, where peaks cost. `days`: of the past it rests on; `estimated`: part of it that was filled in.
+    """
+
+    community: str
+    t: int
+    days: float
+    estimated: float
+    value_eur_kwh: float | None
+    values: dict[str, list[float]]
+    peak_target_w: dict[str, float]
+    steps: list[PlanStep]

@@ -1,0 +1,106 @@
+"""What a kWh costs the members of a community: fixed, by time of use, or a market's day-ahead prices, per quarter-hour."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, time
+from typing import Annotated, Final, Literal, Self
+from zoneinfo import ZoneInfo
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+__all__ = ["Band", "Capacity", "Entsoe", "Market", "Tariff", "prices"]
+
+_MIDNIGHT: Final = time(0)
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Band(_Model):
+    """A price for some hours of some days, local time, [from, until); `until` 00:00 is midnight at the day's end."""
+
+    from_: time = Field(alias="from")
+    until: time
+    days: tuple[Annotated[int, Field(ge=1, le=7)], ...] = Field(
+        default=(1, 2, 3, 4, 5, 6, 7), description="1 is Monday, 7 is Sunday"
+    )
+    eur_kwh: float = Field(ge=-10, le=10)
+
+    def holds(self, local: datetime) -> bool:
+        """Whether it is the price at that local time."""
+        moment = local.time()
+        if local.isoweekday() not in self.days or moment < self.from_:
+            return False
+        return moment < self.until or self.until == _MIDNIGHT
+
+
+class Capacity(_Model):
+    """What the highest mean import of a calendar month costs at each meter."""
+
+    rule: Literal["month_peak", "flanders"] = Field(
+        default="month_peak", description="flanders: mean of 12 month peaks of at least 2.5 kW, price per kW and year"
+    )
+    eur_kw: float = Field(gt=0, le=1e4, description="per kW and month; with `flanders` per kW and year")
+    floor_kw: float | None = Field(default=None, ge=0, description="billed whatever happens; default 0, flanders 2.5")
+
+
+class Entsoe(_Model):
+    """Day-ahead prices of a bidding zone from ENTSO-E's transparency platform."""
+
+    area: str = Field(default="BE", pattern=r"^[A-Z0-9_]{2,16}$", description="bidding zone as entsoe-py names it")
+    key_file: str | None = Field(
+        default=None, description="file with the security token; default: COMMONWATT_ENTSOE_KEY of the environment"
+    )
+    url: str | None = Field(default=None, pattern=r"^https?://", description="another address of the same service")
+
+
+class Market(_Model):
+    """Where day-ahead prices come from, and what is paid and earned of them: price * factor + eur_kwh."""
+
+    csv: str | None = Field(default=None, description="file with `start,eur_kwh`, read again when it changes")
+    entsoe: Entsoe | None = None
+    import_factor: float = Field(default=1.0, ge=0, le=5)
+    import_add_eur_kwh: float = Field(default=0.0, ge=-1, le=1, description="grid fees, levies, the supplier's margin")
+    feed_in_factor: float = Field(default=0.0, ge=0, le=5, description="0: feed-in is paid feed_in_eur_kwh")
+    feed_in_add_eur_kwh: float = Field(default=0.0, ge=-1, le=1)
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if (self.csv is None) == (self.entsoe is None):
+            raise ValueError("a market has one source: csv or entsoe")
+        return self
+
+
+class Tariff(_Model):
+    """Prices of energy. Market prices count where they are known, else bands, else the number."""
+
+    import_eur_kwh: float = Field(default=0.30, ge=-10, le=10)
+    bands: tuple[Band, ...] = Field(default=(), description="the first that holds decides")
+    feed_in_eur_kwh: float = Field(default=0.05, ge=-10, le=10)
+    shared_fee_eur_kwh: float = Field(
+        default=0.0, ge=0, le=1, description="grid fees of a kWh that one member gives another"
+    )
+    market: Market | None = None
+    capacity: Capacity | None = None
+
+
+def prices(
+    tariff: Tariff, starts_ms: Sequence[int], timezone: str, market_eur_kwh: Mapping[int, float]
+) -> tuple[list[float], list[float]]:
+    """(import, feed-in) per quarter-hour, EUR/kWh. `market_eur_kwh`: by start of quarter-hour, ms UTC, what is known."""
+    zone, market = ZoneInfo(timezone), tariff.market
+    buy, sell = [], []
+    for start in starts_ms:
+        told = market_eur_kwh.get(start) if market is not None else None
+        if market is not None and told is not None:
+            buy.append(told * market.import_factor + market.import_add_eur_kwh)
+        else:
+            local = datetime.fromtimestamp(start / 1000, zone)
+            buy.append(next((band.eur_kwh for band in tariff.bands if band.holds(local)), tariff.import_eur_kwh))
+        if market is not None and told is not None and market.feed_in_factor > 0:
+            sell.append(told * market.feed_in_factor + market.feed_in_add_eur_kwh)
+        else:
+            sell.append(tariff.feed_in_eur_kwh)
+    return buy, sell

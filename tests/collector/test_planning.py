@@ -1,0 +1,248 @@
+"""Plans in the running collector: asked of a real child process, followed by the balancer, published, never in the way."""
+
+import http.server
+import os
+import threading
+from datetime import UTC, datetime
+
+import pytest
+
+from collector.child import ask_child
+from collector.planning import PlanJob, request_of
+from collector.prices import KEY_ENV, MarketPrices, read_prices
+from energy.balancing.settings import Steer
+from energy.community import Community, Device, Site
+from energy.errors import DataError
+from energy.quantities import Quality, Role
+from energy.quarters import QUARTER_MS
+from energy.tariff import Capacity, Entsoe, Market, Tariff
+from runtime.clock import ManualClock
+from storage.history import SiteQuarter
+
+from .conftest import eventually
+from .test_balancer import community as steered
+from .test_control import roof_on
+
+NOW = 1_764_319_440_000  # Fri 28 Nov 2025, 09:44 in Brussels
+QUARTER = NOW // QUARTER_MS * QUARTER_MS
+
+
+def community(**tariff):
+    battery = Device(id="battery", role=Role.BATTERY, rated_w=5000, capacity_wh=10_000, steer=Steer(soc_min_pct=20))
+    grid = Device(id="grid", role=Role.GRID)
+    return Community(
+        id="ixelles",
+        name="Ixelles",
+        sites=(
+            Site(id="hall", name="Hall", gateway="gw", devices=(grid, battery)),
+            Site(id="school", name="School", gateway="gw-2", devices=(grid,)),
+        ),
+        tariff=Tariff(**tariff),
+    )
+
+
+def quarter(site, start, **energies):
+    known = {
+        "pv_wh": 100.0,
+        "import_wh": 500.0,
+        "export_wh": 0.0,
+        "charge_wh": 0.0,
+        "discharge_wh": 0.0,
+        "consumption_wh": 600.0,
+    }
+    return SiteQuarter("ixelles", site, start, **(known | energies), quality=Quality.MEASURED)
+
+
+def test_request_pools_the_sites_and_knows_what_is_unknown():
+    rows = [quarter("hall", QUARTER - 2 * QUARTER_MS), quarter("school", QUARTER - QUARTER_MS, pv_wh=None)]
+    asked = request_of(community(), QUARTER, rows, {}, lambda _: 60.0)
+    assert asked.meters == ("ixelles",)
+    assert asked.meter_of_site == (0, 0)
+    assert asked.load_kw == [[2.4, None], [None, 2.4]]
+    assert asked.pv_kw == [[0.4, None], [None, None]]
+    (battery,) = asked.batteries
+    assert battery.capacity_kwh == pytest.approx(7.5)
+    assert battery.energy_kwh == pytest.approx(7.5 * (60 - 20) / 75)
+    assert len(asked.buy_eur_kwh) == 144
+
+
+def test_request_with_a_capacity_tariff_has_a_meter_a_site_and_what_is_billed_already():
+    month = round(datetime(2025, 11, 1, tzinfo=UTC).timestamp() * 1000)
+    rows = [
+        quarter("hall", month + QUARTER_MS * 10, import_wh=2000.0),
+        quarter("hall", month - QUARTER_MS * 100, import_wh=10_000.0),
+        quarter("school", month + QUARTER_MS * 10, import_wh=1.0),
+    ]
+    asked = request_of(community(capacity=Capacity(rule="flanders", eur_kw=48)), QUARTER, rows, {}, lambda _: None)
+    assert asked.meters == ("hall", "school")
+    assert asked.peak_rate_eur_kw == 4
+    assert asked.billed_kw == (pytest.approx(28.0), 2.5)
+    assert asked.batteries[0].energy_kwh == pytest.approx(asked.batteries[0].capacity_kwh / 2)
+
+
+class Job:
+    """A plan job on a clock set by hand."""
+
+    def __init__(self, history, place=None):
+        self.clock = ManualClock(NOW)
+        self.plans = []
+        self.job = PlanJob([place or community()], history, self, self.clock, self.plans.append)
+        self.latest = {}
+
+    async def look(self):
+        (course,) = self.job._courses
+        await self.job.look(course)
+
+
+async def test_first_plan_is_made_without_any_past_and_says_so(history):
+    job = Job(history)
+    await job.look()
+    (plan,) = job.plans
+    assert plan.plan.t == QUARTER
+    assert plan.missing == ("Only 0 h of the past are known: load and sun are guessed from them.",)
+    await job.look()
+    assert len(job.plans) == 1
+
+
+async def test_each_quarter_hour_has_its_plan(history):
+    history.write_quarters(
+        [], [quarter(s, QUARTER - n * QUARTER_MS) for n in range(1, 200) for s in ("hall", "school")]
+    )
+    job = Job(history)
+    await job.look()
+    await job.clock.advance(61)  # 09:45, and its predecessor is not computed yet
+    await job.look()
+    assert len(job.plans) == 1
+    await job.clock.advance(45)
+    await job.look()
+    assert [plan.plan.t for plan in job.plans] == [QUARTER, QUARTER + QUARTER_MS]
+    assert job.plans[0].missing == ()
+    assert job.plans[0].plan.steps[0].consumption_w == pytest.approx(4800, rel=0.01)
+
+
+async def test_prices_that_change_are_planned_with_at_once(history, tmp_path):
+    file = tmp_path / "prices.csv"
+    job = Job(history, community(market=Market(csv=str(file))))
+    await job.look()
+    assert job.plans[0].missing[1] == "Market prices are known for 0 of 36 h; the others are the tariff's."
+    assert "No such file" in job.plans[0].missing[2]
+    file.write_text("start,eur_kwh\n2025-11-28T09:00:00+01:00,0.11\n2025-11-28T10:00:00+01:00,0.09\n")
+    await job.look()
+    assert [step.import_eur_kwh for step in job.plans[1].plan.steps[:3]] == [0.11, 0.11, 0.09]
+    assert len(job.plans) == 2
+
+
+async def test_running_collector_plans_publishes_and_goes_on_balancing(start, wire):
+    async with start(steered()), roof_on(wire) as roof:
+        plan = await eventually(lambda: wire.last("cw/v1/ixelles/live/plan"), timeout_s=60)
+        assert len(plan["plan"]["steps"]) == 144
+        assert set(plan["plan"]["values"]) == {"ixl-school/battery"}
+        await eventually(lambda: roof.battery_w == -3000)
+
+
+async def test_child_that_fails_or_hangs_is_an_error_that_says_so():
+    with pytest.raises(DataError, match=r"failed: .*JSON is malformed"):
+        await ask_child("collector.planner", b"nonsense", 60)
+    with pytest.raises(DataError, match="took longer"):
+        await ask_child("collector.planner", b"", 0.01)
+
+
+def test_price_file_holds_each_price_until_the_next(tmp_path):
+    file = tmp_path / "prices.csv"
+    file.write_text("start,eur_kwh\n2025-11-28T09:00:00+01:00,0.11\n2025-11-28T10:00:00+01:00,-0.02\n\n")
+    found = read_prices(file)
+    hour = round(datetime(2025, 11, 28, 8, tzinfo=UTC).timestamp() * 1000)
+    assert found == {hour + n * QUARTER_MS: 0.11 if n < 4 else -0.02 for n in range(8)}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "prices.csv:1: the columns are none"),
+        ("time;price\n", "prices.csv:1: the columns are time;price"),
+        ("start,eur_kwh\nyesterday,0.1\n", "prices.csv:2: Invalid isoformat"),
+        ("start,eur_kwh\n2025-11-28T09:00:00,0.1\n", "prices.csv:2: start: an instant needs its offset"),
+        ("start,eur_kwh\n2025-11-28T09:00:00Z\n", "prices.csv:2: list index"),
+        ("start,eur_kwh\n2025-11-28T09:00:00Z,91.2\n", "prices.csv:2: eur_kwh: 91.2 is no price per kWh"),
+        ("start,eur_kwh\n2025-11-28T09:00:00Z,nan\n", "prices.csv:2: eur_kwh: nan"),
+    ],
+)
+def test_price_file_that_is_wrong_names_its_line(tmp_path, text, said):
+    file = tmp_path / "prices.csv"
+    file.write_text(text)
+    with pytest.raises(DataError, match=said.replace("(", r"\(")):
+        read_prices(file)
+
+
+async def test_wrong_price_file_leaves_what_is_known_and_says_why(tmp_path):
+    file = tmp_path / "prices.csv"
+    file.write_text("start,eur_kwh\n2025-11-28T09:00:00+01:00,0.11\n")
+    market = MarketPrices(Market(csv=str(file)))
+    assert await market.refresh(NOW)
+    known = market.known
+    file.write_text("start,eur_kwh\nnever,0.11\n")
+    os.utime(file, (1, 1))
+    assert not await market.refresh(NOW)
+    assert market.known == known
+    assert "prices.csv:2" in market.problem
+
+
+DOCUMENT = """<?xml version="1.0" encoding="utf-8"?>
+<Publication_MarketDocument xmlns="urn:iec62325.351:tc57wg16:451-3:publicationdocument:7:3">
+  <mRID>a1</mRID><type>A44</type>
+  <TimeSeries><mRID>1</mRID><auction.type>A01</auction.type><businessType>A62</businessType>
+    <in_Domain.mRID codingScheme="A01">10YBE----------2</in_Domain.mRID>
+    <out_Domain.mRID codingScheme="A01">10YBE----------2</out_Domain.mRID>
+    <contract_MarketAgreement.type>A01</contract_MarketAgreement.type>
+    <currency_Unit.name>EUR</currency_Unit.name><price_Measure_Unit.name>MWH</price_Measure_Unit.name>
+    <curveType>A03</curveType>
+    <Period><timeInterval><start>2025-11-27T23:00Z</start><end>2025-11-28T23:00Z</end></timeInterval>
+      <resolution>PT15M</resolution>POINTS</Period></TimeSeries>
+</Publication_MarketDocument>"""
+
+
+@pytest.fixture
+def platform():
+    """A server that answers as ENTSO-E's does, with one day of quarter-hours at 80 EUR/MWh, from position 41 at 95.5."""
+    points = "".join(
+        f"<Point><position>{n}</position><price.amount>{p}</price.amount></Point>" for n, p in ((1, 80), (41, 95.5))
+    )
+    asked = []
+
+    class Answers(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            asked.append(self.path)
+            known = "securityToken=right" in self.path
+            body = DOCUMENT.replace("POINTS", points).encode() if known else b"<html>Unauthorized</html>"
+            self.send_response(200 if known else 401)
+            self.send_header("Content-Type", "text/xml")
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answers)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/api", asked
+    server.shutdown()
+    server.server_close()
+
+
+async def test_day_ahead_prices_come_from_the_platform_by_quarter_hour(platform, tmp_path, monkeypatch):
+    pytest.importorskip("entsoe")
+    url, asked = platform
+    (tmp_path / "key").write_text("right\n")
+    market = MarketPrices(Market(entsoe=Entsoe(key_file=str(tmp_path / "key"), url=url)))
+    assert await market.refresh(NOW)
+    assert market.problem is None
+    assert market.known[QUARTER] == pytest.approx(0.08 if (QUARTER - 1_764_284_400_000) // QUARTER_MS < 40 else 0.0955)
+    assert {round(price, 4) for price in market.known.values()} == {0.08, 0.0955}
+    count = len(asked)
+    assert not await market.refresh(NOW + 60_000)
+    assert len(asked) == count, "it is asked once an hour"
+    monkeypatch.setenv(KEY_ENV, "s3cret")
+    refused = MarketPrices(Market(entsoe=Entsoe(url=url)))
+    assert not await refused.refresh(NOW)
+    assert "401" in refused.problem
+    assert "s3cret" not in refused.problem
