@@ -11,7 +11,16 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from energy.names import Slug
 from energy.sharing.key import SharingKey
 
-__all__ = ["Band", "BatteryModel", "CapacityModel", "CaseFile", "CommunityModel", "SiteModel", "TariffModel"]
+__all__ = [
+    "Band",
+    "BatteryModel",
+    "CapacityModel",
+    "CaseFile",
+    "ChargingModel",
+    "CommunityModel",
+    "SiteModel",
+    "TariffModel",
+]
 
 
 class _Model(BaseModel):
@@ -36,11 +45,28 @@ class BatteryModel(_Model):
         return self
 
 
+class ChargingModel(_Model):
+    """A site's chargers for cars; the cars are in sessions.csv."""
+
+    charger_kw: float = Field(gt=0, le=1e3, description="highest power of a car; sessions.csv may give less")
+    least_kw: float = Field(
+        default=1.38, ge=0, le=1e3, description="lowest power of a charging car: 6 A, on one phase of 230 V by default"
+    )
+    limit_kw: float | None = Field(default=None, gt=0, le=1e6, description="of all cars of the site together")
+
+    @model_validator(mode="after")
+    def _powers(self) -> Self:
+        if self.least_kw > self.charger_kw:
+            raise ValueError(f"least_kw {self.least_kw:g} is above charger_kw {self.charger_kw:g}")
+        return self
+
+
 class SiteModel(_Model):
     """A site of data.csv."""
 
     id: Slug
     batteries: tuple[BatteryModel, ...] = ()
+    charging: ChargingModel | None = None
 
 
 class Band(_Model):
@@ -132,6 +158,11 @@ class CaseFile(_Model):
             if community.tariff is not None and community.tariff not in self.tariffs:
                 raise ValueError(f"unknown tariff {community.tariff!r}; there are {', '.join(self.tariffs)}")
         return self
+
+    def chargers(self) -> dict[str, ChargingModel]:
+        """The chargers by site."""
+        sites = (site for community in self.communities for site in community.sites)
+        return {site.id: site.charging for site in sites if site.charging is not None}
 
     def tariff_of(self, community: CommunityModel) -> TariffModel:
         """The tariff of a community."""

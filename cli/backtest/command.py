@@ -24,6 +24,7 @@ def backtest(case: Path, out: Path, *, quiet: bool = True) -> dict[str, Any]:
     from cli.backtest.report import report_html
     from cli.backtest.result import facts_of, write_series
     from cli.backtest.run import run_community
+    from cli.backtest.sessions import read_sessions
     from cli.backtest.setting import setting_of
     from cli.settle.output import write_all
     from runtime.config import load_config
@@ -34,7 +35,10 @@ def backtest(case: Path, out: Path, *, quiet: bool = True) -> dict[str, Any]:
         raise ConfigError(f"{out} is no directory", field="--out", hint="name a directory; it is made when missing")
     rules = load_config(case / "case.yaml", CaseFile, env={})
     data = read_data(case / "data.csv")
-    settings = [setting_of(rules, community, data) for community in rules.communities]
+    chargers = {site: model.charger_kw for site, model in rules.chargers().items()}
+    end_ms = data.starts_ms[-1] + data.step_ms
+    sessions = read_sessions(case / "sessions.csv", data.starts_ms[0], end_ms, chargers) if chargers else ()
+    settings = [setting_of(rules, community, data, sessions) for community in rules.communities]
     runs = [run_community(setting, rules, _tell if not quiet else _hush) for setting in settings]
     facts = facts_of(rules, runs)
     out.mkdir(parents=True, exist_ok=True)
@@ -45,7 +49,7 @@ def backtest(case: Path, out: Path, *, quiet: bool = True) -> dict[str, Any]:
 
 
 def backtest_command(
-    case: Annotated[Path, typer.Option(help="Directory with case.yaml and data.csv.")],
+    case: Annotated[Path, typer.Option(help="Directory with case.yaml and data.csv, and sessions.csv for cars.")],
     out: Annotated[Path, typer.Option(help="Directory for result.json, series.parquet and report.html.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:

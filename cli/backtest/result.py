@@ -68,7 +68,8 @@ def _controller(setting: Setting, course: Course) -> dict[str, Any]:
     hours = setting.hours
     imported = float(np.maximum(course.grid_kw, 0).sum() * hours)
     exported = float(np.maximum(-course.grid_kw, 0).sum() * hours)
-    load, pv = float(setting.load_kw.sum() * hours), float(setting.pv_kw.sum() * hours)
+    load = float((setting.load_kw.sum() + course.hub_kw.sum()) * hours)
+    pv = float(setting.pv_kw.sum() * hours)
     charged = float(np.maximum(course.battery_kw, 0).sum() * hours)
     discharged = float(np.maximum(-course.battery_kw, 0).sum() * hours)
     peaks = setting.capacity.month_peaks_kw(course.grid_kw, setting.month, hours)
@@ -89,7 +90,16 @@ def _controller(setting: Setting, course: Course) -> dict[str, Any]:
         "month_peaks_kw": [round(float(peak), 3) for peak in peaks.sum(axis=1)],
         "self_consumption": None if pv == 0 else round((pv - exported) / pv, 6),
         "self_sufficiency": None if load == 0 else round((load - imported) / load, 6),
+        **_cars(setting, course),
     }
+
+
+def _cars(setting: Setting, course: Course) -> dict[str, float]:
+    """What cars asked and got; nothing when there are no chargers."""
+    if not setting.hubs:
+        return {}
+    asked, unmet = float(setting.hubs.asked_kwh.sum()), float(course.unmet_kwh.sum())
+    return {"cars_asked_kwh": round(asked, 3), "cars_unmet_kwh": round(unmet, 3)}
 
 
 def _gained(setting: Setting, course: Course) -> float:
@@ -153,6 +163,8 @@ def _sharing(setting: Setting, course: Course) -> dict[str, Any]:
     grid = setting.site_load_kw - setting.site_pv_kw
     for place, site in enumerate(setting.site_of_battery):
         grid[:, site] = grid[:, site] + course.battery_kw[:, place]
+    for hub, site in enumerate(setting.hubs.site):
+        grid[:, site] = grid[:, site] + course.hub_kw[:, hub]
     energy_wh = np.rint(grid * setting.hours * 1000).astype(np.int64)
     known = np.ones(grid.shape, dtype=bool)
     readings = QuarterReadings(
@@ -216,6 +228,9 @@ def _sum(parts: list[dict[str, Any]]) -> dict[str, Any]:
     total["month_peaks_kw"] = [
         round(sum(peaks), 3) for peaks in zip(*(part["month_peaks_kw"] for part in parts), strict=True)
     ]
+    for name in ("cars_asked_kwh", "cars_unmet_kwh"):
+        if any(name in part for part in parts):
+            total[name] = round(sum(part.get(name, 0.0) for part in parts), 4)
     pv, load = total["pv_kwh"], total["load_kwh"]
     total["self_consumption"] = None if pv == 0 else round((pv - total["export_kwh"]) / pv, 6)
     total["self_sufficiency"] = None if load == 0 else round((load - total["import_kwh"]) / load, 6)
@@ -247,7 +262,10 @@ def _series(run: CommunityRun) -> pa.Table:
     for name in CONTROLLERS:
         course = run.courses[name]
         series[f"{name}_grid_kw"] = course.grid_kw
-        series[f"{name}_battery_kw"] = setting.net_kw - course.grid_kw  # the house's sign: discharging positive
+        # the house's sign: discharging positive
+        series[f"{name}_battery_kw"] = -setting.fleet.each_step_at_meters(course.battery_kw)
+        if setting.hubs:
+            series[f"{name}_cars_kw"] = setting.cars_at_meters(course.hub_kw)
         series[f"{name}_stored_kwh"] = setting.fleet.each_step_at_meters(course.energy_kwh)
     for name, values in series.items():
         columns[name] = pa.array(np.ascontiguousarray(values, dtype=np.float64).ravel())

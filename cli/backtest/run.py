@@ -5,16 +5,19 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 
 from cli.backtest.case import CaseFile
+from cli.backtest.hubs import Delivery
 from cli.backtest.setting import Setting
 from energy.dispatch.balancer import plain_rule
 from energy.dispatch.capacity import RunningPeaks
+from energy.dispatch.charging import Cars, ChargingOutlook, ChargingPlanner, charge_at_once
 from energy.dispatch.fleet import alike, tanks_of
 from energy.dispatch.planner import Outlook, Planner
-from energy.dispatch.program import PeakRule, Program
+from energy.dispatch.program import Ints, PeakRule, Program
 from energy.dispatch.storage import Floats, Storage
 from energy.forecast.accuracy import ErrorLog, mean_absolute_error
 from energy.forecast.profile import Kind, ProfileForecaster
@@ -30,6 +33,8 @@ class Course:
     battery_kw: Floats
     energy_kwh: Floats
     grid_kw: Floats  # at the meters
+    hub_kw: Floats  # of the cars at each hub
+    unmet_kwh: Floats  # of each session, what it asked and did not get
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +53,11 @@ class CommunityRun:
 def run_community(setting: Setting, case: CaseFile, tell: Callable[[str], None]) -> CommunityRun:
     """Runs the four controllers; `tell` hears of the progress."""
     steered = _Steering(setting, case, tell)
+    at_once = _charged_at_once(setting)
     courses = {
-        "no_control": _drive(setting, lambda _step, energy: np.zeros_like(energy)),
+        "no_control": _drive(setting, lambda _step, energy: np.zeros_like(energy), at_once),
         "plain_rule": drive_plain_rule(setting),
-        "commonwatt": _drive(setting, steered.step),
+        "commonwatt": _drive(setting, steered.step, steered.cars),
     }
     tell(f"{setting.community.id}: perfect foresight")
     courses["perfect_foresight"] = _perfect(setting)
@@ -67,13 +73,14 @@ def run_community(setting: Setting, case: CaseFile, tell: Callable[[str], None])
 
 
 def drive_plain_rule(setting: Setting) -> Course:
-    """The reference: every meter charges from surplus and discharges on deficit."""
-    net, fleet, hours = setting.net_kw, setting.fleet, setting.hours
+    """The reference: cars charge at once, every meter's batteries from surplus, and discharge on deficit."""
+    cars = _charged_at_once(setting)
+    net, fleet, hours = setting.net_kw + setting.cars_at_meters(cars.hub_kw), setting.fleet, setting.hours
 
     def control(step: int, energy: Floats) -> Floats:
         return fleet.divide(plain_rule(net[step], fleet.storage, fleet.at_meters(energy), hours), energy, hours)
 
-    return _drive(setting, control)
+    return _drive(setting, control, cars)
 
 
 class _Steering:
@@ -93,6 +100,8 @@ class _Steering:
         fleet = setting.fleet
         self._tanks, self._by_tank = tanks_of(fleet.batteries, fleet.meter_of, meters)
         self._planner = Planner(self._tanks, self._horizon, setting.hours, setting.capacity.rate_eur_kw)
+        self.cars = Delivery(setting.hubs, steps, setting.hours)
+        self._charging = {int(meter): self._charging_planner(int(meter)) for meter in np.unique(setting.hubs.meter)}
         self._peaks = RunningPeaks(setting.capacity, meters, setting.hours)
         self._blocks = setting.capacity.blocks(steps, setting.hours)
         leads = {"hour_ahead": max(1, per_day // 24), "day_ahead": per_day}
@@ -110,9 +119,11 @@ class _Steering:
         futures = self._futures(step)
         began = time.perf_counter()
         stored = self._by_tank.at_meters(energy_kwh)
+        if setting.hubs:
+            futures = futures + self._charge(step, futures, stored)[:, None, :]
         plan = self._planner.plan(self._outlook(step, futures), stored)
         self.plan_seconds += time.perf_counter() - began
-        net = self._net_kw[step]
+        net = self._net_kw[step] + setting.cars_at_meters(self.cars.hub_kw[step])
         power = self._by_tank.divide(plan.battery_kw(net, stored, setting.hours), energy_kwh, setting.hours)
         self.value_eur_kwh[step] = self._value_at_meters(plan.value_now(stored))
         if setting.capacity.rate_eur_kw > 0:
@@ -120,6 +131,43 @@ class _Steering:
         self._learn(step)
         self._peaks.update(int(self._blocks[step]), net + setting.fleet.at_meters(power))
         return power
+
+    def _charging_planner(self, meter: int) -> ChargingPlanner:
+        setting = self._setting
+        storage = self._tanks.storage.select(self._tanks.behind[meter])
+        limits = setting.hubs.limit_kw[setting.hubs.behind(meter)]
+        return ChargingPlanner(storage, limits, self._horizon, setting.hours, setting.capacity.rate_eur_kw)
+
+    def _charge(self, step: int, futures: Floats, stored_kwh: Floats) -> Floats:
+        """Charges the cars of `step`; gives what all cars draw then and are expected to draw later: (meters, horizon)."""
+        setting = self._setting
+        expected = np.zeros((len(setting.meters), self._horizon))
+        billed = self._peaks.billed_kw(int(setting.month[step]))
+        buy, sell = (
+            _padded(prices, step, self._horizon, "edge") for prices in (setting.buy_eur_kwh, setting.sell_eur_kwh)
+        )
+
+        def control(cars: Cars, _behind: Ints, meter: int) -> Floats:
+            net = futures[meter].mean(axis=0)
+            net[0] = self._net_kw[step, meter]
+            stored = stored_kwh[self._tanks.behind[meter]]
+            outlook = ChargingOutlook(net, buy[meter], sell[meter], float(billed[meter]), stored)
+            plan = self._charging[meter].plan(cars, outlook)
+            expected[meter] = plan.expected_kw
+            return plan.car_kw
+
+        self.cars.step(step, control, self._car_left)
+        expected[:, 0] = setting.cars_at_meters(self.cars.hub_kw[step])
+        expected[:, len(self._net_kw) - step :] = 0.0
+        return expected
+
+    def _car_left(self, session: int, missing_kwh: float) -> None:
+        hubs, hours = self._setting.hubs, self._setting.hours
+        asked = float(hubs.asked_kwh[session])
+        unmet = max(0.0, float(hubs.at_once_kwh(hours)[session]) - (asked - missing_kwh))
+        stayed_h = float(hubs.departure[session] - hubs.arrival[session]) * hours
+        planner = self._charging[int(hubs.meter[hubs.hub[session]])]
+        planner.left(float(hubs.clock_h[session]), float(hubs.declared_h[session]), stayed_h, asked, unmet)
 
     def accuracy(self) -> dict[str, Floats]:
         """Mean absolute errors of load and PV by lead time, per meter; empty with a perfect forecast."""
@@ -177,7 +225,21 @@ class _Steering:
         self._pv.update(setting.pv_kw[step], slot)
 
 
-def _drive(setting: Setting, control: Callable[[int, Floats], Floats]) -> Course:
+def _charged_at_once(setting: Setting) -> Delivery:
+    """The cars under the plain rule."""
+    hubs, hours = setting.hubs, setting.hours
+    cars = Delivery(hubs, len(setting.load_kw), hours)
+
+    def control(there: Cars, behind: Ints, _meter: int) -> Floats:
+        return charge_at_once(there, hubs.limit_kw[behind])
+
+    if hubs:
+        for step in range(len(setting.load_kw)):
+            cars.step(step, control, lambda _session, _missing_kwh: None)
+    return cars
+
+
+def _drive(setting: Setting, control: Callable[[int, Floats], Floats], cars: Delivery) -> Course:
     """Applies a controller's powers to the batteries step by step."""
     units, hours = setting.fleet.units, setting.hours
     energy = setting.start_energy_kwh.copy()
@@ -187,11 +249,12 @@ def _drive(setting: Setting, control: Callable[[int, Floats], Floats]) -> Course
         energy = energy + units.stored_kwh(power, hours)
         powers.append(power)
         energies.append(energy)
-    return _course(setting, np.array(powers), np.array(energies))
+    return _course(setting, np.array(powers), np.array(energies), cars)
 
 
-def _course(setting: Setting, battery_kw: Floats, energy_kwh: Floats) -> Course:
-    return Course(battery_kw, energy_kwh, setting.net_kw + setting.fleet.each_step_at_meters(battery_kw))
+def _course(setting: Setting, battery_kw: Floats, energy_kwh: Floats, cars: Delivery) -> Course:
+    grid = setting.net_kw + setting.cars_at_meters(cars.hub_kw) + setting.fleet.each_step_at_meters(battery_kw)
+    return Course(battery_kw, energy_kwh, grid, cars.hub_kw, cars.missing_kwh)
 
 
 def _perfect(setting: Setting) -> Course:
@@ -199,14 +262,16 @@ def _perfect(setting: Setting) -> Course:
     steps = len(setting.load_kw)
     battery_kw = np.zeros((steps, len(setting.fleet.batteries)))
     energy_kwh = np.zeros_like(battery_kw)
+    cars = Delivery(setting.hubs, steps, setting.hours)
     for meter in range(len(setting.meters)):
         members = setting.fleet.behind(meter)
         batteries = [setting.fleet.batteries[number] for number in members]
         groups = [[members[place] for place in group] for group in alike(batteries)]
-        if not groups:
+        table = setting.hubs.in_hindsight(meter, steps, setting.hours)
+        if not groups and not len(table.car):
             continue
         storage = Storage.behind([[setting.fleet.batteries[number] for number in group] for group in groups])
-        program = Program(storage, steps, setting.hours, _peak_rule(setting))
+        program = Program(storage, steps, setting.hours, _peak_rule(setting), cars=table if len(table.car) else None)
         start = np.array([setting.start_energy_kwh[group].sum() for group in groups])
         schedule = program.solve(
             setting.net_kw[:, meter], setting.buy_eur_kwh[:, meter], setting.sell_eur_kwh[:, meter], start
@@ -216,7 +281,8 @@ def _perfect(setting: Setting) -> Course:
             share = parts / parts.sum()
             battery_kw[:, group] = schedule.battery_kw[place][:, None] * share
             energy_kwh[:, group] = schedule.energy_kwh[place][:, None] * share
-    return _course(setting, battery_kw, energy_kwh)
+        cars.take(meter, table, schedule.drawn_kw)
+    return _course(setting, battery_kw, energy_kwh, cars)
 
 
 def _peak_rule(setting: Setting) -> PeakRule | None:
@@ -231,7 +297,7 @@ def _peak_rule(setting: Setting) -> PeakRule | None:
     )
 
 
-def _padded(series: Floats, step: int, horizon: int) -> Floats:
-    """(meters, horizon) from `step` on, 0 after the end."""
+def _padded(series: Floats, step: int, horizon: int, mode: Literal["constant", "edge"] = "constant") -> Floats:
+    """(meters, horizon) from `step` on, after the end 0 or, with `edge`, the last value."""
     part = series[step : step + horizon].T
-    return np.pad(part, ((0, 0), (0, horizon - part.shape[1])))
+    return np.pad(part, ((0, 0), (0, horizon - part.shape[1])), mode=mode)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
@@ -12,12 +13,16 @@ import numpy.typing as npt
 
 from cli.backtest.case import BatteryModel, CapacityModel, CaseFile, CommunityModel, TariffModel
 from cli.backtest.data import CaseData
+from cli.backtest.hubs import Hubs
+from cli.backtest.sessions import Session
 from energy.dispatch.capacity import CapacityTariff
 from energy.dispatch.fleet import Fleet
 from energy.dispatch.storage import Battery, Floats
 from energy.errors import DataError
 
 __all__ = ["Setting", "behind_own_meters", "setting_of"]
+
+Ints = npt.NDArray[np.int64]
 
 _MIDNIGHT: Final = datetime(2000, 1, 1, tzinfo=UTC).time()
 
@@ -48,14 +53,20 @@ class Setting:
     fleet: Fleet
     site_of_battery: npt.NDArray[np.int64]
     start_energy_kwh: Floats
+    hubs: Hubs
 
     @property
     def net_kw(self) -> Floats:
-        """Load minus PV at each meter."""
+        """Load minus PV at each meter, without cars."""
         return self.load_kw - self.pv_kw
 
+    def cars_at_meters(self, hub_kw: Floats) -> Floats:
+        """Power of the hubs (..., hubs) at the meters they stand behind (..., meters)."""
+        behind = self.hubs.meter[:, None] == np.arange(len(self.meters))
+        return np.asarray(hub_kw @ behind.astype(np.float64))
 
-def setting_of(case: CaseFile, community: CommunityModel, data: CaseData) -> Setting:
+
+def setting_of(case: CaseFile, community: CommunityModel, data: CaseData, sessions: Sequence[Session] = ()) -> Setting:
     """The community's arrays. Raises DataError when a site or a needed column is not in the data."""
     places = [_place(data, site.id) for site in community.sites]
     pooled = community.metering == "pooled"
@@ -92,6 +103,7 @@ def setting_of(case: CaseFile, community: CommunityModel, data: CaseData) -> Set
         ),
         site_of_battery=np.array([place for place, _ in batteries], dtype=np.int64),
         start_energy_kwh=np.array([model.capacity_kwh * model.start_soc_pct / 100 for _, model in batteries]),
+        hubs=_hubs(case, community, data, sessions, meter_of_site),
     )
 
 
@@ -107,6 +119,40 @@ def behind_own_meters(setting: Setting) -> Setting:
         buy_eur_kwh=np.broadcast_to(setting.buy_eur_kwh[:, :1], setting.site_load_kw.shape),
         sell_eur_kwh=np.broadcast_to(setting.sell_eur_kwh[:, :1], setting.site_load_kw.shape),
         fleet=Fleet(setting.fleet.batteries, setting.site_of_battery.tolist(), count),
+        hubs=replace(setting.hubs, meter=setting.hubs.site),
+    )
+
+
+def _hubs(
+    case: CaseFile, community: CommunityModel, data: CaseData, sessions: Sequence[Session], meter_of_site: Ints
+) -> Hubs:
+    """The community's chargers and the sessions of its sites."""
+    chargers = [(place, site.id, site.charging) for place, site in enumerate(community.sites) if site.charging]
+    hub_of = {name: hub for hub, (_, name, _) in enumerate(chargers)}
+    ours = [session for session in sessions if session.site in hub_of]
+    hub = np.array([hub_of[each.site] for each in ours], dtype=np.int64)
+    site = np.array([place for place, _, _ in chargers], dtype=np.int64)
+    arrival_ms = np.array([each.arrival_ms for each in ours], dtype=np.float64)
+    departure_ms = np.array([each.departure_ms for each in ours], dtype=np.float64)
+    declared_ms = np.array(
+        [np.nan if each.declared_ms is None else each.declared_ms for each in ours], dtype=np.float64
+    )
+    local = [datetime.fromtimestamp(each.arrival_ms / 1000, ZoneInfo(case.timezone)) for each in ours]
+    limits = [np.inf if model.limit_kw is None else model.limit_kw for _, _, model in chargers]
+    least = np.array([model.least_kw for _, _, model in chargers], dtype=np.float64)[hub]
+    most = [each.max_kw or chargers[hub_of[each.site]][2].charger_kw for each in ours]
+    return Hubs(
+        site=site,
+        meter=meter_of_site[site],
+        limit_kw=np.array(limits, dtype=np.float64),
+        hub=hub,
+        arrival=(arrival_ms - data.starts_ms[0]) / data.step_ms,
+        departure=(departure_ms - data.starts_ms[0]) / data.step_ms,
+        clock_h=np.array([moment.hour + moment.minute / 60 for moment in local], dtype=np.float64),
+        declared_h=(declared_ms - arrival_ms) / 3_600_000,
+        asked_kwh=np.array([each.energy_kwh for each in ours], dtype=np.float64),
+        least_kw=np.minimum(least, most),
+        most_kw=np.array(most, dtype=np.float64),
     )
 
 

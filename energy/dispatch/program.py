@@ -3,11 +3,12 @@
 For steps t of h hours and batteries b, all powers at the bus and at least 0:
 
     minimise   sum_t h (buy_t import_t - sell_t export_t + penalty excess_t) + sum_bt h wear_b / eff_b discharge_bt
-               + sum_m rate_m peak_m - sum_b end_value energy_bT
-    balance    import_t - export_t - sum_b charge_bt + sum_b discharge_bt = net_t
+               + sum_m rate_m peak_m - sum_b end_value energy_bT - sum_ct h worth_c chance_ct drawn_ct
+    balance    import_t - export_t - sum_b charge_bt + sum_b discharge_bt - sum_c chance_ct drawn_ct = net_t
     storage    energy_bt - energy_b,t-1 - h eff_b charge_bt + h / eff_b discharge_bt = 0,   energy_b0 given
     peak       mean of import over each metering interval of month m <= peak_m,             peak_m >= billed already
     limit      import_t - excess_t <= limit
+    cars       sum_t h drawn_ct <= energy_c,     drawn_ct <= most_ct,     sum_c chance_ct drawn_ct <= limit of the hub
 
 The limit is soft, the energy at the start is brought within the capacity, and imports are unbounded: there is always
 a plan. The dual of the first storage row is the value of stored energy.
@@ -26,7 +27,7 @@ import numpy.typing as npt
 from energy.dispatch.storage import Floats, Storage
 from energy.errors import RefusedError
 
-__all__ = ["PeakRule", "Program", "Schedule"]
+__all__ = ["CarTable", "Ints", "PeakRule", "Program", "Schedule"]
 
 _EXCESS_EUR_KWH: Final = 10.0  # dearer than any energy, so a limit is kept when it can be kept
 
@@ -47,10 +48,29 @@ class PeakRule:
 
 
 @dataclass(frozen=True, slots=True)
+class CarTable:
+    """Cars that may be charged: an entry per car and step in which it can be there, ordered by car.
+
+    `car`, `step`, `most_kw` (mean power over the step, at most) and `chance` (that the car is there, for power is only
+    drawn then) have one value per entry; `energy_kwh`, `worth_eur_kwh` (of a kWh in the car) and `hub` one per car.
+    `limit_kw`: of all cars of each hub together, infinite where there is none.
+    """
+
+    car: Ints
+    step: Ints
+    most_kw: Floats
+    chance: Floats
+    energy_kwh: Floats
+    worth_eur_kwh: Floats
+    hub: Ints
+    limit_kw: Floats
+
+
+@dataclass(frozen=True, slots=True)
 class Schedule:
     """A solved program. Powers in kW per step, `battery_kw` (batteries, steps) charging positive.
 
-    `value_eur_kwh`: what one more kWh in each battery at the start is worth.
+    `value_eur_kwh`: what one more kWh in each battery at the start is worth. `drawn_kw`: one per entry of the cars.
     """
 
     cost_eur: float
@@ -59,25 +79,40 @@ class Schedule:
     energy_kwh: Floats
     peak_kw: Floats
     value_eur_kwh: Floats
+    drawn_kw: Floats
 
 
 class Program:
     """One meter's program over a fixed number of steps. Only costs and bounds change between solves."""
 
     def __init__(
-        self, storage: Storage, steps: int, hours: float, peaks: PeakRule | None = None, limit_kw: float | None = None
+        self,
+        storage: Storage,
+        steps: int,
+        hours: float,
+        peaks: PeakRule | None = None,
+        limit_kw: float | None = None,
+        cars: CarTable | None = None,
     ) -> None:
         self._storage = storage
+        self._cars = cars
         self._steps = steps
         self._hours = hours
         self._peaks = peaks
         self._count = len(storage.capacity_kwh)
         months = len(peaks.rate_eur_kw) if peaks else 0
-        sizes = (steps, steps, steps, self._count * steps, self._count * steps, self._count * steps, months)
-        edges = np.cumsum((0, *sizes))
-        self._import, self._export, self._excess, self._charge, self._discharge, self._energy, self._peak = (
-            np.arange(start, end, dtype=np.int32) for start, end in itertools.pairwise(edges)
-        )
+        each = self._count * steps
+        edges = np.cumsum((0, steps, steps, steps, each, each, each, months, len(cars.car) if cars else 0))
+        (
+            self._import,
+            self._export,
+            self._excess,
+            self._charge,
+            self._discharge,
+            self._energy,
+            self._peak,
+            self._drawn,
+        ) = (np.arange(start, end, dtype=np.int32) for start, end in itertools.pairwise(edges))
         self._columns = int(edges[-1])
         self._solver = highspy.Highs()  # type: ignore[no-untyped-call]
         self._solver.setOptionValue("output_flag", "off")
@@ -121,6 +156,7 @@ class Program:
             energy_kwh=values[self._energy].reshape(shape),
             peak_kw=values[self._peak],
             value_eur_kwh=-duals[first],
+            drawn_kw=values[self._drawn],
         )
 
     def _costs(self, buy: Floats, sell: Floats, end_value: float) -> Floats:
@@ -133,6 +169,8 @@ class Program:
         costs[self._energy[self._steps - 1 :: self._steps]] = -end_value
         if self._peaks:
             costs[self._peak] = self._peaks.rate_eur_kw
+        if self._cars:
+            costs[self._drawn] = -self._hours * self._cars.chance * self._cars.worth_eur_kwh[self._cars.car]
         return costs
 
     def _model(self, limit_kw: float | None) -> highspy.HighsLp:
@@ -147,6 +185,11 @@ class Program:
             entries += more
             lower.append(np.full(blocks, -np.inf))
             upper.append(np.zeros(blocks))
+        if self._cars:
+            most, more = self._car_entries(sum(map(len, lower)), self._cars)
+            entries += more
+            lower.append(np.full(len(most), -np.inf))
+            upper.append(most)
         low, high = self._column_bounds()
         return _lp(entries, np.concatenate(lower), np.concatenate(upper), low, high)
 
@@ -184,6 +227,19 @@ class Program:
             (rows, self._peak[peaks.month[first]], -np.ones(len(blocks))),
         ]
 
+    def _car_entries(self, start: int, cars: CarTable) -> tuple[Floats, list[_Entries]]:
+        """Upper bounds of the rows (energy of each car, limit in each step), and the entries; the balance's too."""
+        most = cars.energy_kwh
+        entries: list[_Entries] = [
+            (cars.step, self._drawn, -cars.chance),
+            (start + cars.car, self._drawn, np.full(len(cars.car), self._hours)),
+        ]
+        if np.isfinite(cars.limit_kw).any():
+            rows = start + len(most) + cars.hub[cars.car] * self._steps + cars.step
+            entries.append((rows, self._drawn, cars.chance))
+            most = np.append(most, np.repeat(cars.limit_kw, self._steps))
+        return most, entries
+
     def _column_bounds(self) -> tuple[Floats, Floats]:
         low, high = np.zeros(self._columns), np.full(self._columns, np.inf)
         high[self._charge] = np.repeat(self._storage.charge_kw, self._steps)
@@ -191,6 +247,8 @@ class Program:
         high[self._energy] = np.repeat(self._storage.capacity_kwh, self._steps)
         if self._peaks:
             low[self._peak] = self._peaks.billed_kw
+        if self._cars:
+            high[self._drawn] = self._cars.most_kw
         return low, high
 
 
