@@ -17,7 +17,7 @@ from runtime.clock import Clock
 from runtime.outage import Outage
 from storage.register.database import RegisterDatabase
 from storage.register.keys import EVERYWHERE, ApiKey, access_version, keys, sha256_of
-from storage.register.participants import PARTICIPANTS, Participant
+from storage.register.participants import METERING_POINTS, PARTICIPANTS, MeteringPoint, Participant
 from storage.register.people import USERS, User
 from storage.register.roles import AccessRole
 
@@ -36,6 +36,23 @@ class _Known:
     version: int = 0
     day: date = date.min
     principals: Mapping[str, Principal] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Members:
+    """Participants by id, and all metering points they have or had."""
+
+    participants: Mapping[str, Participant]
+    points: Sequence[MeteringPoint]
+
+    def named(self, ids: Sequence[str]) -> _Members:
+        """Those of these ids."""
+        own = {name: self.participants[name] for name in ids if name in self.participants}
+        return _Members(own, [point for point in self.points if point.participant in own])
+
+    def of(self, person: str) -> _Members:
+        """Those of a person."""
+        return self.named([member.id for member in self.participants.values() if member.person == person])
 
 
 class KeyStore:
@@ -75,49 +92,42 @@ class KeyStore:
             if (version, day) == (self._known.version, self._known.day):
                 return
             users = {user.id: user for user in USERS.on(connection, day).values() if not user.disabled}
-            members = PARTICIPANTS.on(connection, day)
+            members = _Members(PARTICIPANTS.on(connection, day), METERING_POINTS.all(connection))
             standing = keys(connection)
         found = (self._of_key(key, users, members) for key in standing)
         self._known = _Known(version, day, {one.credential: one for one in found if one is not None and one.credential})
 
-    def _of_key(self, key: ApiKey, users: Mapping[str, User], members: Mapping[str, Participant]) -> Principal | None:
-        own = Principal(
-            name=key.name,
-            role=key.role,
-            scope=self._scope(key, [members[each] for each in key.participants if each in members]),
-            rights=RIGHTS[key.role],
-            credential=key.sha256,
-            participants=frozenset(key.participants) & members.keys(),
-            person=_one({members[each].person for each in key.participants if each in members}),
-            until=key.expires,
-        )
+    def _of_key(self, key: ApiKey, users: Mapping[str, User], members: _Members) -> Principal | None:
+        own = self._principal(key.name, key, members.named(key.participants))
         if key.owner is None:
-            return own
+            return replace(own, credential=key.sha256, until=key.expires)
         user = users.get(key.owner)
         if user is None:
             return None
-        whole = self._of_user(user, members)
+        whole = self._principal(user.id, user, members.of(user.person))
         return replace(
             whole,
             role=key.role,
             scope=whole.scope if not key.scope else _narrowed(whole.scope, own.scope),
             rights=whole.rights & own.rights,
             credential=key.sha256,
+            person=user.person,
             until=key.expires,
         )
 
-    def _of_user(self, user: User, members: Mapping[str, Participant]) -> Principal:
-        own = [member for member in members.values() if member.person == user.person]
+    def _principal(self, name: str, of: ApiKey | User, own: _Members) -> Principal:
+        people = {each.person for each in own.participants.values()}
         return Principal(
-            name=user.id,
-            role=user.role,
-            scope=self._scope(user, own),
-            rights=RIGHTS[user.role],
-            participants=frozenset(member.id for member in own),
-            person=user.person,
+            name=name,
+            role=of.role,
+            scope=self._scope(of, own),
+            rights=RIGHTS[of.role],
+            participants=frozenset(own.participants),
+            own_sites=frozenset(point.site for point in own.points if point.site is not None),
+            person=next(iter(people)) if len(people) == 1 else None,
         )
 
-    def _scope(self, of: ApiKey | User, own: Sequence[Participant]) -> Scope:
+    def _scope(self, of: ApiKey | User, own: _Members) -> Scope:
         if EVERYWHERE in (*of.communities, *of.municipalities, *of.sites):
             return None
         found = set(of.communities)
@@ -133,7 +143,7 @@ class KeyStore:
             else:
                 found |= {place(community.id, site) for site in here}
         if RIGHTS[of.role] <= RIGHTS[AccessRole.PARTICIPANT]:  # to them a community is its sums, no more
-            found |= {member.community for member in own}
+            found |= {member.community for member in own.participants.values()}
         return frozenset(found)
 
 
@@ -145,7 +155,3 @@ def _narrowed(wide: Scope, narrow: Scope) -> Scope:
         {each for each in narrow if each in wide or each.partition("/")[0] in wide}
         | {each for each in wide if each.partition("/")[0] in narrow}
     )
-
-
-def _one(people: set[str | None]) -> str | None:
-    return next(iter(people)) if len(people) == 1 else None

@@ -10,7 +10,7 @@ from typing import Final, Literal
 from starlette.concurrency import run_in_threadpool
 
 from api.problems import not_found
-from api.rights import Scope, place
+from api.rights import Scope, place, touches
 from energy.balance import STALE_INTERVALS
 from energy.community import Community
 from energy.names import device_id
@@ -97,13 +97,12 @@ class Places:
 
     def communities(self, scope: Scope) -> list[Community]:
         """The communities of which `scope` has at least a site."""
-        touched = None if scope is None else {each.partition("/")[0] for each in scope}
-        return [community for name, community in self._communities.items() if touched is None or name in touched]
+        return [community for name, community in self._communities.items() if touches(scope, name)]
 
-    def community(self, name: str) -> Community:
-        """The community of that id. Raises Problem 404."""
+    def community(self, name: str, scope: Scope = None) -> Community:
+        """The community of that id, of which `scope` has at least a site. Raises Problem 404."""
         community = self._communities.get(name)
-        if community is None:
+        if community is None or not touches(scope, name):
             raise not_found("community", name)
         return community
 

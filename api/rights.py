@@ -23,7 +23,7 @@ from typing import Final
 
 from storage.register.roles import AccessRole
 
-__all__ = ["RIGHTS", "Action", "Principal", "Scope", "place"]
+__all__ = ["RIGHTS", "Action", "Principal", "Scope", "place", "touches"]
 
 Scope = frozenset[str] | None
 """Places somebody may see: a community's id, or `community/site` for one site alone; None: all."""
@@ -64,7 +64,8 @@ RIGHTS: Final[dict[AccessRole, frozenset[Action]]] = {
 class Principal:
     """Who asks. `credential`: what it showed, hashed; None for a person at this machine without a key.
 
-    `participants`: its own. `person`: whose they are, where that is known. `until`: no longer valid from then, ms UTC.
+    `participants`: its own, `own_sites` where these have metering points. `person`: whose they are, where that is known.
+    `until`: no longer valid from then, ms UTC.
     """
 
     name: str
@@ -73,6 +74,7 @@ class Principal:
     rights: frozenset[Action]
     credential: str | None = None
     participants: frozenset[str] = frozenset()
+    own_sites: frozenset[str] = frozenset()
     person: str | None = None
     until: int | None = None
 
@@ -83,7 +85,12 @@ class Principal:
 
     def touches(self, community: str) -> bool:
         """Whether the community or at least a site of it exists for this caller."""
-        return self.sees(community) or any(each.startswith(f"{community}/") for each in self.scope or ())
+        return touches(self.scope, community)
+
+
+def touches(scope: Scope, community: str) -> bool:
+    """Whether the community or at least a site of it is in the scope."""
+    return scope is None or community in scope or any(each.startswith(f"{community}/") for each in scope)
 
 
 def place(community: str, site: str) -> str:

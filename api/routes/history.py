@@ -11,6 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from api.access import Action, Principal, authorize, may
 from api.answers import documented, json_answer
 from api.context import Context, Ctx
+from api.groups import authorize_sum
 from api.places import PlacedDevice, PlacedSite
 from api.problems import Problem
 from api.schemas import CommunityHistoryView, HistoryView
@@ -83,9 +84,10 @@ async def history_of_community(
     start: From = None,
     end: Annotated[To, Query(alias="to")] = None,
 ) -> Response:
-    """Mean power of each quarter-hour, summed over the sites; null where one site's is unknown."""
-    authorize(principal, Action.AGGREGATE, community)
-    sites = [site.id for site in context.places.community(community).sites]
+    """Mean power of each quarter-hour, summed over the sites; null where one site's is unknown. Never over few."""
+    place = context.places.community(community, principal.scope)
+    authorize_sum(principal, place)
+    sites = [site.id for site in place.sites]
     from_, to = period(start, end, context.clock.now_ms())
     check_points(from_, to, Step.M15, max(_COLUMNS, len(sites)), context.settings.max_points)
     found = await run_in_threadpool(community_history, sites, from_, to, context.history)

@@ -11,12 +11,14 @@ from starlette.concurrency import run_in_threadpool
 from api.access import Action, Principal, authorize, may
 from api.answers import documented, json_answer
 from api.context import Context, Ctx
+from api.groups import authorize_sum, check_group, hidden_sites
 from api.problems import Problem
 from api.routes.history import From, To
 from api.schemas_sharing import SharingView
 from api.timeline.steps import period
 from energy.community import Community
 from energy.quarters import QUARTER_MS, quarter_start, quarter_starts
+from energy.sharing.key import SharingKey
 
 __all__ = ["router"]
 
@@ -28,12 +30,17 @@ _MOST_QUARTERS: Final = 31 * _DAY + _HOUR  # a local October: 31 days, one of th
 _MOST_EXPLAINED: Final = 25 * _HOUR  # the longest local day
 _MOST_SHARES: Final = 300_000  # a month of a hundred sites, some 30 MB
 
+_OF_SINGLE_SITES: Final = ("jain_coverage", "gini_coverage")
+
 WhatIf = Literal["fixed", "fixed-multi", "equal", "prorata", "hybrid", "priority"]
 
 
 @dataclass(frozen=True, slots=True)
 class _Question:
-    """Sharing in [start, end), ms UTC, whole quarter-hours; `detailed`: the caller may see single sites."""
+    """Sharing in [start, end), ms UTC, whole quarter-hours; `detailed`: the caller may see single sites.
+
+    `hidden`: those it does not see singly.
+    """
 
     community: Community
     start: int
@@ -41,6 +48,7 @@ class _Question:
     what_if: WhatIf | None
     why: str | None
     detailed: bool
+    hidden: frozenset[str]
 
 
 @router.get("/communities/{community}/sharing", responses=documented(SharingView, 404, 503))
@@ -63,15 +71,30 @@ async def sharing(
     ] = None,
 ) -> Response:
     """Who received and gave what in each quarter-hour: an estimate, the grid operator's allocation is the legal one."""
-    authorize(principal, Action.AGGREGATE if why is None else Action.READ, community)
-    place = context.places.community(community)
+    place = context.places.community(community, principal.scope)
+    detailed = _may_read(principal, community)
+    if why is not None or (key is not None and not detailed):
+        authorize(principal, Action.READ, community)  # many keys asked for one quarter-hour would tell of single sites
+    authorize_sum(principal, place)
     from_, to = period(start, end, context.clock.now_ms())
     _check_size(place, len(quarter_starts(from_, to)), why)
     over = quarter_start(context.clock.now_ms())
     first = min(quarter_start(from_), over)
     last = max(first, min(quarter_start(to + QUARTER_MS - 1), over))
-    question = _Question(place, first, last, key, why, _may_read(principal, community))
+    question = _Question(place, first, last, key, why, detailed, frozenset(hidden_sites(principal, place)))
     return await run_in_threadpool(_answer, context, question)
+
+
+def _check_receivers(key: SharingKey, question: _Question) -> None:
+    """Some sums are over the receivers alone, others over all: neither these nor the rest may be few. Raises Problem 403."""
+    receivers = {
+        site
+        for site, each in (key.participants or {}).items()
+        if (each.since is None or each.since.timestamp() * 1000 <= question.start)
+        and (each.until is None or question.end <= each.until.timestamp() * 1000)
+    }
+    check_group(question.hidden & receivers, "receivers")
+    check_group(question.hidden - receivers, "sites that do not receive all the time")
 
 
 def _may_read(principal: Principal, community: str) -> bool:
@@ -111,6 +134,7 @@ def _answer(context: Context, question: _Question) -> Response:
 
     community, detailed = question.community, question.detailed
     key = key_in_force(community, question.what_if)
+    _check_receivers(key, question)
     sites = [site.id for site in community.sites]
     found = share_sites(sites, key, question.start, question.end, context.history, question.why)
     return json_answer(
@@ -125,6 +149,6 @@ def _answer(context: Context, question: _Question) -> Response:
             "participants": [{"id": site.id, "name": site.name} for site in community.sites] if detailed else [],
             "quarters": found.quarters if detailed else [],
             "totals": found.totals if detailed else [],
-            "summary": found.summary,
+            "summary": found.summary if detailed else found.summary | dict.fromkeys(_OF_SINGLE_SITES),
         }
     )

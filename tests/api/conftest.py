@@ -56,7 +56,14 @@ COMMUNITIES = (
             "sites": [site("ixl-hall", "gw-ixl"), site("ixl-pool", "gw-ixl-2")],
         }
     ),
-    Community.model_validate({"id": "schaerbeek", "name": "Schaerbeek", "sites": [site("sch-hall", "gw-sch")]}),
+    Community.model_validate(
+        {
+            "id": "schaerbeek",
+            "name": "Schaerbeek",
+            "municipality": "Schaerbeek",
+            "sites": [site("sch-hall", "gw-sch")],
+        }
+    ),
 )
 
 

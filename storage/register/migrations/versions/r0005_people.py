@@ -8,7 +8,7 @@ from alembic import op
 revision = "r0005"
 down_revision = "r0004"
 
-_DECIDE_ACCESS = ("api_key", "user_account", "participant")
+_DECIDE_ACCESS = ("api_key", "user_account", "participant", "metering_point")
 
 
 def upgrade() -> None:
