@@ -6,6 +6,9 @@
 {"do": "clear", "device": "site/pv"}
 {"do": "registers", "device": "site/pv", "function": 3, "address": 40000, "count": 4}
 {"do": "devices"}
+{"do": "cloud", "site": "site", "share": 0.15, "for_s": 300}
+{"do": "car", "device": "site/ev-1", "energy_wh": 20000, "for_s": 3600}
+{"do": "load", "site": "site", "power_w": 40000, "for_s": 600}
 """
 
 from __future__ import annotations
@@ -41,6 +44,15 @@ class Controls(Protocol):
 
     def devices(self) -> list[dict[str, Any]]:
         """Every device with its address and fault."""
+
+    def cloud(self, site: str, share: float, for_s: float) -> None:
+        """Takes most of the light from a site for a while."""
+
+    def car(self, device: str, energy_wh: float, for_s: float) -> None:
+        """Plugs a car in for a while."""
+
+    def load(self, site: str, power_w: float, for_s: float) -> None:
+        """Lets a building draw more for a while."""
 
 
 class _Request(msgspec.Struct, tag_field="do", forbid_unknown_fields=True):
@@ -81,7 +93,32 @@ class Devices(_Request, tag="devices"):
     """Asks for the list of devices."""
 
 
-_DECODER = msgspec.json.Decoder(Truth | MakeFault | Clear | Registers | Devices)
+class Cloud(_Request, tag="cloud"):
+    """Asks for a cloud."""
+
+    site: str
+    for_s: Annotated[float, msgspec.Meta(gt=0)]
+    share: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.15
+
+
+class Car(_Request, tag="car"):
+    """Asks for a car."""
+
+    device: str
+    for_s: Annotated[float, msgspec.Meta(gt=0)]
+    energy_wh: Annotated[float, msgspec.Meta(gt=0, le=500_000)] = 20_000.0
+
+
+class Load(_Request, tag="load"):
+    """Asks for a load."""
+
+    site: str
+    for_s: Annotated[float, msgspec.Meta(gt=0)]
+    power_w: Annotated[float, msgspec.Meta(ge=0, le=1e6)]
+
+
+_Any = Truth | MakeFault | Clear | Registers | Devices | Cloud | Car | Load
+_DECODER = msgspec.json.Decoder(_Any)
 
 
 def handle(controls: Controls, line: bytes) -> dict[str, Any]:
@@ -96,7 +133,7 @@ def handle(controls: Controls, line: bytes) -> dict[str, Any]:
         return {"error": error.message, "hint": error.hint}
 
 
-def _answer(controls: Controls, request: Truth | MakeFault | Clear | Registers | Devices) -> dict[str, Any]:
+def _answer(controls: Controls, request: _Any) -> dict[str, Any]:
     match request:
         case Truth():
             return controls.truth(request.last)
@@ -111,6 +148,13 @@ def _answer(controls: Controls, request: Truth | MakeFault | Clear | Registers |
             return {"registers": answer}
         case Devices():
             return {"devices": controls.devices()}
+        case Cloud():
+            controls.cloud(request.site, request.share, request.for_s)
+        case Car():
+            controls.car(request.device, request.energy_wh, request.for_s)
+        case Load():
+            controls.load(request.site, request.power_w, request.for_s)
+    return {"ok": True}
 
 
 class ControlServer:

@@ -95,6 +95,19 @@ class Simulator:
                 listed.append({"device": name, **address, "fault": fault.kind if fault else None})
         return listed
 
+    def cloud(self, site: str, share: float, for_s: float) -> None:
+        """Takes most of the light from a site for a while. Raises DataError for an unknown one."""
+        self.world.scenes.cloud(self._site(site), share, self._until_ms(for_s))
+
+    def car(self, device: str, energy_wh: float, for_s: float) -> None:
+        """Plugs a car in for a while. Raises DataError for an unknown charger."""
+        self.world.map(device)
+        self.world.scenes.car(device, energy_wh, self._until_ms(for_s))
+
+    def load(self, site: str, power_w: float, for_s: float) -> None:
+        """Lets a building draw more for a while. Raises DataError for an unknown one."""
+        self.world.scenes.load(self._site(site), power_w, self._until_ms(for_s))
+
     def tick(self) -> None:
         """Steps the world to the last whole tick of the clock, if it is not there yet."""
         due_ms = self._clock.now_ms() // self._tick_ms * self._tick_ms
@@ -106,6 +119,14 @@ class Simulator:
         # Saved before anyone can read this tick: after a crash no counter is behind what was shown.
         if self._state is not None:
             self._state.save(self.world.state())
+
+    def _site(self, name: str) -> str:
+        if name not in {site.id for site in self.config.sites}:
+            raise DataError(f"there is no site {name!r}", field="site", hint="ask for `devices`")
+        return name
+
+    def _until_ms(self, for_s: float) -> int:
+        return self._clock.now_ms() + round(for_s * 1000)
 
     def _side_doors(self) -> list[ControlServer]:
         control = self.config.control

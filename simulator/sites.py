@@ -18,6 +18,7 @@ from simulator.registers.heat_pump import HeatPumpMap
 from simulator.registers.inverter import InverterMap
 from simulator.registers.meter import MeterMap
 from simulator.registers.storage import StorageMap
+from simulator.scenes import Scenes
 from simulator.sessions import Sessions
 from simulator.sun import Roof, sun_at
 from simulator.weather import Weather
@@ -31,8 +32,9 @@ DIMMED = 0.6  # of full light, from 23:00 to 05:00
 class SimulatedSite:
     """The devices of one site and what they do to each other."""
 
-    def __init__(self, config: SiteConfig, seed: int, time: WorldTime) -> None:
+    def __init__(self, config: SiteConfig, seed: int, time: WorldTime, scenes: Scenes | None = None) -> None:
         self.config = config
+        self.scenes = scenes or Scenes()
         self.sun = sun_at(config.latitude, config.longitude)
         self.load = BuildingLoad(seed, config.id, config.load.profile, config.load.annual_kwh)
         self.electrical = Electrical()
@@ -120,16 +122,17 @@ class SimulatedSite:
     def _produce(self, t_ms: int, dt_s: float, weather: Weather, outside_c: float) -> None:
         if not self.inverters:
             return
-        self.clearness = weather.clearness(t_ms, self.config.latitude, self.config.longitude)
+        light = self.scenes.light(self.config.id, t_ms)
+        self.clearness = light * weather.clearness(t_ms, self.config.latitude, self.config.longitude)
         for inverter, roof in self.inverters:
             inverter.step(t_ms, dt_s, roof.irradiance_wm2(t_ms) * self.clearness, outside_c)
 
     def _consume(self, t_ms: int, dt_s: float, local: LocalTime, outside_c: float) -> None:
-        self.base_load_w = self.load.power_w(t_ms, local)
+        self.base_load_w = self.load.power_w(t_ms, local) + self.scenes.load_w(self.config.id, t_ms)
         for meter, share in self.loads:
             meter.step(round(self.base_load_w * share), dt_s)
         for charger, sessions in self.chargers:
-            charger.step(t_ms, dt_s, sessions.at(local))
+            charger.step(t_ms, dt_s, self.scenes.car_at(charger.name, t_ms) or sessions.at(local))
         for heat_pump in self.heat_pumps:
             heat_pump.step(dt_s, outside_c, local.minute)
         if self.lighting:

@@ -18,6 +18,7 @@ from simulator.config import SimulatorConfig
 from simulator.local_time import local_time
 from simulator.physics import Device
 from simulator.registers.base import READ_SPACES, Refusal, RegisterMap, Space
+from simulator.scenes import Scenes
 from simulator.sites import SimulatedSite
 from simulator.weather import Weather
 
@@ -34,7 +35,8 @@ class World:
         self.config = config
         self.now_ms = start_ms
         self.weather = Weather(config.seed)
-        self.sites = [SimulatedSite(site, config.seed, self) for site in config.sites]
+        self.scenes = Scenes()
+        self.sites = [SimulatedSite(site, config.seed, self, self.scenes) for site in config.sites]
         self.devices: dict[str, Device] = {}
         self.maps: dict[str, RegisterMap] = {}
         for site in self.sites:

@@ -85,3 +85,27 @@ async def test_connection_survives_a_wrong_request(simulator: Simulator) -> None
     wrong, right = await ask(simulator, b"{", b'{"do": "devices"}')
     assert "error" in wrong
     assert len(right["devices"]) == 7
+
+
+async def test_scenes_happen_for_a_while_and_are_gone(simulator: Simulator, clock: ManualClock) -> None:
+    def site() -> Any:
+        return simulator.world.truth()["sites"]["hall"]
+
+    await clock.advance(1)
+    before = site()["loads"]["base"]
+    answers = await ask(
+        simulator,
+        b'{"do": "load", "site": "hall", "power_w": 40000, "for_s": 60}',
+        b'{"do": "cloud", "site": "hall", "share": 0, "for_s": 60}',
+        b'{"do": "load", "site": "nowhere", "power_w": 1, "for_s": 60}',
+        b'{"do": "car", "device": "nowhere/ev", "for_s": 60}',
+        b'{"do": "cloud", "site": "hall", "share": 2, "for_s": 60}',
+    )
+    assert answers[:2] == [{"ok": True}, {"ok": True}]
+    assert [answer["error"].split()[0] for answer in answers[2:]] == ["site:", "device:", "Expected"]
+    await clock.advance(2)
+    assert site()["loads"]["base"] == pytest.approx(before + 40_000, abs=500)
+    assert site()["pv_w"] == 0
+    await clock.advance(61)
+    assert site()["loads"]["base"] == pytest.approx(before, abs=500)
+    assert site()["pv_w"] > 0
