@@ -24,6 +24,7 @@ from api.routes.health import router as health_routes
 from api.routes.history import router as history_routes
 from api.routes.live import LiveFirst
 from api.routes.live import router as live_routes
+from api.routes.me import router as own_routes
 from api.routes.places import router as place_routes
 from api.routes.plan import router as plan_routes
 from api.routes.sharing import router as sharing_routes
@@ -85,6 +86,7 @@ def create_app(
         plan_routes,
         sharing_routes,
         statement_routes,
+        own_routes,
         alert_routes,
         channel_routes,
         command_routes,

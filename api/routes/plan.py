@@ -10,6 +10,7 @@ from fastapi import APIRouter, Depends, Response
 from api.access import Action, Principal, authorize, may
 from api.answers import documented, json_answer
 from api.context import Ctx
+from api.groups import authorize_sum
 from api.problems import Problem
 from api.schemas_plan import PlanView
 
@@ -26,8 +27,7 @@ async def plan(
     context: Ctx, principal: Annotated[Principal, Depends(may(Action.AGGREGATE))], community: str
 ) -> Response:
     """The newest plan, 36 h by quarter-hour, and what the balancer does now; devices and sites for those who may see them."""
-    authorize(principal, Action.AGGREGATE, community)
-    context.places.community(community)
+    authorize_sum(principal, context.places.community(community, principal.scope))
     made = context.live.plans.get(community)
     found = msgspec.json.decode(made) if made else None
     shown = None if found is None else {**found["plan"], "t": found["t"], "missing": found["missing"]}

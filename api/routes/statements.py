@@ -1,4 +1,4 @@
-"""Settlement runs and statements as they were kept: for those who manage a community, never for its other viewers."""
+"""Settlement runs and statements as they were kept: for those who manage a community; a member has its own."""
 
 from __future__ import annotations
 
@@ -51,14 +51,16 @@ async def statements(
 @router.get("/statements/{statement}", responses=documented(StatementView, 404, 503))
 async def statement(
     context: Ctx,
-    principal: Annotated[Principal, Depends(may(Action.SETTLE))],
+    principal: Annotated[Principal, Depends(may(Action.OWN))],
     statement: str,
     accept: Annotated[str, Header()] = "application/json",
 ) -> Response:
     """One statement with its lines, as JSON or `text/csv`."""
     community, month, version, member, side = _parts(statement)
-    if not principal.sees(community):
-        raise not_found("statement", statement)
+    if member not in principal.participants:
+        authorize(principal, Action.SETTLE)
+        if not principal.sees(community):
+            raise not_found("statement", statement)
     found = await run_in_threadpool(_kept, context, community, month)
     for number, run in enumerate(found, 1):
         for each in run.statements:

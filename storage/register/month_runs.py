@@ -15,7 +15,7 @@ from energy.settlement.month import MonthRun, RunStatus, Settled
 from storage.register import audit, curves, runs
 from storage.register.documents import documents, issue
 
-__all__ = ["keep", "kept"]
+__all__ = ["keep", "kept", "settled_months"]
 
 
 def keep(
@@ -66,6 +66,14 @@ def keep(
 def kept(connection: Connection, community: str, month: str) -> list[MonthRun]:
     """All versions of a month, the first first."""
     return [msgspec.json.decode(run.result, type=MonthRun) for run in runs.runs(connection, community, month)]
+
+
+def settled_months(connection: Connection, community: str, months: int) -> list[tuple[int, MonthRun]]:
+    """(version, run) of the last final run or correction of each of the newest months."""
+    return [
+        (run.version, msgspec.json.decode(run.result, type=MonthRun))
+        for run in runs.last_final(connection, community, months)
+    ]
 
 
 def _corrections(before: Sequence[MonthRun], settled: Settled, status: RunStatus, month: str) -> list[Correction]:

@@ -13,7 +13,7 @@ from energy.errors import DataError, RefusedError
 from storage.register.database import insert
 from storage.register.tables import Base, table
 
-__all__ = ["Run", "add", "runs"]
+__all__ = ["Run", "add", "last_final", "runs"]
 
 RunStatus = Literal["preview", "final", "correction"]
 Month = Annotated[str, StringConstraints(pattern=r"^\d{4}-(0[1-9]|1[0-2])$")]
@@ -89,6 +89,16 @@ def runs(connection: Connection, community: str, month: str) -> list[Run]:
     """All versions of a month, oldest first."""
     wanted = select(*(_RUN.c[name] for name in _FIELDS)).where(_of(community, month)).order_by(_RUN.c.version)
     return [Run(*row) for row in connection.execute(wanted)]
+
+
+def last_final(connection: Connection, community: str, months: int) -> list[Run]:
+    """What stands of each of the newest months that are final, newest first."""
+    closed = (_RUN.c.community == community) & (_RUN.c.status != "preview")
+    standing = select(_RUN.c.month, func.max(_RUN.c.version).label("version")).where(closed).group_by(_RUN.c.month)
+    last = standing.order_by(_RUN.c.month.desc()).limit(months).subquery()
+    of_them = (_RUN.c.month == last.c.month) & (_RUN.c.version == last.c.version)
+    wanted = select(*(_RUN.c[name] for name in _FIELDS)).join(last, of_them).where(_RUN.c.community == community)
+    return [Run(*row) for row in connection.execute(wanted.order_by(_RUN.c.month.desc()))]
 
 
 def _of(community: str, month: str) -> ColumnElement[bool]:

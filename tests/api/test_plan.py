@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import jsonschema
+import pytest
 
 from tests.api.conftest import NOW, Api
 
@@ -90,9 +91,12 @@ async def test_withdrawn_plan_is_gone(api: Api):
     assert (await api.get(PATH)).json()["plan"] is None
 
 
-async def test_member_sees_the_plan_of_all_and_nothing_of_single_sites(api: Api):
+async def test_member_sees_the_plan_of_all_and_nothing_of_single_sites(api: Api, monkeypatch: pytest.MonkeyPatch):
     await api.publish("cw/v1/ixelles/live/plan", plan(), retained=True)
     await api.publish("cw/v1/ixelles/live/balancer", decided(), retained=True)
+    refused = await api.get(PATH, "councillor")
+    assert (refused.status_code, refused.json()["code"]) == (403, "group_too_small")
+    monkeypatch.setattr("api.groups.SMALLEST_GROUP", 2)  # as many as there are here
     answer = await api.get(PATH, "councillor")
     assert answer.status_code == 200
     assert answer.json()["plan"]["steps"] == [STEP]

@@ -1,0 +1,216 @@
+"""One's own: who one is here, quarter-hours of one's metering points, statements; and sums over all members."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import msgspec
+from fastapi import APIRouter, Depends, Query, Response
+from sqlalchemy import Connection
+from starlette.concurrency import run_in_threadpool
+
+from api.access import Action, Principal, authorize, may
+from api.answers import documented, json_answer
+from api.context import Context, Ctx
+from api.problems import Problem
+from api.routes.history import From, To
+from api.schemas_me import MembersHistoryView, MeView, OwnEnergyView, OwnStatementsView
+from api.timeline.steps import period
+from energy.quarters import QUARTER_MS, quarter_start, quarter_starts
+from storage.register.participants import METERING_POINTS, PARTICIPANTS, MeteringPoint, Participant
+from storage.register.people import PEOPLE
+
+if TYPE_CHECKING:
+    from energy.settlement.curves import Curve
+
+__all__ = ["router"]
+
+router = APIRouter(prefix="/api/v1", tags=["members"])
+Owner = Annotated[Principal, Depends(may(Action.OWN))]
+
+_DAY: Final = 96
+_MOST_DAYS: Final = 31
+_MOST_QUARTERS: Final = _MOST_DAYS * _DAY + 4  # a local October: 31 days, one of them of 25 hours
+_MOST_SHARES: Final = 300_000
+
+
+@router.get("/me", responses=documented(MeView, 503))
+async def me(context: Ctx, principal: Owner) -> Response:
+    """Who asks, what it may, and its memberships."""
+    return await run_in_threadpool(_me, context, principal)
+
+
+@router.get("/me/energy", responses=documented(OwnEnergyView, 503))
+async def own_energy(
+    context: Ctx, principal: Owner, start: From = None, end: Annotated[To, Query(alias="to")] = None
+) -> Response:
+    """One's own quarter-hours by metering point: of settled months, and estimated for points at sites that are measured."""
+    starts = _quarters(start, end, context.clock.now_ms())
+    return await run_in_threadpool(_own_energy, context, principal, starts)
+
+
+@router.get("/me/statements", responses=documented(OwnStatementsView, 503))
+async def own_statements(
+    context: Ctx, principal: Owner, months: Annotated[int, Query(ge=1, le=120, description="the newest so many")] = 12
+) -> Response:
+    """One's own statements of settled months; `GET /api/v1/statements/{id}` has the lines."""
+    return await run_in_threadpool(_own_statements, context, principal, months)
+
+
+@router.get("/communities/{community}/members/history", responses=documented(MembersHistoryView, 404, 503))
+async def history_of_members(
+    context: Ctx,
+    principal: Annotated[Principal, Depends(may(Action.AGGREGATE))],
+    community: str,
+    start: From = None,
+    end: Annotated[To, Query(alias="to")] = None,
+) -> Response:
+    """Quarter-hours summed over all members, of settled months. Never over fewer than five besides oneself."""
+    context.places.community(community, principal.scope)
+    authorize(principal, Action.AGGREGATE, community)
+    starts = _quarters(start, end, context.clock.now_ms())
+    return await run_in_threadpool(_members, context, principal, community, starts)
+
+
+def _quarters(start: str | None, end: str | None, now_ms: int) -> range:
+    from_, to = period(start, end, now_ms)
+    starts = quarter_starts(from_, to)
+    if len(starts) > _MOST_QUARTERS:
+        raise Problem(
+            422,
+            "too_long",
+            f"these are {len(starts):,} quarter-hours, at most {_MOST_QUARTERS:,} are told at once",
+            field="query.from",
+            hint=f"ask for at most {_MOST_DAYS} days",
+        )
+    return range(starts.start, starts.start + len(starts) * QUARTER_MS, QUARTER_MS)
+
+
+def _me(context: Context, principal: Principal) -> Response:
+    with context.register.database.read() as connection:
+        own = _memberships(connection, principal)
+        points = METERING_POINTS.all(connection)
+        people = {person.id: person for person in PEOPLE.all(connection)}
+    names = {community.id: community.name for community in context.communities}
+    person = people.get(principal.person or "")
+    return json_answer(
+        {
+            "name": principal.name,
+            "role": principal.role,
+            "rights": sorted(principal.rights),
+            "language": person.language if person is not None else "fr",
+            "participants": [
+                {
+                    "id": member.id,
+                    "community": member.community,
+                    "community_name": names.get(member.community, member.community),
+                    "member_class": member.member_class,
+                    "metering_points": sorted({point.id for point in points if point.participant == member.id}),
+                }
+                for member in own
+            ],
+        }
+    )
+
+
+def _memberships(connection: Connection, principal: Principal) -> list[Participant]:
+    """The latest state of each."""
+    found = {each.id: each for each in PARTICIPANTS.all(connection) if each.id in principal.participants}
+    return list(found.values())
+
+
+def _own_energy(context: Context, principal: Principal, starts: range) -> Response:
+    from api.timeline.members import own_points  # noqa: PLC0415 - numpy waits for the first who asks
+    from storage.register.curves import of_participants  # noqa: PLC0415
+
+    own = sorted(principal.participants)
+    with context.register.database.read() as connection:
+        curves = of_participants(connection, own, starts.start, starts.stop)
+        members = {member.id: member for member in _memberships(connection, principal)}
+        points = METERING_POINTS.all(connection)
+    found = own_points(starts, curves, dict(_estimates(context, members, points, starts, curves)))
+    return json_answer({"t": list(starts), "step": "15m", "points": found})
+
+
+def _estimates(
+    context: Context,
+    members: dict[str, Participant],
+    points: list[MeteringPoint],
+    starts: range,
+    curves: list[Curve],
+) -> Iterator[tuple[tuple[str, str], Any]]:
+    """Of points that are a site's only one: what the site's meters tell is theirs then, and nobody else's."""
+    from api.timeline.members import estimate  # noqa: PLC0415
+
+    over = quarter_start(context.clock.now_ms())
+    settled = max((curve.start + curve.values.shape[1] * QUARTER_MS for curve in curves), default=starts.start)
+    open_ = range(max(starts.start, settled), min(starts.stop, over), QUARTER_MS)
+    for point in points:
+        place = None if point.site is None else context.places.registered(point.site)
+        alone = len({other.id for other in points if other.site == point.site}) == 1
+        if point.participant not in members or place is None or not alone or not open_:
+            continue
+        community = context.places.community(place.community)
+        if len(open_) * len(community.sites) <= _MOST_SHARES:
+            values = estimate(community, point, open_, context.history)
+            yield (point.id, point.participant), _shifted(values, starts, open_)
+
+
+def _shifted(values: Any, starts: range, within: range) -> Any:
+    """The values of some quarter-hours among those of all."""
+    import numpy as np  # noqa: PLC0415
+
+    before = (within.start - starts.start) // QUARTER_MS
+    after = len(starts) - before - len(within)
+    return np.pad(values, ((0, 0), (before, after)), constant_values=-1)
+
+
+def _own_statements(context: Context, principal: Principal, months: int) -> Response:
+    from storage.register.month_runs import settled_months  # noqa: PLC0415
+
+    found: list[dict[str, Any]] = []
+    with context.register.database.read() as connection:
+        for community in sorted({member.community for member in _memberships(connection, principal)}):
+            for version, run in settled_months(connection, community, months):
+                found += [
+                    {
+                        "id": f"{community}.{run.inputs.month}.{version}.{each.member}.{each.side}",
+                        "community": community,
+                        "month": run.inputs.month,
+                        "version": version,
+                        "status": run.status,
+                        "member": each.member,
+                        "side": each.side,
+                        "energy_wh": each.energy.received_wh if each.side == "consumer" else each.energy.given_wh,
+                        "net": each.totals.net,
+                        "vat": each.totals.vat,
+                        "gross": each.totals.gross,
+                    }
+                    for each in run.statements
+                    if each.member in principal.participants
+                ]
+    return json_answer({"statements": sorted(found, key=lambda each: (each["month"], each["id"]), reverse=True)})
+
+
+def _members(context: Context, principal: Principal, community: str, starts: range) -> Response:
+    from api.timeline.members import Group, members_history  # noqa: PLC0415
+    from storage.register.curves import of_community  # noqa: PLC0415
+
+    with context.register.database.read() as connection:
+        curves = of_community(connection, community, starts.start, starts.stop)
+        sites = {point.participant: point.site for point in METERING_POINTS.all(connection) if point.site is not None}
+    settles, reads = (_allowed(principal, action, community) for action in (Action.SETTLE, Action.READ))
+    hidden = set() if settles else {curve.member for curve in curves} - principal.participants
+    at_sites = {
+        member
+        for member in hidden & sites.keys()
+        if not (reads or (Action.READ in principal.rights and principal.sees(community, sites[member])))
+    }
+    readable = hidden & sites.keys() - at_sites
+    found = members_history(starts, curves, Group(at_sites, hidden - at_sites - readable))
+    return json_answer({"community": community, "t": list(starts), "step": "15m"} | msgspec.to_builtins(found))
+
+
+def _allowed(principal: Principal, action: Action, community: str) -> bool:
+    return action in principal.rights and principal.sees(community)
