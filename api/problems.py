@@ -62,6 +62,7 @@ _LISTS: Final = {
     "alert": "alerts",
     "channel": "channels",
     "command": "commands",
+    "participant": "communities/{community}/statements",
     "statement": "communities/{community}/statements",
 }
 

@@ -174,6 +174,11 @@ def _doubts(kind: str, config: Any) -> list[str]:
         return [f"{entry} is not verified: {source}" for entry, source in config.unverified()]
     if kind == "centre":
         return _idle_rules(config.communities)
+    if kind == "people":
+        return [
+            f"{kind} {name} holds a part of its person's name: ids stand in time series, statements and logs, and stay"
+            for kind, name in config.telling_ids()
+        ]
     if kind != "gateway":
         return []
     from gateway.buses import line_load

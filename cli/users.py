@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 from pydantic import TypeAdapter, ValidationError
 
+from cli.privacy import add_privacy_commands
 from cli.register.command import JsonOption, WhoOption, WhyOption, open_database, who
 from cli.roles import RoleOption, read_role
 from energy.errors import DataError, RefusedError
@@ -20,6 +21,8 @@ from storage.register.roles import AccessRole
 __all__ = ["users_app"]
 
 users_app = typer.Typer(help="People and their roles.", no_args_is_help=True)
+
+add_privacy_commands(users_app)
 
 ConfigOption = Annotated[Path, typer.Option("--config", help="The centre's configuration, which names the register.")]
 UserArgument = Annotated[str, typer.Argument(help="The user's id, as `users list` shows it.")]
@@ -103,17 +106,6 @@ def disable(user: UserArgument, config: ConfigOption, by: WhoOption = None, why:
     """Ends what a user may do, and its keys with it; who it is stays known."""
     _change(config, user, "disable", {"disabled": True}, by, why)
     print(f"{user} is disabled")
-
-
-@users_app.command("delete")
-def delete(user: UserArgument, config: ConfigOption, by: WhoOption = None, why: WhyOption = "") -> None:
-    """Erases the person: name, mail and evidence leave every row. That it was erased stays in the audit."""
-    from storage.register.people import USERS, erase
-
-    with open_database(_settings(config)) as database, database.write() as connection:
-        known = _known(USERS.all(connection), user)
-        erase(connection, known.person, by=who(by), why=why, now_ms=clock_from_env().now_ms())
-    print(f"{user} is erased")
 
 
 def _change(config: Path, user: str, action: str, values: dict[str, Any], by: str | None, why: str) -> None:

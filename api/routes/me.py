@@ -13,11 +13,13 @@ from starlette.concurrency import run_in_threadpool
 from api.access import Action, Principal, authorize, may
 from api.answers import documented, json_answer
 from api.context import Context, Ctx
-from api.problems import Problem
+from api.problems import Problem, not_found
 from api.routes.history import From, To
-from api.schemas_me import MembersHistoryView, MeView, OwnEnergyView, OwnStatementsView
+from api.schemas_me import ConsentsView, MembersHistoryView, MeView, OwnEnergyView, OwnStatementsView
 from api.timeline.steps import period
 from energy.quarters import QUARTER_MS, quarter_start, quarter_starts
+from storage.register import audit, consents
+from storage.register.consents import Purpose
 from storage.register.participants import METERING_POINTS, PARTICIPANTS, MeteringPoint, Participant
 from storage.register.people import PEOPLE
 
@@ -33,6 +35,7 @@ _DAY: Final = 96
 _MOST_DAYS: Final = 31
 _MOST_QUARTERS: Final = _MOST_DAYS * _DAY + 4  # a local October: 31 days, one of them of 25 hours
 _MOST_SHARES: Final = 300_000
+_PUBLIC: Final = frozenset({"municipality", "public_body"})  # no natural person's habits show in their curves
 
 
 @router.get("/me", responses=documented(MeView, 503))
@@ -56,6 +59,37 @@ async def own_statements(
 ) -> Response:
     """One's own statements of settled months; `GET /api/v1/statements/{id}` has the lines."""
     return await run_in_threadpool(_own_statements, context, principal, months)
+
+
+@router.get("/me/consents", responses=documented(ConsentsView, 409, 503))
+async def own_consents(context: Ctx, principal: Owner) -> Response:
+    """What one agreed to, and what one may agree to."""
+    return await run_in_threadpool(_consents, context, _person(principal))
+
+
+@router.put("/me/consents/{purpose}", responses=documented(ConsentsView, 409, 503))
+async def consent(context: Ctx, principal: Owner, purpose: Purpose) -> Response:
+    """Agrees to a use of one's data. Done twice it changes nothing."""
+    return await run_in_threadpool(_decide, context, principal, purpose, agrees=True)
+
+
+@router.delete("/me/consents/{purpose}", responses=documented(ConsentsView, 409, 503))
+async def withdraw_consent(context: Ctx, principal: Owner, purpose: Purpose) -> Response:
+    """Withdraws a consent: from now on that use is refused. Done twice it changes nothing."""
+    return await run_in_threadpool(_decide, context, principal, purpose, agrees=False)
+
+
+@router.get("/participants/{participant}/energy", responses=documented(OwnEnergyView, 404, 503))
+async def energy_of_member(
+    context: Ctx,
+    principal: Annotated[Principal, Depends(may(Action.SETTLE))],
+    participant: str,
+    start: From = None,
+    end: Annotated[To, Query(alias="to")] = None,
+) -> Response:
+    """A member's settled quarter-hours, for managers: of public bodies, and of others who consent to `curve`."""
+    starts = _quarters(start, end, context.clock.now_ms())
+    return await run_in_threadpool(_energy_of_member, context, principal, participant, starts)
 
 
 @router.get("/communities/{community}/members/history", responses=documented(MembersHistoryView, 404, 503))
@@ -191,6 +225,59 @@ def _own_statements(context: Context, principal: Principal, months: int) -> Resp
                     if each.member in principal.participants
                 ]
     return json_answer({"statements": sorted(found, key=lambda each: (each["month"], each["id"]), reverse=True)})
+
+
+def _person(principal: Principal) -> str:
+    if principal.person is None:
+        raise Problem(
+            409,
+            "no_person",
+            f"{principal.name!r} is nobody's own key: it stands for no single person of the register",
+            hint="use the key of a user, or of participants of one person",
+        )
+    return principal.person
+
+
+def _consents(context: Context, person: str) -> Response:
+    with context.register.database.read() as connection:
+        found = consents.consents(connection, person)
+    given = {one.purpose for one in found if one.withdrawn_at is None}
+    history = [{"purpose": one.purpose, "given_at": one.given_at, "withdrawn_at": one.withdrawn_at} for one in found]
+    purposes = [{"purpose": purpose, "given": purpose in given} for purpose in Purpose]
+    return json_answer({"purposes": purposes, "history": history})
+
+
+def _decide(context: Context, principal: Principal, purpose: Purpose, *, agrees: bool) -> Response:
+    person, now_ms = _person(principal), context.clock.now_ms()
+    with context.register.database.write() as connection:
+        if consents.stands(connection, person, purpose) != agrees:
+            if agrees:
+                consents.give(connection, person, purpose, f"given over the API by {principal.name}", now_ms)
+            else:
+                consents.withdraw(connection, person, purpose, now_ms)
+            act, after = "consent" if agrees else "withdraw", {"purpose": purpose.value}
+            audit.record(connection, now_ms, principal.name, act, "consent", person, after=after)
+    return _consents(context, person)
+
+
+def _energy_of_member(context: Context, principal: Principal, participant: str, starts: range) -> Response:
+    from api.timeline.members import own_points  # noqa: PLC0415
+    from storage.register.curves import of_participants  # noqa: PLC0415
+
+    with context.register.database.read() as connection:
+        member = next((each for each in reversed(PARTICIPANTS.all(connection)) if each.id == participant), None)
+        if member is None or not principal.sees(member.community):
+            raise not_found("participant", participant)
+        public = member.member_class in _PUBLIC
+        if not public and not consents.stands(connection, member.person, Purpose.CURVE):
+            raise Problem(
+                403,
+                "consent_needed",
+                f"{participant} does not consent that managers look at its quarter-hours",
+                hint="statements and sums need no consent; the member gives it at /api/v1/me/consents/curve",
+            )
+        curves = of_participants(connection, [participant], starts.start, starts.stop)
+    return json_answer({"t": list(starts), "step": "15m", "points": own_points(starts, curves, {})})
 
 
 def _members(context: Context, principal: Principal, community: str, starts: range) -> Response:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import re
+import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
@@ -20,6 +22,8 @@ from storage.register.participants import MeteringPoint, Participant, Price, Sha
 from storage.register.people import Person, User
 from storage.register.places import CommunityFact, DeviceFact, SiteFact
 from storage.register.plan import Wanted
+
+_TELLING = 3  # letters
 
 __all__ = ["PeopleFile", "as_yaml", "line_of", "load_people", "wanted"]
 
@@ -47,6 +51,14 @@ class PeopleFile(BaseModel):
             "price": self.prices,
         }
 
+    def telling_ids(self) -> list[tuple[str, str]]:
+        """(kind, id) of those that say who somebody is, which pseudonyms must not."""
+        names = {person.id: _words(person.name) for person in self.people}
+        ids = [("person", each.id, each.id) for each in self.people]
+        ids += [("user", each.id, each.person) for each in self.users]
+        ids += [("participant", each.id, each.person or "") for each in self.participants]
+        return [(kind, name) for kind, name, person in ids if any(word in name for word in names.get(person, ()))]
+
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         """What can be told without knowing the register: references into it are checked with the plan."""
@@ -54,6 +66,12 @@ class PeopleFile(BaseModel):
         if found:
             raise several(found)
         return self
+
+
+def _words(name: str) -> list[str]:
+    """The words of a name as an id would have them; short ones stand in many ids by chance."""
+    plain_name = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    return [word for word in re.split(r"[^a-z]+", plain_name) if len(word) >= _TELLING]
 
 
 def load_people(path: Path) -> PeopleFile:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import JSON, BigInteger, Connection, Integer, select
+from sqlalchemy import JSON, BigInteger, Connection, Integer, Select, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from storage.register.database import insert
 from storage.register.tables import Base, table
 
-__all__ = ["AuditEntry", "entries", "record"]
+__all__ = ["AuditEntry", "about", "entries", "record"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +67,17 @@ def record(
 
 def entries(connection: Connection, *, limit: int = 100, subject: str | None = None) -> list[AuditEntry]:
     """The newest lines, newest first; of one subject if given."""
-    fields = (_AUDIT.c[name] for name in ("t", "who", "action", "kind", "subject", "before", "after", "why"))
-    wanted = select(*fields).order_by(_AUDIT.c.row_id.desc()).limit(limit)
+    wanted = _wanted().order_by(_AUDIT.c.row_id.desc()).limit(limit)
     if subject is not None:
         wanted = wanted.where(_AUDIT.c.subject == subject)
     return [AuditEntry(*row) for row in connection.execute(wanted)]
+
+
+def about(connection: Connection, names: Sequence[str]) -> list[AuditEntry]:
+    """Every line of which one of the names is the subject or who acted, oldest first."""
+    theirs = _AUDIT.c.subject.in_(names) | _AUDIT.c.who.in_(names)
+    return [AuditEntry(*row) for row in connection.execute(_wanted().where(theirs).order_by(_AUDIT.c.row_id))]
+
+
+def _wanted() -> Select[Any]:
+    return select(*(_AUDIT.c[name] for name in ("t", "who", "action", "kind", "subject", "before", "after", "why")))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Final
 
 from sqlalchemy import BigInteger, Connection, Integer, select, update
@@ -12,7 +13,14 @@ from energy.errors import RefusedError
 from storage.register.database import insert
 from storage.register.tables import Base, table
 
-__all__ = ["Consent", "consents", "forget_evidence", "give", "withdraw"]
+__all__ = ["Consent", "Purpose", "consents", "forget_evidence", "give", "stands", "withdraw"]
+
+
+class Purpose(StrEnum):
+    """What the program itself does with a person's data only by consent. Others may be kept beside these."""
+
+    CURVE = "curve"  # the community's managers look at its quarter-hours
+    RESEARCH = "research"  # its quarter-hours are given to researchers, under the pseudonym
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +65,13 @@ def withdraw(connection: Connection, person: str, purpose: str, now_ms: int) -> 
     standing = (_CONSENT.c.person == person) & (_CONSENT.c.purpose == purpose) & _CONSENT.c.withdrawn_at.is_(None)
     if connection.execute(update(_CONSENT).where(standing).values(withdrawn_at=now_ms)).rowcount == 0:
         raise RefusedError(f"{person} has given no consent to {purpose!r} that stands")
+
+
+def stands(connection: Connection, person: str | None, purpose: str) -> bool:
+    """Whether that person consents now."""
+    return person is not None and any(
+        one.purpose == purpose and one.withdrawn_at is None for one in consents(connection, person)
+    )
 
 
 def consents(connection: Connection, person: str) -> list[Consent]:

@@ -100,6 +100,11 @@ class Facts(Generic[_F]):
         same = (columns.id == fact.id) & (columns.valid_from == fact.valid_from) & columns.superseded_at.is_(None)
         connection.execute(update(self.table).where(same).values(superseded_at=now_ms))
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The fields of the record."""
+        return tuple(field.name for field in self._fields)
+
     def personal_fields(self) -> tuple[str, ...]:
         """The fields that say who a person is."""
         return tuple(field.name for field in self._fields if field.metadata.get("personal"))

@@ -24,7 +24,7 @@ from storage.register.people import USERS
 from storage.register.roles import AccessRole, scope_problem
 from storage.register.tables import Base, TallyRow, table
 
-__all__ = ["EVERYWHERE", "ApiKey", "access_version", "add", "create", "keys", "revoke", "sha256_of"]
+__all__ = ["EVERYWHERE", "ApiKey", "access_version", "add", "create", "forget_names", "keys", "revoke", "sha256_of"]
 
 PREFIX: Final = "cw_"
 EVERYWHERE: Final = "*"
@@ -144,6 +144,13 @@ def revoke(connection: Connection, name: str, *, by: str, now_ms: int, why: str 
         return False
     audit.record(connection, now_ms, by, "revoke", "key", name, why=why)
     return True
+
+
+def forget_names(connection: Connection, owners: Sequence[str]) -> None:
+    """Calls the keys of these users by their users' ids: what people wrote there may say who they are."""
+    connection.execute(
+        update(_KEY).where(_KEY.c.owner.in_(owners), _KEY.c.revoked.is_not(None)).values(name=_KEY.c.owner)
+    )
 
 
 def access_version(connection: Connection) -> int:

@@ -1,22 +1,19 @@
-"""People and what they may do; erasing a person leaves the register whole and nothing of the person."""
+"""People and what they may do."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Annotated, Final, Literal
 
 from pydantic import StringConstraints
-from sqlalchemy import JSON, Connection, update
+from sqlalchemy import JSON
 from sqlalchemy.orm import Mapped, mapped_column
 
-from energy.errors import RefusedError
 from energy.names import Slug
-from storage.register.audit import record
-from storage.register.consents import forget_evidence
 from storage.register.facts import PERSONAL, Fact, FactRow, Facts
 from storage.register.roles import AccessRole
 
-__all__ = ["PEOPLE", "USERS", "Person", "User", "erase"]
+__all__ = ["PEOPLE", "USERS", "Person", "User"]
 
 
 Mail = Annotated[str, StringConstraints(pattern=r"^([^@\s]+@[^@\s]+)?$", max_length=254)]
@@ -73,21 +70,3 @@ class UserRow(FactRow):
 
 PEOPLE: Final = Facts("person", Person, PersonRow)
 USERS: Final = Facts("user", User, UserRow, role=AccessRole, communities=tuple, municipalities=tuple, sites=tuple)
-_ERASED: Final = "(erased)"
-
-
-def erase(connection: Connection, person: str, *, by: str, why: str, now_ms: int) -> None:
-    """Takes name, mail and evidence of a person out of every row, past ones too, and its users with them.
-
-    Raises RefusedError when nobody has that id.
-    """
-    known = [one for one in PEOPLE.all(connection) if one.id == person]
-    if not known:
-        raise RefusedError(f"there is no person {person!r}", hint="`commonwatt users list` shows them")
-    rows = PEOPLE.table
-    connection.execute(update(rows).where(rows.c.id == person).values(name=_ERASED, mail="", language="fr"))
-    for user in USERS.all(connection):
-        if user.person == person and not user.disabled:
-            USERS.put(connection, replace(user, disabled=True), now_ms)
-    forget_evidence(connection, person)
-    record(connection, now_ms, by, "erase", "person", person, why=why)

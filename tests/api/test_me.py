@@ -22,6 +22,7 @@ from energy.settlement.volumes import Tenure
 from energy.sharing.ean import check_digit
 from energy.sharing.key import SharingKey
 from energy.sharing.settlement import QuarterReadings
+from storage.register import audit
 from storage.register.month_runs import keep
 from storage.register.participants import METERING_POINTS, PARTICIPANTS, MeteringPoint, Participant
 from storage.register.people import PEOPLE, USERS, Person, User
@@ -252,3 +253,57 @@ async def test_names_stand_in_no_answer_about_energy(members: Members):
     for path in ("me/energy", "me/statements", "communities/ixelles/members/history"):
         assert not told(await members.get(path, "m-0", **(window() if path != "me/statements" else {})))
     assert not told(await members.get("communities/ixelles/statements", "manager", month="2026-06"))
+
+
+class TestConsents:
+    CURVE = "me/consents/curve"
+
+    async def decide(self, members: Members, method: str, who: str = "m-0") -> httpx.Response:
+        return await members.api.client.request(method, f"/api/v1/{self.CURVE}", headers=members.keys[who])
+
+    async def seen(self, members: Members, who: str = "manager", participant: str = "m-0") -> httpx.Response:
+        return await members.get(f"participants/{participant}/energy", who, **window())
+
+    async def test_managers_see_a_members_curve_only_while_it_consents(self, members: Members):
+        refused = await self.seen(members)
+        assert (refused.status_code, refused.json()["code"]) == (403, "consent_needed")
+        for _ in range(2):
+            given = (await self.decide(members, "PUT")).json()
+        assert given["purposes"][0] == {"purpose": "curve", "given": True}
+        (point,) = (await self.seen(members)).json()["points"]
+        assert (point["participant"], point["withdrawn_wh"][0]) == ("m-0", 100)
+        for _ in range(2):
+            withdrawn = (await self.decide(members, "DELETE")).json()
+        assert [each["withdrawn_at"] is None for each in withdrawn["history"]] == [False]
+        assert (await self.seen(members)).status_code == 403
+
+    async def test_consent_of_one_is_not_anothers(self, members: Members):
+        await self.decide(members, "PUT", "m-1")
+        assert (await self.seen(members)).status_code == 403
+
+    @pytest.mark.parametrize(("who", "status"), [("m-1", 403), ("viewer", 403), ("stranger", 404)])
+    async def test_nobody_else_sees_it_with_consent_either(self, members: Members, who: str, status: int):
+        await self.decide(members, "PUT")
+        answer = await self.seen(members, who)
+        assert answer.status_code == status
+        assert (await self.seen(members, who, "nobody")).status_code == status
+
+    async def test_curve_of_a_public_body_needs_none(self, api: Api, members: Members):
+        with api.register.database.write() as connection:
+            hall = Participant(id="m-0", community="ixelles", person="p-0", member_class="municipality")
+            PARTICIPANTS.put(connection, hall, NOW + 1)
+        assert (await self.seen(members)).status_code == 200
+
+    async def test_consenting_stands_in_the_audit(self, api: Api, members: Members):
+        await self.decide(members, "PUT")
+        with api.register.database.read() as connection:
+            line = audit.entries(connection, subject="p-0")[0]
+        assert (line.who, line.action, line.after) == ("of-0", "consent", {"purpose": "curve"})
+
+    async def test_a_key_of_nobody_can_agree_to_nothing(self, members: Members):
+        answer = await self.decide(members, "PUT", "viewer")
+        assert (answer.status_code, answer.json()["code"]) == (409, "no_person")
+
+    async def test_a_purpose_that_is_none_is_refused(self, members: Members):
+        answer = await members.api.client.put("/api/v1/me/consents/fame", headers=members.keys["m-0"])
+        assert (answer.status_code, answer.json()["hint"]) == (422, "allowed: 'curve' or 'research'")

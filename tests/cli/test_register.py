@@ -187,7 +187,7 @@ def test_a_user_is_added_changed_disabled_and_erased(commonwatt, config, tmp_pat
         (("add", "X", "--mail", "no mail"), "mail: "),
         (("add", "X", "--language", "xx"), "language: "),
         (("role", "u-none", "viewer"), "there is no user 'u-none'"),
-        (("delete", "u-none"), "there is no user 'u-none'"),
+        (("erase", "u-none"), "there is no user and no person 'u-none'"),
     ],
 )
 def test_a_wrong_user_is_refused_and_nothing_is_kept(commonwatt, config, arguments, told):

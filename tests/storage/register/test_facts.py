@@ -10,9 +10,10 @@ from sqlalchemy import text
 
 from energy.errors import DataError, RefusedError, StoreError
 from storage.register import audit, consents, runs
+from storage.register.erasure import Ids, erase, ids_of
 from storage.register.facts import Fact, overlaps
 from storage.register.participants import METERING_POINTS, PRICES, MeteringPoint, Price
-from storage.register.people import PEOPLE, USERS, Person, User, erase
+from storage.register.people import PEOPLE, USERS, Person, User
 from storage.register.roles import AccessRole
 
 T = 1_750_000_000_000
@@ -151,7 +152,7 @@ class TestErasure:
             PEOPLE.put(connection, replace(person, name="Léa Peeters"), T + 1)
             USERS.put(connection, User(id="u-1", person="u-1", role=AccessRole.VIEWER), T)
             consents.give(connection, "u-1", "portal", "form signed by Léa Dubois", T)
-            erase(connection, "u-1", by="dpo", why="asked on 2026-11-02", now_ms=T + 2)
+            erase(connection, Ids("u-1", ("u-1",), ()), by="dpo", why="asked on 2026-11-02", now_ms=T + 2)
         with register.database.read() as connection:
             names = connection.execute(text("SELECT name, mail, language FROM person")).all()
             assert names == [("(erased)", "", "fr")] * 2
@@ -159,8 +160,8 @@ class TestErasure:
             assert [user.disabled for user in USERS.all(connection)] == [True]
             (line,) = audit.entries(connection)
         assert (line.who, line.action, line.subject, line.why) == ("dpo", "erase", "u-1", "asked on 2026-11-02")
-        assert (line.before, line.after) == (None, None)
+        assert (line.before, line.after) == (None, {"curves": 0})
 
     def test_a_person_nobody_knows_is_refused(self, register):
-        with register.database.write() as connection, pytest.raises(RefusedError, match="no person 'u-9'"):
-            erase(connection, "u-9", by="dpo", why="", now_ms=T)
+        with register.database.write() as connection, pytest.raises(RefusedError, match="no user and no person 'u-9'"):
+            ids_of(connection, "u-9")

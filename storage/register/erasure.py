@@ -1,0 +1,162 @@
+"""Everything the register holds about a person: given to it as a whole, or taken out of it as far as the law allows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Final
+
+import msgspec
+from sqlalchemy import ColumnElement, Connection, or_, select, update
+
+from energy.errors import RefusedError
+from storage.register import audit, curves
+from storage.register.consents import consents, forget_evidence
+from storage.register.documents import documents
+from storage.register.facts import Facts, plain
+from storage.register.keys import forget_names, keys, revoke
+from storage.register.month_runs import settled_months
+from storage.register.participants import PARTICIPANTS, Participant
+from storage.register.people import PEOPLE, USERS
+from storage.register.plan import KINDS
+from storage.register.tables import ActRow, CommandRow, table
+
+__all__ = ["Ids", "about", "erase", "ids_of"]
+
+_ERASED: Final = "(erased)"
+_ALL_MONTHS: Final = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Ids:
+    """Under which names a person stands in the register."""
+
+    person: str
+    users: tuple[str, ...]
+    participants: tuple[str, ...]
+
+    def has(self, fact: Any) -> bool:
+        """Whether a fact is about the person: itself, its users and memberships, and what belongs to these."""
+        own = {self.person, *self.users, *self.participants}
+        if getattr(fact, "id", None) in own and not hasattr(fact, "key"):
+            return True
+        return getattr(fact, "person", None) == self.person or getattr(fact, "participant", None) in self.participants
+
+
+def ids_of(connection: Connection, name: str) -> Ids:
+    """Of a user's or a person's id. Raises RefusedError when there is none."""
+    users = USERS.all(connection)
+    person = next((user.person for user in users if user.id == name), name)
+    if not any(one.id == person for one in PEOPLE.all(connection)):
+        raise RefusedError(
+            f"there is no user and no person {name!r}", hint="`commonwatt users list`, `register export`"
+        )
+    return Ids(
+        person,
+        tuple(sorted({user.id for user in users if user.person == person})),
+        tuple(sorted({member.id for member in PARTICIPANTS.all(connection) if member.person == person})),
+    )
+
+
+def about(connection: Connection, ids: Ids) -> dict[str, Any]:
+    """All of it but quarter-hours, as JSON has it: register, keys, consents, what the person did, statements, documents."""
+    communities = sorted({each.community for each in PARTICIPANTS.all(connection) if each.id in ids.participants})
+    return {
+        "register": {
+            facts.kind: [_fields(facts, fact) for fact in facts.all(connection) if ids.has(fact)] for facts in KINDS
+        },
+        "keys": [_without_hash(key) for key in keys(connection, revoked=True) if _owned(key, ids)],
+        "consents": [asdict(consent) for consent in consents(connection, ids.person)],
+        "audit": [asdict(line) for line in _audit(connection, ids)],
+        "acts": _acts(connection, ids),
+        "statements": [
+            {"version": version, "status": run.status, **msgspec.to_builtins(statement)}
+            for community in communities
+            for version, run in settled_months(connection, community, _ALL_MONTHS)
+            for statement in run.statements
+            if statement.member in ids.participants
+        ],
+        "documents": [
+            msgspec.to_builtins(document)
+            for community in communities
+            for document in documents(connection, community)
+            if document.draft.member in ids.participants
+        ],
+    }
+
+
+def erase(connection: Connection, ids: Ids, *, by: str, why: str, now_ms: int) -> None:
+    """Takes every personal field of a person out of every row, past ones too; ends its users and keys, deletes its curves.
+
+    Statements and documents stay under the pseudonym: the law asks for them. Raises RefusedError while it is a member.
+    """
+    standing = [member for member in PARTICIPANTS.all(connection) if _is_member(member, ids)]
+    if standing:
+        raise RefusedError(
+            f"{standing[0].id} is a member of {standing[0].community} until further notice",
+            hint="write the `valid_to` of its membership first: what is settled needs to know whose it is",
+        )
+    for facts in KINDS:
+        _blank(connection, facts, ids)
+    for user in USERS.all(connection):
+        if user.id in ids.users and not user.disabled:
+            USERS.put(connection, replace(user, disabled=True), now_ms)
+    for key in keys(connection):
+        if _owned(key, ids):
+            revoke(connection, key.name, by=by, now_ms=now_ms, why="its person is erased")
+    forget_names(connection, ids.users)
+    forget_evidence(connection, ids.person)
+    parts = curves.forget(connection, ids.participants)
+    audit.record(connection, now_ms, by, "erase", "person", ids.person, after={"curves": parts}, why=why)
+
+
+def _is_member(member: Participant, ids: Ids) -> bool:
+    return member.id in ids.participants and member.valid_to is None
+
+
+def _blank(connection: Connection, facts: Facts[Any], ids: Ids) -> None:
+    personal = facts.personal_fields()
+    if not personal:
+        return
+    columns = facts.table.c
+    whose: list[ColumnElement[bool]] = []
+    if facts is PEOPLE:
+        whose.append(columns.id == ids.person)
+    if "person" in columns:
+        whose.append(columns.person == ids.person)
+    if "participant" in columns:
+        whose.append(columns.participant.in_(ids.participants))
+    blank = {name: _ERASED if name == "name" else "" for name in personal}
+    if facts is PEOPLE:
+        blank["language"] = "fr"
+    connection.execute(update(facts.table).where(or_(*whose)).values(**blank))
+
+
+def _owned(key: Any, ids: Ids) -> bool:
+    return key.owner in ids.users or bool(key.participants and set(key.participants) <= set(ids.participants))
+
+
+def _without_hash(key: Any) -> dict[str, Any]:
+    return {name: value for name, value in asdict(key).items() if name != "sha256"}
+
+
+def _fields(facts: Facts[Any], fact: Any) -> dict[str, Any]:
+    return {name: plain(getattr(fact, name)) for name in facts.names}
+
+
+def _audit(connection: Connection, ids: Ids) -> Sequence[audit.AuditEntry]:
+    own = (ids.person, *ids.users, *ids.participants)
+    return audit.about(connection, own)
+
+
+def _acts(connection: Connection, ids: Ids) -> Mapping[str, Any]:
+    """What the person's users did to alerts and devices."""
+    act, command = table(ActRow), table(CommandRow)
+    done = select(act.c.alert, act.c.act, act.c.t, act.c.reason).where(act.c.by.in_(ids.users))
+    asked = select(command.c.id, command.c.device, command.c.t, command.c.reason)
+    return {
+        "alerts": [dict(row) for row in connection.execute(done).mappings()],
+        "commands": [
+            dict(row) for row in connection.execute(asked.where(command.c.issued_by.in_(ids.users))).mappings()
+        ],
+    }
