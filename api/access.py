@@ -8,6 +8,7 @@ from __future__ import annotations
 import ipaddress
 import math
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from functools import lru_cache
 from typing import Annotated, Final
 
@@ -15,6 +16,7 @@ from fastapi import Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from api.context import Context, context_of
+from api.oidc import Token
 from api.problems import Problem, not_found
 from api.rights import RIGHTS, Action, Principal
 from storage.register.roles import AccessRole
@@ -23,7 +25,11 @@ __all__ = ["Action", "Principal", "authorize", "caller_of", "may", "still_valid"
 
 
 _AT_THIS_MACHINE: Final = Principal("loopback", AccessRole.VIEWER, None, RIGHTS[AccessRole.VIEWER])
-_bearer: Final = HTTPBearer(auto_error=False, description="a key from `commonwatt keys create`, beginning with cw_")
+_TOKEN_DOTS: Final = 2  # a signed token has three parts; a key of ours has no dot
+_bearer: Final = HTTPBearer(
+    auto_error=False,
+    description="a key from `commonwatt keys create`, beginning with cw_; or a token of the identity provider",
+)
 
 
 def authorize(principal: Principal, action: Action, community: str | None = None, site: str | None = None) -> None:
@@ -57,32 +63,38 @@ def may(action: Action) -> Callable[..., Awaitable[Principal]]:
     async def caller(
         request: Request, _credentials: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)]
     ) -> Principal:
-        return caller_of(request, action)
+        return await caller_of(request, action)
 
     return caller
 
 
-def caller_of(request: Request, action: Action) -> Principal:
+async def caller_of(request: Request, action: Action) -> Principal:
     """The caller, who may do `action` somewhere. Raises Problem 401, 403 or 429."""
-    principal = _identify(request)
+    principal = await _identify(request)
     authorize(principal, action)
     return principal
 
 
 def still_valid(context: Context, principal: Principal) -> bool:
     """Whether a caller identified a while ago still stands as it did: for streams, which outlive a revocation."""
-    return principal.credential is None or context.keys.current(principal.credential) == principal
+    if principal.credential is None:
+        return True
+    known = context.keys.current(principal.credential)
+    if known is None and context.oidc is not None:
+        token = context.oidc.current(principal.credential)
+        known = None if token is None else _of_token(context, principal.credential, token)
+    return known == principal
 
 
-def _identify(request: Request) -> Principal:
+async def _identify(request: Request) -> Principal:
     context = context_of(request)
     header = request.headers.get("authorization")
     if header is None:
         if context.settings.open_to_loopback == "viewer" and request.method == "GET" and _is_local(request):
             return _AT_THIS_MACHINE
         raise _unauthenticated("this needs a key")
-    scheme, _, token = header.partition(" ")
-    principal = context.keys.verify(token.strip()) if scheme.lower() == "bearer" else None
+    scheme, _, shown = header.partition(" ")
+    principal = await _known(context, shown.strip()) if scheme.lower() == "bearer" else None
     if principal is None or principal.credential is None:
         raise _unauthenticated("this key is not known")
     wait_s = context.rate_limit.take(principal.credential)
@@ -95,6 +107,19 @@ def _identify(request: Request) -> Principal:
             headers={"Retry-After": str(math.ceil(wait_s))},
         )
     return principal
+
+
+async def _known(context: Context, shown: str) -> Principal | None:
+    """Whose key, or whose token of the identity provider, that is."""
+    if context.oidc is None or shown.count(".") != _TOKEN_DOTS:
+        return context.keys.verify(shown)
+    verified = await context.oidc.verify(shown)
+    return None if verified is None else _of_token(context, *verified)
+
+
+def _of_token(context: Context, digest: str, token: Token) -> Principal | None:
+    user = context.keys.of_login(token.login)
+    return None if user is None else replace(user, credential=digest)
 
 
 def _unauthenticated(detail: str) -> Problem:

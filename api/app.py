@@ -14,6 +14,7 @@ from api.limits import RateLimit
 from api.live.feed import LiveFeed
 from api.metrics import ApiMetrics
 from api.middleware import Guard
+from api.oidc import Issuer
 from api.places import Places
 from api.probe import StoreProbe
 from api.routes import page
@@ -64,6 +65,7 @@ def create_app(
         metrics=_metrics(live, clock),
         rate_limit=RateLimit(settings.rate_per_s, settings.rate_burst, clock),
         notifications=notifications or NotificationSettings(),
+        oidc=None if settings.oidc is None else Issuer(settings.oidc),
     )
     app = FastAPI(
         title="commonwatt",

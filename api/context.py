@@ -13,6 +13,7 @@ from api.keys import KeyStore
 from api.limits import RateLimit
 from api.live.feed import LiveFeed
 from api.metrics import ApiMetrics
+from api.oidc import Issuer
 from api.places import Places
 from api.probe import StoreProbe
 from api.settings import ApiSettings
@@ -41,6 +42,7 @@ class Context:
     metrics: ApiMetrics
     rate_limit: RateLimit
     notifications: NotificationSettings
+    oidc: Issuer | None = None
     command_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
@@ -36,6 +37,7 @@ class _Known:
     version: int = 0
     day: date = date.min
     principals: Mapping[str, Principal] = field(default_factory=dict)
+    logins: Mapping[str, Principal] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,10 @@ class KeyStore:
             return None
         return principal
 
+    def of_login(self, login: str) -> Principal | None:
+        """The user whom the identity provider calls so, without a credential yet; None: nobody, or several."""
+        return self._known.logins.get(login)
+
     async def watch(self) -> None:
         """Looks once a second; runs until cancelled."""
         while True:
@@ -95,7 +101,12 @@ class KeyStore:
             members = _Members(PARTICIPANTS.on(connection, day), METERING_POINTS.all(connection))
             standing = keys(connection)
         found = (self._of_key(key, users, members) for key in standing)
-        self._known = _Known(version, day, {one.credential: one for one in found if one is not None and one.credential})
+        self._known = _Known(
+            version,
+            day,
+            {one.credential: one for one in found if one is not None and one.credential},
+            {user.login: self._principal(user.id, user, members.of(user.person)) for user in _named(users)},
+        )
 
     def _of_key(self, key: ApiKey, users: Mapping[str, User], members: _Members) -> Principal | None:
         own = self._principal(key.name, key, members.named(key.participants))
@@ -145,6 +156,12 @@ class KeyStore:
         if RIGHTS[of.role] <= RIGHTS[AccessRole.PARTICIPANT]:  # to them a community is its sums, no more
             found |= {member.community for member in own.participants.values()}
         return frozenset(found)
+
+
+def _named(users: Mapping[str, User]) -> list[User]:
+    """Those whose login is theirs alone."""
+    times = Counter(user.login for user in users.values())
+    return [user for user in users.values() if user.login and times[user.login] == 1]
 
 
 def _narrowed(wide: Scope, narrow: Scope) -> Scope:

@@ -4,12 +4,32 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-__all__ = ["BUILT_PAGE", "ApiSettings"]
+__all__ = ["BUILT_PAGE", "ApiSettings", "OidcSettings"]
 
 BUILT_PAGE = Path(__file__).parent / "web" / "dist"
+
+
+class OidcSettings(BaseModel):
+    """An identity provider whose bearer tokens are taken. A token stands for the user whose `login` its claim says."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    issuer: str = Field(description="its address, as `iss` has it; https, but for this machine's own")
+    audience: str = Field(min_length=1, description="what `aud` must hold: the name by which the issuer knows this API")
+    claim: str = Field(default="sub", min_length=1, description="which claim is a user's `login`: sub, email, ...")
+
+    @field_validator("issuer")
+    @classmethod
+    def _safe(cls, issuer: str) -> str:
+        parts = urlsplit(issuer)
+        local = parts.hostname in {"127.0.0.1", "::1", "localhost"}
+        if not parts.hostname or parts.scheme not in ({"https", "http"} if local else {"https"}):
+            raise ValueError("must be an https:// address")
+        return issuer
 
 
 class ApiSettings(BaseModel):
@@ -22,6 +42,9 @@ class ApiSettings(BaseModel):
     keys_file: Path = Field(
         default=Path("keys.json"),
         description="a file of API keys from before the register had them: taken over at the start",
+    )
+    oidc: OidcSettings | None = Field(
+        default=None, description="people come in with tokens of an identity provider, too"
     )
     open_to_loopback: Literal["none", "viewer"] = Field(
         default="none", description="viewer: requests from this machine may read everything without a key"

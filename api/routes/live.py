@@ -51,7 +51,7 @@ class LiveFirst:
             return
         scope["route"] = self  # by whose path the answer is counted
         try:
-            answer = _now(self._context, caller_of(Request(scope), Action.READ))
+            answer = _now(self._context, await caller_of(Request(scope), Action.READ))
         except Problem as problem:
             answer = problem_response(problem)
         await answer(scope, receive, send)

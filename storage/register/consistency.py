@@ -37,6 +37,7 @@ def problems(facts: Mapping[str, Sequence[Any]]) -> list[str]:
         *_keys(facts),
         *_without_basis(facts),
         *_misplaced_roles(facts),
+        *_shared_logins(facts),
     ]
     return list(dict.fromkeys(found))
 
@@ -119,6 +120,14 @@ def _misplaced_roles(facts: Mapping[str, Sequence[Any]]) -> Iterator[str]:
         wrong = scope_problem(user.role, {"communities": user.communities, "municipalities": user.municipalities})
         if wrong is not None:
             yield f"{user.id}: user.role {wrong}"
+
+
+def _shared_logins(facts: Mapping[str, Sequence[Any]]) -> Iterator[str]:
+    users = sorted((user for user in facts.get("user", ()) if user.login), key=lambda user: (user.login, user.id))
+    for login, same in groupby(users, key=lambda user: user.login):
+        ids = sorted({user.id for user in same})
+        if len(ids) > 1:
+            yield f"{ids[1]}: user.login {login!r} is {ids[0]}'s already: a token would stand for neither"
 
 
 def _day(day: date) -> str:
