@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 
 from api import problems
+from api.buildings.settings import BuildingsSettings
 from api.context import Context
 from api.keys import KeyStore
 from api.limits import RateLimit
@@ -19,6 +22,7 @@ from api.places import Places
 from api.probe import StoreProbe
 from api.routes import page
 from api.routes.alerts import router as alert_routes
+from api.routes.buildings import router as building_routes
 from api.routes.channels import router as channel_routes
 from api.routes.commands import router as command_routes
 from api.routes.health import router as health_routes
@@ -38,6 +42,9 @@ from runtime.clock import Clock
 from storage.history import History
 from storage.register import Register
 
+if TYPE_CHECKING:
+    from api.buildings.accounts import Accounts
+
 __all__ = ["create_app"]
 
 
@@ -50,8 +57,9 @@ def create_app(
     live: LiveFeed,
     keys: KeyStore,
     notifications: NotificationSettings | None = None,
+    buildings: BuildingsSettings | None = None,
 ) -> FastAPI:
-    """The app over stores and a live feed that somebody else opens, runs and closes."""
+    """The app over stores and a live feed that somebody else opens, runs and closes. Raises ConfigError."""
     context = Context(
         settings=settings,
         communities=communities,
@@ -66,6 +74,7 @@ def create_app(
         rate_limit=RateLimit(settings.rate_per_s, settings.rate_burst, clock),
         notifications=notifications or NotificationSettings(),
         oidc=None if settings.oidc is None else Issuer(settings.oidc),
+        accounts=_accounts(buildings or BuildingsSettings(), communities, history, register, clock),
     )
     app = FastAPI(
         title="commonwatt",
@@ -89,6 +98,7 @@ def create_app(
         sharing_routes,
         statement_routes,
         own_routes,
+        building_routes,
         alert_routes,
         channel_routes,
         command_routes,
@@ -97,6 +107,21 @@ def create_app(
     page.install(app, settings.page_dir, docs=settings.docs)
     _describe_problems(app)
     return app
+
+
+def _accounts(
+    settings: BuildingsSettings, communities: Sequence[Community], history: History, register: Register, clock: Clock
+) -> Callable[[], Accounts]:
+    """Made when first asked for: numpy waits till then, a wrong file of factors is told at once."""
+    book = settings.book()
+
+    @cache
+    def accounts() -> Accounts:
+        from api.buildings.accounts import Accounts  # noqa: PLC0415
+
+        return Accounts(communities, history, register, book, settings.station, clock)
+
+    return accounts
 
 
 def _metrics(live: LiveFeed, clock: Clock) -> ApiMetrics:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from fastapi import Depends, Request
 
@@ -22,6 +22,9 @@ from messaging.notices import NotificationSettings
 from runtime.clock import Clock
 from storage.history import History
 from storage.register import Register
+
+if TYPE_CHECKING:
+    from api.buildings.accounts import Accounts
 
 __all__ = ["Context", "Ctx", "context_of"]
 
@@ -42,6 +45,7 @@ class Context:
     metrics: ApiMetrics
     rate_limit: RateLimit
     notifications: NotificationSettings
+    accounts: Callable[[], Accounts]
     oidc: Issuer | None = None
     command_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 

@@ -1,13 +1,13 @@
 """What each role may do, and who somebody is that asks.
 
-    role           own  aggregate  read  acknowledge  command  settle
+    role           own  aggregate  read  acknowledge  command  record  settle
     viewer          x       x        x
     region          x       x        x
     technician      x       x        x         x
     municipality    x       x        x         x
     building        x       x        x         x
-    operator        x       x        x         x          x
-    manager, admin  x       x        x         x          x        x
+    operator        x       x        x         x          x        x
+    manager, admin  x       x        x         x          x        x       x
     councillor      x       x
     participant     x       x
     gateway         (speaks MQTT, not HTTP)
@@ -37,6 +37,7 @@ class Action(StrEnum):
     READ = "read"  # see sites, devices, alerts, commands
     ACKNOWLEDGE = "acknowledge"
     COMMAND = "command"
+    RECORD = "record"  # enter what was read by hand
     SETTLE = "settle"  # see what single members received, pay and are paid: personal data
 
 
@@ -51,7 +52,7 @@ RIGHTS: Final[dict[AccessRole, frozenset[Action]]] = {
     AccessRole.TECHNICIAN: _TENDS,
     AccessRole.MUNICIPALITY: _TENDS,
     AccessRole.BUILDING: _TENDS,
-    AccessRole.OPERATOR: _TENDS | {Action.COMMAND},
+    AccessRole.OPERATOR: _TENDS | {Action.COMMAND, Action.RECORD},
     AccessRole.MANAGER: _ALL,
     AccessRole.ADMIN: _ALL,
     AccessRole.COUNCILLOR: _LOOKS,

@@ -13,6 +13,7 @@ import msgspec
 import uvicorn
 
 from api.app import create_app
+from api.buildings.settings import BuildingsSettings
 from api.keys import KeyStore
 from api.live.feed import LiveFeed
 from api.settings import ApiSettings
@@ -45,6 +46,7 @@ class ApiService:
         register: Register,
         clock: Clock,
         notifications: NotificationSettings | None = None,
+        buildings: BuildingsSettings | None = None,
     ) -> None:
         self.settings = settings
         self.ready = asyncio.Event()
@@ -52,7 +54,9 @@ class ApiService:
         self.live = LiveFeed(communities, clock)
         take_over(register.database, settings.keys_file, clock.now_ms())
         self.keys = KeyStore(register.database, communities, clock)
-        self.app = create_app(settings, communities, history, register, clock, self.live, self.keys, notifications)
+        self.app = create_app(
+            settings, communities, history, register, clock, self.live, self.keys, notifications, buildings
+        )
         self._communities = communities
         self._register = register
         self._clock = clock

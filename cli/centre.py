@@ -96,4 +96,5 @@ def _api(config: CentreConfig, mqtt: MqttSettings, clock: Clock, stores: context
         register=stores.enter_context(contextlib.closing(Register(config.register_))),
         clock=clock,
         notifications=config.notifications,
+        buildings=config.buildings,
     )

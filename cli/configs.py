@@ -10,6 +10,7 @@ from typing import Any, Final, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from api.buildings.settings import BuildingsSettings
 from api.settings import ApiSettings
 from collector.settings import CollectorSettings
 from energy.community import Community
@@ -46,6 +47,7 @@ class CentreConfig(BaseModel):
     collector: CollectorSettings = CollectorSettings()
     notifications: NotificationSettings = NotificationSettings()
     api: ApiSettings = ApiSettings()
+    buildings: BuildingsSettings = BuildingsSettings()
 
     @model_validator(mode="after")
     def _unique(self) -> Self:
@@ -98,12 +100,14 @@ _KINDS: Final = {  # each with the keys that tell it, and where its model is; a 
     "simulator": (("sites",), "simulator.config", "SimulatorConfig"),
     "key": (("rounds", "preset"), "cli.settle.key", "KeyFile"),
     "terms": (("shared_energy",), "energy.settlement.terms", "Terms"),
+    "factors": (("factors", "scales", "degree_days", "targets"), "energy.buildings.factors", "FactorsFile"),
 }
 
 _COUNTED: Final = {  # what `check` counts of the simpler kinds, by field
     "case": {"communities": "communities", "tariffs": "tariffs"},
     "key": {"rounds": "rounds"},
     "terms": {"shared_energy": "prices", "charges": "charges", "vat": "VAT rates"},
+    "factors": {"factors": "factors", "scales": "scales", "targets": "targets", "benchmarks": "benchmarks"},
 }
 
 
@@ -164,7 +168,7 @@ def _kind_of(path: Path) -> tuple[str, type[BaseModel]]:
     raise ConfigError(
         "is no configuration of commonwatt",
         file=str(path),
-        hint="a centre has `communities:`, a gateway `gateway:`, a simulator `sites:`, a sharing key `rounds:`, a people file `people:`, a case `tariffs:`, terms `shared_energy:`",
+        hint="a centre has `communities:`, a gateway `gateway:`, a simulator `sites:`, a sharing key `rounds:`, a people file `people:`, a case `tariffs:`, terms `shared_energy:`, factors `factors:`",
     )
 
 
@@ -172,6 +176,9 @@ def _doubts(kind: str, config: Any) -> list[str]:
     """What is allowed and will hardly work, or that nobody has confirmed."""
     if kind == "terms":
         return [f"{entry} is not verified: {source}" for entry, source in config.unverified()]
+    if kind == "factors":
+        found: list[str] = config.unverified()
+        return found
     if kind == "centre":
         return _idle_rules(config.communities)
     if kind == "people":

@@ -12,6 +12,7 @@ import typer
 
 from cli.alerts import alerts_app
 from cli.backtest.command import backtest_command
+from cli.buildings import buildings_app
 from cli.dashboards import dashboards_app
 from cli.data import add_data_commands
 from cli.doctor.command import doctor
@@ -145,7 +146,7 @@ def simulate(config: ConfigOption) -> None:
 @app.command()
 def check(
     file: Annotated[
-        Path, typer.Argument(help="A centre, gateway, simulator, people, sharing-key, terms or case file.")
+        Path, typer.Argument(help="A centre, gateway, simulator, people, sharing-key, terms, factors or case file.")
     ],
     as_json: JsonOption = False,
 ) -> None:
@@ -164,7 +165,9 @@ def check(
 
 @app.command()
 def schema(
-    kind: Annotated[str, typer.Argument(help="centre, gateway, simulator, people, key, terms or case")] = "centre",
+    kind: Annotated[
+        str, typer.Argument(help="centre, gateway, simulator, people, key, terms, factors or case")
+    ] = "centre",
 ) -> None:
     """Prints the JSON schema of a configuration."""
     from cli.configs import schema_of
@@ -179,6 +182,7 @@ app.command(name="settle")(settle_command)
 app.command(name="import")(import_command)
 app.command(name="backtest")(backtest_command)
 app.add_typer(alerts_app, name="alerts")
+app.add_typer(buildings_app, name="buildings")
 app.add_typer(keys_app, name="keys")
 app.add_typer(sharing_app, name="sharing")
 app.add_typer(statements_app, name="statements")

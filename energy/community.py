@@ -9,6 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from energy.alerts.library import expand
 from energy.alerts.rules import QuietLoad, Rule
 from energy.balancing.settings import BalancerSettings, Steer
+from energy.buildings.days import Carrier
+from energy.buildings.index import IndexMeter
 from energy.hours import OpeningHours
 from energy.names import RESERVED_GATEWAYS, Slug, device_id
 from energy.quantities import Role
@@ -60,6 +62,10 @@ class Site(_Model):
     export_limit_w: float | None = Field(default=None, gt=0, description="what may be injected, W")
     peak_limit_w: float | None = Field(default=None, gt=0, description="mean of a quarter-hour that is to be kept, W")
     devices: tuple[Device, ...] = ()
+    supplies: tuple[Carrier, ...] | None = Field(
+        default=None, description="all that the building is supplied with; without it sums over carriers stay unknown"
+    )
+    meters: tuple[IndexMeter, ...] = Field(default=(), description="meters that a person reads")
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -68,6 +74,9 @@ class Site(_Model):
         names = [device.id for device in self.devices]
         if len(names) != len(set(names)):
             raise ValueError(f"device ids must be unique within site {self.id!r}")
+        meters = [meter.id for meter in self.meters]
+        if len(meters) != len(set(meters)):
+            raise ValueError(f"ids of meters read by hand must be unique within site {self.id!r}")
         return self
 
 

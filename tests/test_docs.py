@@ -36,6 +36,7 @@ CONTRACT_ROUTES = [
     "/api/v1/communities/{community}/sharing",
     "/api/v1/communities/{community}/statements",
     "/api/v1/statements/{statement}",
+    "/api/v1/sites/{site}/indicators",
 ]
 
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from energy.buildings.days import Carrier, Days
 
-__all__ = ["Book", "DegreeDays", "Factor", "FactorsFile", "Scale", "Target", "What"]
+__all__ = ["Benchmark", "Book", "DegreeDays", "Factor", "FactorsFile", "Scale", "Target", "What"]
 
 Evidence = Literal["published", "secondary", "unverified"]
 What = Literal["primary", "co2", "calorific", "ncv_per_gcv", "price", "peak_price"]
@@ -112,6 +112,18 @@ class Scale(_Sourced):
         return (self.name, self.region or "")
 
 
+class Benchmark(_Sourced):
+    """What buildings of a kind usually use, kWh/m² and year, where a community has too few of them to tell by itself."""
+
+    kind: str
+    region: str | None = None
+    kwh_m2: float = Field(gt=0)
+
+    def key(self) -> tuple[str, ...]:
+        """What may stand once for a day."""
+        return (self.kind, self.region or "")
+
+
 class Target(_Sourced):
     """A duty to use less, such as PLAGE: `reduction` of `reference_kwh` a year, reached in the year that ends at `due`.
 
@@ -154,11 +166,12 @@ class FactorsFile(BaseModel):
     factors: tuple[Factor, ...] = ()
     degree_days: tuple[DegreeDays, ...] = ()
     scales: tuple[Scale, ...] = ()
+    benchmarks: tuple[Benchmark, ...] = ()
     targets: tuple[Target, ...] = ()
 
     @model_validator(mode="after")
     def _once_a_day(self) -> Self:
-        for entries in (self.factors, self.degree_days, self.scales, self.targets):
+        for entries in (self.factors, self.degree_days, self.scales, self.benchmarks, self.targets):
             _refuse_twice(entries)
         return self
 
@@ -168,8 +181,8 @@ class FactorsFile(BaseModel):
         return [f"{name} is not verified: {source}" for name, source in found]
 
 
-def _all(file: FactorsFile) -> list[Factor | DegreeDays | Scale | Target]:
-    return [*file.factors, *file.degree_days, *file.scales, *file.targets]
+def _all(file: FactorsFile) -> list[Factor | DegreeDays | Scale | Benchmark | Target]:
+    return [*file.factors, *file.degree_days, *file.scales, *file.benchmarks, *file.targets]
 
 
 def _refuse_twice(entries: Sequence[_Dated]) -> None:
@@ -220,6 +233,11 @@ class Book:
         """The classes of that kind of building. None: none are verified."""
         found = (one for file in self.files for one in file.scales)
         return _first(one for one in found if kind in one.kinds and one.region in {region, None} and one.holds(on))
+
+    def benchmark(self, kind: str, region: str, on: date) -> Benchmark | None:
+        """What buildings of that kind usually use. None: nobody said."""
+        found = (one for file in self.files for one in file.benchmarks)
+        return _first(one for one in found if one.kind == kind and one.region in {region, None} and one.holds(on))
 
     def normal(self, station: str, base_c: float, on: date) -> DegreeDays | None:
         """What counts as a normal year of that station."""

@@ -39,6 +39,10 @@ def site(site_id: str, gateway: str) -> dict[str, Any]:
         "gateway": gateway,
         "latitude": 50.83,
         "longitude": 4.37,
+        "floor_area_m2": 1000,
+        "opening_hours": "Mo-Fr 08:00-18:00",
+        "supplies": ["electricity", "gas"],
+        "meters": [{"id": "gas", "carrier": "gas", "unit": "kWh", "digits": 7}],
         "devices": [
             {"id": "grid", "role": "grid", "interval_s": 10},
             {"id": "pv", "role": "pv", "interval_s": 10, "rated_w": 10_000},

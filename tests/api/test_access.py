@@ -91,7 +91,7 @@ def of_tenant(api: Api, role: AccessRole, community: str) -> dict[str, str]:
 
 async def request(api: Api, method: str, path: str, headers: dict[str, str] | str | None) -> httpx.Response:
     headers = api.headers[headers] if isinstance(headers, str) else headers or {}
-    bodies = {"/commands": COMMAND, "/mute": {"for_s": 60}}
+    bodies = {"/commands": COMMAND, "/mute": {"for_s": 60}, "/index": {"meter": "gas", "day": "2025-06-01", "index": 1}}
     body = next((body for end, body in bodies.items() if path.endswith(end) and method == "post"), None)
     query = {"month": "2026-06"} if path.endswith("}/statements") else None
     return await api.client.request(method, path.format(**OF_IXELLES), headers=headers, json=body, params=query)

@@ -19,8 +19,10 @@ from energy.buildings.savings.simultaneous import simultaneous
 from energy.buildings.signature import fit
 from energy.hours import OpeningHours
 
-__all__ = ["find_savings"]
+__all__ = ["HISTORY_DAYS", "base_load_w", "find_savings"]
 
+HISTORY_DAYS: Final = 393  # of power that the rules make use of: a year, and the weeks they judge
+_HOURS_DAYS: Final = 91  # of these, what the rules on hours look at: a season
 _LEAST_BASE_DAYS: Final = 14
 _HIGH_BASE: Final = 1.5  # times that of like buildings
 _BASE_RISE: Final = 0.3
@@ -78,7 +80,7 @@ def find_savings(
 ) -> Looked:
     """Everything the rules find in what was used before `end`.
 
-    `load`: the electric power of the last weeks; `like_base_w_m2`: the median base load of like buildings.
+    `load`: the electric power of the last HISTORY_DAYS; `like_base_w_m2`: the median base load of like buildings.
     """
     search = _Search(building, metered, load, climate, end, like_base_w_m2)
     base = daily_base_w(load) if load is not None else {}
@@ -87,13 +89,19 @@ def find_savings(
     _look_at_hours(search, base_w)
     _look_at_both(search)
     _look_at_drift(search)
-    mean_w = float(load.power_w[load.known].mean()) if load is not None and load.known.any() else None
+    recent = load.since(end - timedelta(days=_HOURS_DAYS)) if load is not None else None
+    mean_w = float(recent.power_w[recent.known].mean()) if recent is not None and recent.known.any() else None
     return Looked(
         savings=tuple(sorted(search.found, key=lambda one: (one.kind is Kind.PEAKS, -(one.eur or 0.0), -one.kwh))),
         not_looked=tuple(search.not_looked),
         base_load_w=base_w,
         base_load_share=base_w / mean_w if base_w is not None and mean_w else None,
     )
+
+
+def base_load_w(load: Load, end: date) -> float | None:
+    """The base load of the last weeks, W."""
+    return _base_now(daily_base_w(load), end)
 
 
 def _base_now(base: Mapping[date, float], end: date) -> float | None:
@@ -137,7 +145,8 @@ def _base_pattern(base: Mapping[date, float], like_w: float) -> Pattern:
 
 
 def _look_at_hours(search: _Search, base_w: float | None) -> None:
-    load, hours = search.load, _hours(search.building.opening_hours)
+    hours = _hours(search.building.opening_hours)
+    load = search.load.since(search.end - timedelta(days=_HOURS_DAYS)) if search.load is not None else None
     enough = load is not None and load.days >= LEAST_DAYS
     if load is None or not enough:
         search.could_not(Kind.OUT_OF_HOURS, Carrier.ELECTRICITY, Why.LOAD)

@@ -68,6 +68,11 @@ class Load:
         """The known energy of these steps."""
         return float(np.nansum(self.power_w[where])) * self.step_s / 3.6e6
 
+    def since(self, day: date) -> Load:
+        """What is of that local day and later."""
+        chosen = self.day >= day.toordinal()
+        return Load(self.power_w[chosen], self.day[chosen], self.slot[chosen], self.step_s)
+
     def table(self) -> tuple[list[date], Floats]:
         """A row a day, a column a slot, NaN where unknown; of an hour that comes twice the last stands."""
         found, row = np.unique(self.day, return_inverse=True)

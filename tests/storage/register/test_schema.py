@@ -21,9 +21,11 @@ from storage.register.curves import CurveRow
 from storage.register.documents import DocumentRow
 from storage.register.keys import ApiKeyRow
 from storage.register.plan import KINDS
+from storage.register.readings_by_hand import IndexReadingRow
 from storage.register.runs import Run
 from storage.register.settings import RegisterSettings
 from storage.register.tables import Base
+from storage.register.weather import WeatherDayRow
 
 T = 1_750_000_000_000
 BEFORE_ALEMBIC = Path(__file__).with_name("data") / "register-1.sql"
@@ -100,6 +102,8 @@ def test_tables_are_those_of_the_classes(register):
     assert {each.table.name for each in KINDS} | {
         Run.__name__.lower(),
         DocumentRow.__tablename__,
+        IndexReadingRow.__tablename__,
+        WeatherDayRow.__tablename__,
         "audit",
         "consent",
         ApiKeyRow.__tablename__,
