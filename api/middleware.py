@@ -77,7 +77,7 @@ class _Answer:
             self.status = message["status"]
             headers = message.setdefault("headers", [])
             names = {name for name, _ in headers}
-            headers.extend(_HEADERS)
+            headers.extend(header for header in _HEADERS if header[0] not in names)
             if b"cache-control" not in names:
                 headers.append(_NOT_CACHED)
         await self._send(message)

@@ -126,6 +126,41 @@ def list_index(site: SiteArgument, config: ConfigOption, as_json: JsonOption = F
         print("no readings yet; `commonwatt buildings index add` enters one")
 
 
+@buildings_app.command("report")
+def report_command(
+    config: ConfigOption,
+    community: Annotated[str, typer.Option(help="The community's id.")],
+    out: Annotated[Path, typer.Option(help="Where to write it: a name that ends in .html or .pdf.")],
+    month: Annotated[str | None, typer.Option(help="As 2026-10; without it the last month that is over.")] = None,
+    municipality: Annotated[str | None, typer.Option(help="Only the buildings of one.")] = None,
+    language: Annotated[str, typer.Option(help="en, fr, nl or de")] = "fr",
+) -> None:
+    """The monthly report on a municipality's buildings for its council."""
+    from api.buildings.report.content import content
+    from api.buildings.report.month import month_of, report_material
+    from api.buildings.report.page import html
+    from api.buildings.report.pdf import pdf
+    from api.buildings.report.words import LANGUAGES
+
+    found = next((one for one in LANGUAGES if one == language), None)
+    if found is None:
+        raise ConfigError(f"{language!r} is no language", field="--language", hint=", ".join(LANGUAGES))
+    if out.suffix not in {".html", ".pdf"}:
+        raise ConfigError(f"{out.name} is neither", field="--out", hint="a name that ends in .html or .pdf")
+    with _accounts(config) as accounts:
+        places = [
+            one for one in accounts.of_community(community) if municipality is None or one.municipality == municipality
+        ]
+        if not places:
+            there = ", ".join(accounts.municipalities(community)) or "none"
+            raise ConfigError(f"{community} has no such building", field="--municipality", hint=f"there are: {there}")
+        name = municipality or places[0].community.municipality or community
+        of = report_material(accounts, places, name, month_of(month, accounts, places[0]))
+    told = content(of, found)
+    out.write_bytes(pdf(told, of.made) if out.suffix == ".pdf" else html(told).encode())
+    print(f"{out}: {told['title']}, {told['subject']}")
+
+
 @buildings_app.command("weather")
 def weather_command(
     file: Annotated[Path, typer.Argument(help="CSV with day,temperature_c: the mean of each local day.")],

@@ -113,6 +113,10 @@ class Accounts:
         """Where its buildings stand to the targets of a municipality."""
         return [target_state(target, years) for target in self.book.targets(municipality, on)]
 
+    def municipalities(self, community: str) -> list[str]:
+        """Whose buildings a community has."""
+        return sorted({place.municipality for place in self.of_community(community)})
+
     def _look(self, place: Place, end: date) -> Looked:
         return find_savings(
             building_of(place),

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import APIRouter, Depends, Header, Query, Response
 from starlette.concurrency import run_in_threadpool
 
 from api.access import Action, Principal, authorize, may
 from api.answers import documented, json_answer
 from api.context import Context, Ctx
 from api.problems import Problem, not_found
+from api.schemas import View
 from api.schemas_buildings import IndexEntry, IndexList, IndexView, IndicatorsView, PortfolioView
 from energy.buildings.index import ImplausibleError, IndexMeter
 
 if TYPE_CHECKING:
+    from api.buildings.report.words import Language
     from api.buildings.sources import Place
     from storage.register.readings_by_hand import Entry
 
@@ -26,6 +28,11 @@ Reader = Annotated[Principal, Depends(may(Action.READ))]
 Year = Annotated[
     int | None, Query(ge=2000, le=2099, description="the year that runs: the twelve months before today, the default")
 ]
+
+_REPORT: Final = documented(View, 404, 503)
+_REPORT[200] = {"content": {kind: {"schema": {"type": "string"}} for kind in ("text/html", "application/pdf")}}
+# the page stands alone: its style is inside, and nothing else may be loaded
+_ALONE: Final = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:"}
 
 
 @router.get("/sites/{site}/indicators", responses=documented(IndicatorsView, 404, 503))
@@ -48,6 +55,27 @@ async def portfolio(
     authorize(principal, Action.AGGREGATE, community)
     context.places.community(community)
     return json_answer(await run_in_threadpool(_portfolio, context, principal, community, year, municipality))
+
+
+@router.get("/communities/{community}/buildings-report", responses=_REPORT)
+async def report(
+    context: Ctx,
+    principal: Annotated[Principal, Depends(may(Action.AGGREGATE))],
+    community: str,
+    month: Annotated[
+        str | None, Query(pattern=r"^\d{4}-(0[1-9]|1[0-2])$", description="as 2026-10; without: the last that is over")
+    ] = None,
+    municipality: Annotated[str | None, Query(max_length=100, description="only its buildings")] = None,
+    language: Annotated[Literal["en", "fr", "nl", "de"], Query()] = "fr",
+    accept: Annotated[str, Header()] = "text/html",
+) -> Response:
+    """The monthly report on a municipality's buildings for its council, as HTML or, by `Accept`, PDF."""
+    authorize(principal, Action.AGGREGATE, community)
+    name = context.places.community(community).municipality or community
+    places = _places(context, principal, community, municipality)
+    as_pdf = "application/pdf" in accept
+    body = await run_in_threadpool(_report, context, places, municipality or name, month, language, as_pdf)
+    return Response(body, media_type="application/pdf" if as_pdf else "text/html", headers=dict(_ALONE))
 
 
 @router.get("/sites/{site}/index", responses=documented(IndexList, 404, 503))
@@ -128,13 +156,7 @@ def _portfolio(
     from energy.buildings.portfolio import worst_first  # noqa: PLC0415
 
     accounts = context.accounts()
-    all_places = [one for one in accounts.of_community(community) if principal.sees(community, one.site.id)]
-    places = [one for one in all_places if municipality is None or one.municipality == municipality]
-    if not places:
-        there = ", ".join(sorted({one.municipality for one in all_places})) or "none"
-        raise Problem(
-            404, "not_found", "there is no building", field="query.municipality", hint=f"municipalities here: {there}"
-        )
+    places = _places(context, principal, community, municipality)
     wanted = _known_year(context, places[0], year)
     days = accounts.year(places[0].community, wanted)
     years = worst_first([accounts.building_year(place, days) for place in places])
@@ -143,6 +165,32 @@ def _portfolio(
     targets = [state for name in names for state in accounts.targets(name, years, days.end)]
     found = portfolio_view(summed(years), rows, targets, days, wanted)
     return {"community": community, "municipality": municipality, **found}
+
+
+def _places(context: Context, principal: Principal, community: str, municipality: str | None) -> list[Place]:
+    """The buildings that the caller may see, of one municipality if one is named. Raises Problem 404."""
+    visible = [one for one in context.accounts().of_community(community) if principal.sees(community, one.site.id)]
+    places = [one for one in visible if municipality is None or one.municipality == municipality]
+    if not places:
+        there = ", ".join(sorted({one.municipality for one in visible})) or "none"
+        raise Problem(
+            404, "not_found", "there is no building", field="query.municipality", hint=f"municipalities here: {there}"
+        )
+    return places
+
+
+def _report(
+    context: Context, places: list[Place], municipality: str, month: str | None, language: Language, as_pdf: bool
+) -> bytes:
+    from api.buildings.report.content import content  # noqa: PLC0415
+    from api.buildings.report.month import month_of, report_material  # noqa: PLC0415
+    from api.buildings.report.page import html  # noqa: PLC0415
+    from api.buildings.report.pdf import pdf  # noqa: PLC0415 - the typesetter waits for the first who asks
+
+    accounts = context.accounts()
+    of = report_material(accounts, places, municipality, month_of(month, accounts, places[0]))
+    told = content(of, language)
+    return pdf(told, of.made) if as_pdf else html(told).encode()
 
 
 def _entries(context: Context, site: str) -> list[Entry]:

@@ -110,12 +110,12 @@ def used(stretches: Iterable[Stretch], days: Days) -> Use:
     """What was used in `days`. Of a stretch that reaches beyond them, the days inside count by its mean: an estimate."""
     amount, known, estimated = 0.0, 0, 0
     for stretch in stretches:
-        inside = stretch.days.common(days).count
-        if inside:
-            cut = inside < stretch.days.count
-            amount += stretch.amount * inside / stretch.days.count
-            known += inside
-            estimated += inside if cut or not stretch.measured else 0
+        if stretch.days.end <= days.first or stretch.days.first >= days.end:
+            continue
+        inside, length = stretch.days.common(days).count, stretch.days.count
+        amount += stretch.amount * inside / length
+        known += inside
+        estimated += inside if inside < length or not stretch.measured else 0
     return Use(days.count, amount, known, estimated)
 
 

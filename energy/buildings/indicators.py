@@ -162,7 +162,7 @@ def building_year(building: Building, metered: Metered, days: Days, climate: Cli
         normalised_kwh=_sum([one.year.normalised for one in energies]) if whole else None,
         primary_kwh=primary,
         co2_kg=_sum([one.co2_kg for one in energies]) if whole else None,
-        cost_eur=_sum([one.cost_eur for one in carriers.values()]) if whole else None,
+        cost_eur=_sum([one.cost_eur for one in energies]) if whole else None,
         class_=scale.class_of(primary_m2) if scale is not None and primary_m2 is not None else None,
         scale=scale,
         coverage=min((one.year.use.coverage for one in energies), default=0.0),

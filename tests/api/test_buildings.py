@@ -202,3 +202,32 @@ async def test_who_only_reads_may_not_enter(api: Api, role: str):
 async def test_councillor_sees_the_portfolio_and_no_single_site(known: Api):
     assert (await known.get("/api/v1/communities/ixelles/indicators", "councillor")).status_code == 200
     assert (await known.get("/api/v1/sites/ixl-hall/indicators", "councillor")).status_code == 403
+
+
+async def test_report_comes_as_page_and_as_pdf_in_every_language(known: Api):
+    for language, word in (
+        ("en", "Report to the council"),
+        ("fr", "conseil communal"),
+        ("nl", "gemeenteraad"),
+        ("de", "Gemeinderat"),
+    ):
+        path = "/api/v1/communities/ixelles/buildings-report"
+        page = await known.get(path, "councillor", language=language, month="2025-05")
+        assert page.status_code == 200, page.text
+        assert page.headers["content-type"].startswith("text/html")
+        assert word in page.text
+        assert f'lang="{language}"' in page.text
+        assert "<script" not in page.text
+        assert page.headers["content-security-policy"].startswith("default-src 'none'; style-src")
+        headers = known.headers["councillor"] | {"Accept": "application/pdf"}
+        paper = await known.client.get(path, params={"language": language, "month": "2025-05"}, headers=headers)
+        assert paper.headers["content-type"] == "application/pdf"
+        assert paper.content.startswith(b"%PDF-")
+
+
+async def test_report_of_a_month_that_is_not_over_is_refused(known: Api):
+    path = "/api/v1/communities/ixelles/buildings-report"
+    assert (await known.get(path, month="2025-06")).status_code == 422
+    assert (await known.get(path, month="2025-13")).status_code == 422
+    assert (await known.get(path, language="it")).status_code == 422
+    assert (await known.get(path)).status_code == 200

@@ -173,7 +173,8 @@ def test_water_is_told_beside_energy_and_not_in_its_sum():
     )
     assert found.energy_kwh == pytest.approx(100)
     assert found.carriers[Carrier.WATER].year.amount == pytest.approx(365)
-    assert found.cost_eur is None  # nobody gave a price of water
+    assert found.cost_eur == pytest.approx(30)
+    assert found.carriers[Carrier.WATER].cost_eur is None  # nobody gave a price of water
 
 
 def _three():
