@@ -288,6 +288,7 @@ class IndexMeterView(_View):
     unit: str
     factor: float
     digits: int | None
+    counts: Literal["import", "export", "production"]
     name: str
     readings: list[ReadingView]
 

@@ -14,14 +14,26 @@ import yaml
 
 from simulator.config import ControlConfig, DeviceConfig, LoadConfig, SimulatorConfig, SiteConfig
 
-__all__ = ["DemoFleet", "DemoSite", "demo_fleet"]
+__all__ = ["DemoBuilding", "DemoFleet", "DemoSite", "demo_fleet"]
 
 DEGREES_APART = 0.004  # between a site and its repetition, some 400 m
 
 
 @dataclass(frozen=True, slots=True)
+class DemoBuilding:
+    """The building of a site. `drifts`: how much more gas its boiler takes since some weeks."""
+
+    area_m2: float
+    opening_hours: str
+    supplies: tuple[str, ...]
+    water_m3: float
+    gas_kwh: float = 0.0
+    drifts: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class DemoSite:
-    """What a centre's register says of a demonstration site."""
+    """What a centre's register says of a demonstration site. `original` False: it repeats another, and has no past."""
 
     id: str
     name: str
@@ -30,6 +42,8 @@ class DemoSite:
     community_name: str
     latitude: float
     longitude: float
+    building: DemoBuilding
+    original: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +91,10 @@ def demo_fleet(
                 community_name=communities[row["community"]]["name"],
                 latitude=row["latitude"],
                 longitude=row["longitude"],
+                building=DemoBuilding(**row["building"] | {"supplies": tuple(row["building"]["supplies"])}),
+                original=index < len(pattern),
             )
-            for row in rows
+            for index, row in enumerate(rows)
         ),
     )
 

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from energy.buildings.days import Carrier, Days, Stretch, joined
 from energy.buildings.factors import Book
-from energy.buildings.index import stretches
+from energy.buildings.index import IndexMeter, IndexReading, stretches
 from energy.buildings.indicators import Metered
 from energy.buildings.savings.find import HISTORY_DAYS
 from energy.buildings.savings.load import Load
@@ -52,16 +52,15 @@ class Sources:
         """What was used in `days`; a logger comes before readings by hand (`entries`, of that site)."""
         used, bought = self._electricity(place, days)
         by_hand = self._by_hand(place, entries, days.end)
-        read = by_hand.pop(Carrier.ELECTRICITY, [])
-        roof = any(device.role is Role.PV for device in place.site.devices)
+        read, bought_by_hand = self._electricity_by_hand(place, entries)
         found: dict[Carrier, list[Stretch]] = {}
-        electricity = joined(used, [] if roof else read)  # a meter by hand tells what was bought, not the roof's part
+        electricity = joined(used, read)
         if electricity:
             found[Carrier.ELECTRICITY] = electricity
         found |= self._counted(place, days)
         for carrier, readings in by_hand.items():
             found[carrier] = joined(found.get(carrier, []), readings)
-        return Metered(found, delivered=joined(bought, read) or None)
+        return Metered(found, delivered=joined(bought, bought_by_hand) or None)
 
     def load(self, place: Place, end: date) -> Load | None:
         """The site's consumption by quarter-hour before `end`; None when nothing is known."""
@@ -110,21 +109,47 @@ class Sources:
     def _by_hand(self, place: Place, entries: Sequence[Entry], on: date) -> dict[Carrier, list[Stretch]]:
         found: dict[Carrier, list[Stretch]] = {}
         kwh_per_m3 = self._kwh_per_m3(place, on)
+        for carrier in (Carrier.GAS, Carrier.HEAT, Carrier.WATER):
+            meters = [meter for meter in place.site.meters if meter.carrier is carrier]
+            read = [stretches(meter, _of(meter, entries), kwh_per_m3) for meter in meters]
+            if any(read):
+                found[carrier] = _combined([(1, each) for each in read])
+        return found
+
+    @staticmethod
+    def _electricity_by_hand(place: Place, entries: Sequence[Entry]) -> tuple[list[Stretch], list[Stretch]]:
+        """(what was used, what was bought). Behind a roof what was used is known with its own meters only."""
+        of: dict[str, list[list[Stretch]]] = {"import": [], "export": [], "production": []}
         for meter in place.site.meters:
-            readings = [entry.reading for entry in entries if entry.meter == meter.id]
-            of_meter = stretches(meter, readings, kwh_per_m3)
-            found[meter.carrier] = _sum(found[meter.carrier], of_meter) if meter.carrier in found else of_meter
-        return {carrier: several for carrier, several in found.items() if several}
+            if meter.carrier is Carrier.ELECTRICITY:
+                of[meter.counts].append(stretches(meter, _of(meter, entries)))
+        bought = _combined([(1, each) for each in of["import"]])
+        roofs = sum(device.role is Role.PV for device in place.site.devices)
+        if len(of["production"]) < roofs or (roofs and not of["export"]):
+            return [], bought
+        parts = [(sign, each) for what, sign in (("import", 1), ("production", 1), ("export", -1)) for each in of[what]]
+        return [one for one in _combined(parts) if one.amount >= 0], bought
 
 
-def _sum(one: Sequence[Stretch], other: Sequence[Stretch]) -> list[Stretch]:
-    """Two meters of one carrier, on the days that both know."""
-    if [stretch.days for stretch in one] == [stretch.days for stretch in other]:
-        return [Stretch(a.days, a.amount + b.amount) for a, b in zip(one, other, strict=True)]
-    first, second = ({day: stretch.per_day for stretch in several for day in stretch.days} for several in (one, other))
+def _of(meter: IndexMeter, entries: Sequence[Entry]) -> list[IndexReading]:
+    return [entry.reading for entry in entries if entry.meter == meter.id]
+
+
+def _combined(parts: Sequence[tuple[int, Sequence[Stretch]]]) -> list[Stretch]:
+    """Several meters added up, or taken off (-1): stretch by stretch where all were read on the same days, else by the day."""
+    if not parts:
+        return []
+    (_, first), *others = parts
+    if all([one.days for one in other] == [one.days for one in first] for _, other in others):
+        return [
+            Stretch(several[0].days, sum(sign * one.amount for (sign, _), one in zip(parts, several, strict=True)))
+            for several in zip(*(each for _, each in parts), strict=True)
+        ]
+    by_day = [(sign, {day: one.per_day for one in each for day in one.days}) for sign, each in parts]
+    common = set.intersection(*(set(known) for _, known in by_day))
     return [
-        Stretch(Days(day, day + timedelta(days=1)), first[day] + second[day], measured=False)
-        for day in sorted(first.keys() & second.keys())
+        Stretch(Days(day, day + timedelta(days=1)), sum(sign * known[day] for sign, known in by_day), measured=False)
+        for day in sorted(common)
     ]
 
 

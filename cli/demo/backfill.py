@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from cli.demo.past import write_past
 from energy.errors import ConfigError, DataError, DeviceError
 from gateway.config import GatewayConfig
 from gateway.device import Layout, discover, read_device
@@ -141,6 +142,7 @@ async def _backfill(directory: Path) -> None:
     done = directory / "backfilled"
     if done.exists():
         return
+    await asyncio.to_thread(_write_buildings, directory)
     outboxes = directory / "backfill"
     shutil.rmtree(outboxes, ignore_errors=True)
     outboxes.mkdir(parents=True)
@@ -156,6 +158,17 @@ async def _backfill(directory: Path) -> None:
     shutil.rmtree(outboxes, ignore_errors=True)
     done.touch()
     log.info("the past is back-filled")
+
+
+def _write_buildings(directory: Path) -> None:
+    """The buildings' years before; what a job that was killed had written is not written again."""
+    written = directory / "past-written"
+    if written.exists():
+        return
+    config = load_config(directory / "simulator.yaml", SimulatorConfig)
+    if config.history_start is not None:
+        write_past(directory / "register.db", config.seed, config.history_start, len(config.sites))
+    written.touch()
 
 
 async def _make(config: SimulatorConfig, pasts: Sequence[_Past]) -> None:

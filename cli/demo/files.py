@@ -9,12 +9,13 @@ from typing import Any
 
 import yaml
 
+from cli.demo.past import METERS
 from cli.register.command import open_database
 from energy.quantities import Role
 from messaging.connection import MqttSettings
 from runtime.clock import SystemClock
 from simulator.config import DeviceConfig, SiteConfig
-from simulator.demo import DemoFleet, demo_fleet
+from simulator.demo import DemoBuilding, DemoFleet, demo_fleet
 from storage.register.keys import EVERYWHERE, create, revoke
 from storage.register.roles import AccessRole
 from storage.register.settings import RegisterSettings
@@ -47,6 +48,7 @@ class DemoFiles:
     processes: Path
     control_port: int
     operator_key: str
+    fleet: DemoFleet
 
 
 def write_files(
@@ -85,8 +87,10 @@ def write_files(
         processes=folder / "processes.json",
         control_port=control_port,
         operator_key=_operator_key(folder),
+        fleet=fleet,
     )
     _write(files.simulator, _simulator(fleet))
+    _write(folder / "factors.yaml", _factors())
     _write(files.centre, _centre(fleet, folder, broker, api_port, interval_s))
     return files
 
@@ -186,6 +190,7 @@ def _centre(fleet: DemoFleet, folder: Path, broker: dict[str, Any], api_port: in
                 "gateway": _gateway_id(site.id),
                 "latitude": demo_site.latitude,
                 "longitude": demo_site.longitude,
+                **_building(demo_site.building),
                 "devices": [_device(device, interval_s) for device in site.devices],
             }
         )
@@ -198,7 +203,52 @@ def _centre(fleet: DemoFleet, folder: Path, broker: dict[str, Any], api_port: in
         "store": {"kind": "embedded", "path": str(folder / "history.db")},
         "register": {"path": str(folder / "register.db")},
         "collector": {"live_interval_s": min(60.0, max(1.0, interval_s / 2))},
+        "buildings": {"factors": str(folder / "factors.yaml")},
         "api": {"port": api_port, "keys_file": str(folder / "keys.json"), "open_to_loopback": "viewer"},
+    }
+
+
+def _building(building: DemoBuilding) -> dict[str, Any]:
+    meters = [
+        meter.model_dump(mode="json", exclude_defaults=True)
+        for meter in METERS
+        if meter.carrier.value in building.supplies
+    ]
+    return {
+        "floor_area_m2": building.area_m2,
+        "opening_hours": building.opening_hours,
+        "supplies": list(building.supplies),
+        "meters": meters,
+    }
+
+
+def _factors() -> dict[str, Any]:
+    """What a town would write itself; here everything is made up, and says so wherever it is shown."""
+    made_up = {"evidence": "unverified", "source": "made up for this demonstration", "as_of": "2026-11-28"}
+    letters = {"A": 45, "B": 95, "C": 150, "D": 210, "E": 275, "F": 345}
+    kinds = ["town_hall", "school", "depot", "pool"]
+    usual = {"town_hall": 95, "school": 105, "depot": 70, "pool": 480, "social_housing": 110}
+    target = {"carriers": ["electricity", "gas"], "reference_year": 2023, "reduction": 0.1, "due": "2028-12-31"}
+    reference = {"City of Brussels": 2_750_000, "Ixelles": 2_650_000, "Schaerbeek": 2_600_000}
+    return {
+        "factors": [
+            {"what": "price", "carrier": "electricity", "value": 0.29, "unit": "EUR/kWh", **made_up},
+            {"what": "price", "carrier": "gas", "value": 0.082, "unit": "EUR/kWh", **made_up},
+            {"what": "price", "carrier": "water", "value": 5.1, "unit": "EUR/m³", **made_up},
+        ],
+        "scales": [{"name": "demonstration", "kinds": kinds, "bounds": letters, "beyond": "G", **made_up}],
+        "benchmarks": [{"kind": kind, "kwh_m2": kwh_m2, **made_up} for kind, kwh_m2 in usual.items()],
+        "targets": [
+            {
+                "id": f"demo-plage-{number}",
+                "municipality": name,
+                "reference_kwh": kwh,
+                "penalty_eur_kwh": 0.06,
+                **target,
+                **made_up,
+            }
+            for number, (name, kwh) in enumerate(reference.items(), 1)
+        ],
     }
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from typing import Final, Self
+from typing import Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -18,7 +18,9 @@ from energy.names import Slug
 
 __all__ = ["ImplausibleError", "IndexMeter", "IndexReading", "check_reading", "stretches"]
 
-_JUMP: Final = 5.0  # times the usual use of a day
+_JUMP: Final = 5.0  # times the usual use of a day, once every season is known
+_SEASONS_DAYS: Final = 300
+_JUMP_OF_SEASON: Final = 20.0  # before: gas in October beside summer, a roof in March beside winter
 _USUAL_FROM: Final = 3  # stretches from which "usual" can be said
 _NO_JUMP_BELOW: Final = {Carrier.WATER: 5.0}  # a day's use that needs no explanation, m³
 _NO_JUMP_BELOW_KWH: Final = 50.0
@@ -39,6 +41,9 @@ class IndexMeter(BaseModel):
     unit: str = Field(description="kWh, MWh or m³")
     factor: float = Field(default=1.0, gt=0, le=1e6)
     digits: int | None = Field(default=None, ge=3, le=12)
+    counts: Literal["import", "export", "production"] = Field(
+        default="import", description="of electricity: what comes from the grid, goes to it, or a roof's production"
+    )
     name: str = ""
 
     @model_validator(mode="after")
@@ -46,6 +51,8 @@ class IndexMeter(BaseModel):
         allowed = [unit for unit, carriers in _UNITS.items() if self.carrier in carriers]
         if self.unit not in allowed:
             raise ValueError(f"a meter of {self.carrier} is read in {' or '.join(allowed)}, not in {self.unit!r}")
+        if self.counts != "import" and self.carrier is not Carrier.ELECTRICITY:
+            raise ValueError(f"only a meter of electricity counts {self.counts}")
         return self
 
 
@@ -155,13 +162,15 @@ def _refuse_jump(
     usual = _usual(meter, ordered)
     if usual is None:
         return
+    known = (ordered[-1].day - ordered[0].day).days
+    jump = _JUMP if known >= _SEASONS_DAYS else _JUMP_OF_SEASON
     least = _NO_JUMP_BELOW.get(meter.carrier, _NO_JUMP_BELOW_KWH)
     value = _unit_value(meter, 10.0) or 1.0
     for one, other in pairs:
         assert one is not None
         assert other is not None
         a_day = float(_difference(meter, one, other)) / (other.day - one.day).days
-        if a_day * value > least and a_day > _JUMP * usual:
+        if a_day * value > least and a_day > jump * usual:
             raise ImplausibleError(
                 f"{meter.id} would have used {a_day:.4g} {meter.unit} a day from {one.day} to {other.day}, "
                 f"usual are {usual:.4g}",

@@ -124,6 +124,18 @@ def test_meter_of_a_unit_its_carrier_has_not_is_refused(carrier, unit):
         IndexMeter(id="a", carrier=carrier, unit=unit)
 
 
+def test_only_electricity_is_counted_both_ways():
+    assert IndexMeter(id="pv", carrier="electricity", unit="kWh", counts="production").counts == "production"
+    with pytest.raises(ValidationError, match="only a meter of electricity"):
+        IndexMeter(id="a", carrier="water", unit="m³", counts="export")
+
+
+def test_season_that_was_never_read_is_no_jump():
+    check_reading(METER, KNOWN, reading("2026-11-01", "1600"), TODAY)  # thirteen a day after two in summer
+    years = [reading(f"{2025 + n // 12}-{n % 12 + 1:02}-01", str(60 * n)) for n in range(22)]
+    refused(reading("2026-11-01", str(60 * 21 + 600)), years)
+
+
 @given(st.lists(st.integers(0, 400), min_size=2, max_size=30), st.integers(0, 5000))
 def test_stretches_add_up_to_the_whole_whatever_the_exchanges(uses, start):
     readings, index, total = [], Decimal(start), 0
