@@ -135,6 +135,10 @@ class CaseFile(_Model):
     forecast: Literal["real", "perfect"] = Field(
         default="real", description="real: only from values before the step; perfect: the true future"
     )
+    weather: Literal["forecast", "none"] = Field(
+        default="forecast",
+        description="forecast: irradiance and temperature of data.csv are what was forecast for that step; none: unused",
+    )
 
     @field_validator("timezone")
     @classmethod

@@ -20,6 +20,7 @@ __all__ = ["COLUMNS", "CaseData", "read_data"]
 COLUMNS: Final = ("start", "site", "load_kw", "pv_kw")
 _OPTIONAL: Final = ("price_eur_kwh", "feed_in_eur_kwh", "irradiance_wm2", "temperature_c")
 _LARGEST: Final = {"load_kw": 1e6, "pv_kw": 1e6, "price_eur_kwh": 100.0, "feed_in_eur_kwh": 100.0}
+_WEATHER: Final = {"irradiance_wm2": (0.0, 2_000.0), "temperature_c": (-90.0, 70.0)}
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
 
@@ -60,7 +61,7 @@ class _Reader:
 
     def read(self) -> CaseData:
         header = self._header()
-        names = [name for name in header if name in _LARGEST]
+        names = [name for name in header if name in _LARGEST or name in _WEATHER]
         values: dict[tuple[int, str], list[float]] = {}
         for line, row in enumerate(self._rows, 2):
             if not row:
@@ -100,13 +101,15 @@ class _Reader:
         return self._instants[text]
 
     def _number(self, line: int, name: str, text: str) -> float:
+        if name in _WEATHER and not text:
+            return float("nan")
         try:
             value = float(text)
         except ValueError:
             self._fail(line, name, f"is no number: {text!r}", "every step needs a value; fill or leave out the days")
-        low = -_LARGEST[name] if name.endswith("kwh") else 0.0
-        if not low <= value <= _LARGEST[name]:
-            self._fail(line, name, f"must lie from {low:g} to {_LARGEST[name]:g}, is {text}", "check sign and unit")
+        low, high = _WEATHER.get(name) or (-_LARGEST[name] if name.endswith("kwh") else 0.0, _LARGEST[name])
+        if not low <= value <= high:
+            self._fail(line, name, f"must lie from {low:g} to {high:g}, is {text}", "check sign and unit")
         return value
 
     def _grid(self, names: list[str], values: dict[tuple[int, str], list[float]]) -> CaseData:

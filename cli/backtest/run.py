@@ -22,6 +22,7 @@ from energy.dispatch.storage import Floats, Storage
 from energy.forecast.accuracy import ErrorLog, mean_absolute_error
 from energy.forecast.profile import Kind, ProfileForecaster
 from energy.forecast.scenarios import ErrorScenarios
+from energy.forecast.weather import Weather
 
 __all__ = ["CommunityRun", "Course", "drive_plain_rule", "run_community"]
 
@@ -94,8 +95,9 @@ class _Steering:
         self._horizon = max(2, round(case.horizon_h / setting.hours))
         self._perfect = case.forecast == "perfect"
         per_day = setting.steps_per_day
-        self._load = ProfileForecaster(meters, per_day, self._horizon, Kind.LOAD)
-        self._pv = ProfileForecaster(meters, per_day, self._horizon, Kind.PV)
+        weather = setting.weather is not None
+        self._load = ProfileForecaster(meters, per_day, self._horizon, Kind.LOAD, weather=weather)
+        self._pv = ProfileForecaster(meters, per_day, self._horizon, Kind.PV, weather=weather)
         self._scenarios = ErrorScenarios(meters, per_day, self._horizon, case.scenario_days)
         fleet = setting.fleet
         self._tanks, self._by_tank = tanks_of(fleet.batteries, fleet.meter_of, meters)
@@ -196,7 +198,8 @@ class _Steering:
             self.expected_kw[step] = self._net_kw[step]
             return _padded(self._net_kw, step, self._horizon)[:, None, :]
         slot = int(setting.slot[step])
-        load, pv = self._load.forecast(slot), self._pv.forecast(slot)
+        told = self._told(step)
+        load, pv = self._load.forecast(slot, told), self._pv.forecast(slot, told)
         self._errors[Kind.LOAD].keep(step, load)
         self._errors[Kind.PV].keep(step, pv)
         self._forecast = load - pv
@@ -221,8 +224,13 @@ class _Steering:
             return
         slot = int(setting.slot[step])
         self._scenarios.update(self._forecast, self._net_kw[step])
-        self._load.update(setting.load_kw[step], slot)
-        self._pv.update(setting.pv_kw[step], slot)
+        told = self._told(step)
+        self._load.update(setting.load_kw[step], slot, told)
+        self._pv.update(setting.pv_kw[step], slot, told)
+
+    def _told(self, step: int) -> Weather | None:
+        weather = self._setting.weather
+        return None if weather is None else weather.next(step, self._horizon)
 
 
 def _charged_at_once(setting: Setting) -> Delivery:

@@ -19,6 +19,7 @@ from energy.dispatch.capacity import CapacityTariff
 from energy.dispatch.fleet import Fleet
 from energy.dispatch.storage import Battery, Floats
 from energy.errors import DataError
+from energy.forecast.weather import Weather
 
 __all__ = ["Setting", "behind_own_meters", "setting_of"]
 
@@ -31,7 +32,7 @@ _MIDNIGHT: Final = datetime(2000, 1, 1, tzinfo=UTC).time()
 class Setting:
     """A community as arrays. Meters are the sites, or the pool as the only one. Series are (steps, ...).
 
-    `month` counts local calendar months from 0, `slot` the steps of the local week.
+    `weather` is what was forecast for each step, at the meters. `month` counts local calendar months from 0, `slot` the steps of the local week.
     """
 
     community: CommunityModel
@@ -54,6 +55,7 @@ class Setting:
     site_of_battery: npt.NDArray[np.int64]
     start_energy_kwh: Floats
     hubs: Hubs
+    weather: Weather | None = None
 
     @property
     def net_kw(self) -> Floats:
@@ -104,6 +106,7 @@ def setting_of(case: CaseFile, community: CommunityModel, data: CaseData, sessio
         site_of_battery=np.array([place for place, _ in batteries], dtype=np.int64),
         start_energy_kwh=np.array([model.capacity_kwh * model.start_soc_pct / 100 for _, model in batteries]),
         hubs=_hubs(case, community, data, sessions, meter_of_site),
+        weather=_weather(data, places, pooled=pooled) if case.weather == "forecast" else None,
     )
 
 
@@ -120,6 +123,7 @@ def behind_own_meters(setting: Setting) -> Setting:
         sell_eur_kwh=np.broadcast_to(setting.sell_eur_kwh[:, :1], setting.site_load_kw.shape),
         fleet=Fleet(setting.fleet.batteries, setting.site_of_battery.tolist(), count),
         hubs=replace(setting.hubs, meter=setting.hubs.site),
+        weather=None,  # bills under the plain rule need none
     )
 
 
@@ -220,6 +224,16 @@ def _same_prices(data: CaseData, buy: Floats, sell: Floats) -> None:
                 field=str(data.path),
                 hint="a pool is one virtual meter: give all its sites the same price, or use `metering: own`",
             )
+
+
+def _weather(data: CaseData, places: list[int], *, pooled: bool) -> Weather | None:
+    """The columns that are there, at each meter; a pool gets the mean of its sites."""
+    told = {}
+    for name in ("irradiance_wm2", "temperature_c"):
+        if name in data.columns:
+            of_sites = data.columns[name][:, places]
+            told[name] = of_sites.mean(axis=1, keepdims=True) if pooled else of_sites
+    return Weather(**told) if told else None
 
 
 def _months(local: list[datetime]) -> npt.NDArray[np.int64]:

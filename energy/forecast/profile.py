@@ -3,14 +3,17 @@
 The base of a slot is made of what the meter did in that slot before. Load: a weighted sum of last day, mean of recent
 days, smoothed mean of more days and same slot of the week; the weights are a regression on the past that forgets,
 drawn to plain ones while there is little past. PV: last day and the median of 15 days; the median, because clearness
-is lopsided: most days are like each other and a few are dark, and a mean is wrong on all of them.
+is lopsided: most days are like each other and a few are dark, and a mean is wrong on all of them. Where the place is
+known, both are moved by what the sun's course changed since (season.py).
 
-The live correction adds what the last step and the last day were above their base, fading with lead time as fast as
-it did before. PV is corrected relative to its own clear-sky envelope (the highest of recent weeks, which needs no
-site data: shading, tilt and orientation are in it): a cloudy hour before noon says little about kW at dusk, but much
-about the clearness of the sky.
+The live correction (correction.py) adds what the last step, the last hour and the last day were above their base, and
+what yesterday was above it at the target's time of day; what a weather feed tells joins there (weather.py). PV is
+corrected relative to its own clear-sky envelope (the highest of recent weeks, which needs no site data: shading, tilt
+and orientation are in it): a cloudy hour before noon says little about kW at dusk, but much about the clearness of the
+sky.
 
-State is explicit and deterministic: `update` with each step's values in order, `forecast` at any time.
+State is explicit and deterministic: `update` with each step's values in order, `forecast` at any time. A value that is
+missing (NaN) teaches nothing: what was expected stands in for it.
 """
 
 from __future__ import annotations
@@ -22,6 +25,9 @@ import numpy as np
 import numpy.typing as npt
 
 from energy.forecast.accuracy import Floats
+from energy.forecast.correction import MEMORY_DAYS, Correction
+from energy.forecast.season import Season
+from energy.forecast.weather import Weather, WeatherFeatures
 
 __all__ = ["Kind", "ProfileForecaster"]
 
@@ -29,8 +35,10 @@ _FAST: Final = 0.35  # weight of the newest day in the mean of recent days
 _SLOW: Final = 0.08
 _WEEK: Final = 0.3
 _ENVELOPE_DECAY: Final = 0.985  # a day; follows the season down, the day's own maximum follows it up
-_MEMORY_DAYS: Final = 40.0  # the regressions forget with this time constant
 _PRIOR_DAYS: Final = 2.0  # how many days of own past weigh as much as the prior weights
+_MEDIAN_DAYS: Final = 15
+_SMOOTH_H: Final = 0.5  # the median is a mean over so much time on either side
+_PLAUSIBLE: Final = 1.5  # a deviation of PV beyond so many envelopes is not believed
 
 
 class Kind(Enum):
@@ -40,22 +48,32 @@ class Kind(Enum):
     PV = "pv"
 
 
-_MEDIAN_DAYS: Final = 15
-
 _PRIOR: Final = {  # weights before anything is learned; PV keeps them
     Kind.LOAD: (0.1, 0.3, 0.35, 0.25),  # last, fast, slow, week
-    Kind.PV: (0.4, 0.6),  # last, median
+    Kind.PV: (0.3, 0.7),  # last, median
 }
 
 
 class ProfileForecaster:
     """One forecaster for many meters with a fixed step."""
 
-    def __init__(self, meters: int, steps_per_day: int, horizon: int, kind: Kind) -> None:
+    def __init__(
+        self,
+        meters: int,
+        steps_per_day: int,
+        horizon: int,
+        kind: Kind,
+        season: Season | None = None,
+        *,
+        weather: bool = False,
+    ) -> None:
         self._kind = kind
         self._day = steps_per_day
         self._horizon = horizon
+        self._season = season if kind is Kind.PV else None
+        self._weather = WeatherFeatures(meters, steps_per_day, plant=kind is Kind.PV) if weather else None
         self._seen = 0
+        self._lowest = np.zeros(meters)
         self._total = np.zeros(meters)
         self._last = np.zeros((steps_per_day, meters))
         self._fast = np.zeros((steps_per_day, meters))
@@ -68,39 +86,81 @@ class ProfileForecaster:
         self._weights: Floats = np.tile(np.array(_PRIOR[kind]), (meters, 1))
         self._squares = np.zeros((meters, len(_PRIOR[kind]), len(_PRIOR[kind])))
         self._products = np.zeros((meters, len(_PRIOR[kind])))
-        self._fading = _Fading(meters, horizon, steps_per_day)
-        self._deviation = np.zeros((meters, 2))  # of the last step and of the last day, relative to the scale
+        told = 1 + (WeatherFeatures.COUNT if weather else 0)
+        self._correction = Correction(meters, horizon, steps_per_day, len(self._paces()), told)
+        self._deviation = np.zeros((meters, len(self._paces())))  # of step, hour and day, relative to the scale
+        smooth = round(_SMOOTH_H * steps_per_day / 24 - 0.01)
+        self._around = np.arange(-smooth, smooth + 1)
 
-    def forecast(self, slot_of_week: int) -> Floats:
-        """The next `horizon` steps, the first of which is at `slot_of_week`: (meters, horizon)."""
-        slots = (slot_of_week + np.arange(self._horizon)) % (7 * self._day)
-        base = self._base(slots)
-        correction = self._fading.correction(self._deviation) * self._scale(slots)
-        return np.asarray(np.clip(base + correction, 0.0, self._ceiling(slots)).T)
+    def forecast(self, slot_of_week: int | npt.NDArray[np.int64], weather: Weather | None = None) -> Floats:
+        """The next `horizon` steps, the first of which is at `slot_of_week`: (meters, horizon).
 
-    def update(self, value: Floats, slot_of_week: int) -> None:
-        """Takes the value per meter of the step at `slot_of_week`, the one after the last update."""
+        An array of `horizon` slots says where each step is: the local clock changes, and holidays are Sundays.
+        """
+        slots = np.asarray(slot_of_week)
+        if slots.ndim == 0:
+            slots = (slots + np.arange(self._horizon)) % (7 * self._day)
+        features, scale = self._features(slots), self._scale(slots)
+        base = self._base(features)
+        told = self._told(features[..., 0], base, scale, slots, weather)
+        expected = base + self._correction.of(self._deviation, told) * scale
+        return np.asarray(np.clip(expected, self._lowest, self._ceiling(scale)).T)
+
+    def update(self, value: Floats, slot_of_week: int, weather: Weather | None = None) -> None:
+        """Takes the value per meter of the step at `slot_of_week`, the one after the last update; NaN: missing.
+
+        `weather` is what was told for this step, in its first row.
+        """
         slots = np.array([slot_of_week])
-        scale = self._scale(slots)[0]
-        base = self._base(slots)[0]
-        relative = np.divide(value - base, scale, out=np.zeros_like(value), where=scale > 0)
+        features, scale = self._features(slots), self._scale(slots)
+        base = self._base(features)
+        told = self._told(features[..., 0], base, scale, slots, weather)
+        value = self._filled(value, base, scale, told)
+        relative = np.divide(value - base[0], scale[0], out=np.zeros_like(value), where=scale[0] > 0)
+        if self._kind is Kind.PV:
+            relative = np.clip(relative, -_PLAUSIBLE, _PLAUSIBLE)
         if self._seen >= self._day:
-            self._learn_weights(self._features(slots)[0], value)
-            self._fading.learn(relative, scale)
-        self._deviate(relative, scale)
-        self._fading.remember(self._deviation)
+            self._learn_weights(features[0], value)
+            self._correction.learn(relative, scale[0], told[0])
+        self._deviate(relative, scale[0])
+        self._correction.remember(self._deviation)
         self._update_tables(value, slot_of_week)
+        if self._season:
+            self._season.learn(self._seen, value)
+        if self._weather:
+            self._weather.learn(weather, slot_of_week, value)
         self._seen += 1
         if self._seen % self._day == 0:
-            if self._kind is Kind.LOAD:
-                self._solve_weights()
-            self._fading.solve()
+            self._settle()
+
+    def _settle(self) -> None:
+        if self._kind is Kind.LOAD:
+            self._solve_weights()
+        self._correction.settle()
+        if self._weather:
+            self._weather.settle()
+
+    def _told(
+        self, last: Floats, base: Floats, scale: Floats, slots: npt.NDArray[np.int64], weather: Weather | None
+    ) -> Floats:
+        """What is known of each target step apart from the present: (slots, meters, features)."""
+        yesterday = np.divide(last - base, scale, out=np.zeros_like(base), where=scale > 0)[..., None]
+        if self._weather is None:
+            return yesterday
+        return np.concatenate([yesterday, self._weather.of(weather, slots, base, scale)], axis=-1)
+
+    def _filled(self, value: Floats, base: Floats, scale: Floats, told: Floats) -> Floats:
+        missing = np.isnan(value)
+        if not missing.any():
+            return value
+        expected = base[0] + self._correction.of(self._deviation, told)[0] * scale[0]
+        return np.where(missing, np.clip(expected, self._lowest, self._ceiling(scale[0])), value)
 
     def _features(self, slots: npt.NDArray[np.int64]) -> Floats:
         """(slots, meters, features)."""
         day = slots % self._day
         if self._kind is Kind.PV:
-            return np.stack([self._last[day], self._median[day]], axis=-1)
+            return self._features_of_pv(day)
         around = self._slow[day]
         if self._seen >= self._day:
             around = (2 * around + self._slow[day - 1] + self._slow[(day + 1) % self._day]) / 4
@@ -110,8 +170,17 @@ class ProfileForecaster:
             features[~self._slots_seen()[day]] = (self._total / self._seen)[None, :, None]
         return np.asarray(features)
 
-    def _base(self, slots: npt.NDArray[np.int64]) -> Floats:
-        return np.asarray((self._features(slots) * self._weights).sum(axis=-1))
+    def _features_of_pv(self, day: npt.NDArray[np.int64]) -> Floats:
+        last = self._last[day]
+        median = self._median[(day[:, None] + self._around) % self._day].mean(axis=1)
+        if self._season:
+            middle = min(self._seen // self._day, _MEDIAN_DAYS) // 2
+            last = last * self._season.ratio(self._seen, len(day), 1)
+            median = median * self._season.ratio(self._seen, len(day), middle)
+        return np.stack([last, median], axis=-1)
+
+    def _base(self, features: Floats) -> Floats:
+        return np.asarray((features * self._weights).sum(axis=-1))
 
     def _slots_seen(self) -> npt.NDArray[np.bool_]:
         return np.asarray(self._days_seen.reshape(7, self._day).sum(axis=0) > 0)
@@ -126,20 +195,23 @@ class ProfileForecaster:
             return np.ones((len(slots), len(self._total)))
         return self._smooth_envelope(slots % self._day)
 
-    def _ceiling(self, slots: npt.NDArray[np.int64]) -> Floats | float:
-        return np.inf if self._kind is Kind.LOAD else 1.05 * self._scale(slots)
+    def _ceiling(self, scale: Floats) -> Floats | float:
+        return np.inf if self._kind is Kind.LOAD else 1.05 * scale
+
+    def _paces(self) -> Floats:
+        """Weight of the newest step in the deviation of step, hour and day."""
+        return np.array([1.0, 0.4 if self._day <= 24 else min(1.0, 48 / self._day), 3.0 / self._day])
 
     def _deviate(self, relative: Floats, scale: Floats) -> None:
-        """The last deviation, and their mean over about a day; PV says nothing while the sun is down."""
+        """The deviations of the last step, hour and day; PV says nothing while the sun is down."""
         telling = scale > 0.1 * self._envelope.max(axis=0) if self._kind is Kind.PV else scale > 0
-        self._deviation[:, 0] = np.where(telling, relative, self._deviation[:, 0])
-        pace = 3.0 / self._day
-        self._deviation[:, 1] += np.where(telling, pace, 0.0) * (relative - self._deviation[:, 1])
+        pace = np.where(telling[:, None], self._paces(), 0.0)
+        self._deviation += pace * (relative[:, None] - self._deviation)
 
     def _learn_weights(self, features: Floats, value: Floats) -> None:
         if self._kind is Kind.PV:
             return
-        forget = np.exp(-1.0 / (_MEMORY_DAYS * self._day))
+        forget = np.exp(-1.0 / (MEMORY_DAYS * self._day))
         self._squares *= forget
         self._products *= forget
         self._squares += features[:, :, None] * features[:, None, :]
@@ -148,7 +220,7 @@ class ProfileForecaster:
     def _solve_weights(self) -> None:
         prior = np.array(_PRIOR[self._kind])
         energy = np.trace(self._squares, axis1=1, axis2=2) / len(prior)
-        days = min(self._seen / self._day, _MEMORY_DAYS)
+        days = min(self._seen / self._day, MEMORY_DAYS)
         pull = energy / days * _PRIOR_DAYS + 1e-9
         squares = self._squares + pull[:, None, None] * np.eye(len(prior))
         self._weights = np.linalg.solve(squares, (self._products + pull[:, None] * prior)[..., None])[..., 0]
@@ -167,39 +239,4 @@ class ProfileForecaster:
         self._envelope[day] = np.maximum(self._envelope[day] * _ENVELOPE_DECAY, value)
         self._days_seen[slot_of_week] += 1
         self._total += value
-
-
-class _Fading:
-    """How much of the present deviation is left at each lead time, learned per meter."""
-
-    def __init__(self, meters: int, horizon: int, steps_per_day: int) -> None:
-        self._horizon = horizon
-        self._forget = np.exp(-1.0 / (_MEMORY_DAYS * steps_per_day))
-        self._past = np.zeros((horizon, meters, 2))  # deviations as known before the last 1, 2, ... steps
-        self._squares = np.zeros((horizon, meters, 2, 2))
-        self._products = np.zeros((horizon, meters, 2))
-        self._left = np.zeros((horizon, meters, 2))
-
-    def correction(self, deviation: Floats) -> Floats:
-        """(horizon, meters), relative to the scale."""
-        return np.asarray((self._left * deviation).sum(axis=-1))
-
-    def learn(self, relative: Floats, scale: Floats) -> None:
-        """Takes the deviation that the past deviations should have told."""
-        weight = scale**2
-        self._squares *= self._forget
-        self._products *= self._forget
-        self._squares += weight[None, :, None, None] * self._past[..., :, None] * self._past[..., None, :]
-        self._products += (weight * relative)[None, :, None] * self._past
-
-    def remember(self, deviation: Floats) -> None:
-        """The newest deviation, from which the next step is one lead time away."""
-        self._past = np.roll(self._past, 1, axis=0)
-        self._past[0] = deviation
-
-    def solve(self) -> None:
-        """Refreshes what is left at each lead time."""
-        energy = np.trace(self._squares, axis1=2, axis2=3) / 2
-        pull = 0.05 * energy + 1e-9
-        squares = self._squares + pull[..., None, None] * np.eye(2)
-        self._left = np.linalg.solve(squares, self._products[..., None])[..., 0]
+        self._lowest = np.minimum(self._lowest, value)

@@ -8,7 +8,7 @@ import numpy as np
 
 from energy.forecast.accuracy import Floats
 
-__all__ = ["ErrorScenarios"]
+__all__ = ["ErrorScenarios", "bands"]
 
 _GUESSED: Final = (-0.3, 0.0, 0.3)
 """Errors, as parts of the forecast's size, that stand in while fewer days than these have errors of their own."""
@@ -50,3 +50,11 @@ class ErrorScenarios:
         errors = self._actual[steps % self._size].T - self._forecasts[issued % self._size]
         errors[:, steps >= self._step] = 0.0
         return np.asarray(errors)
+
+
+def bands(scenarios: Floats, *, lowest: float | None = 0.0) -> tuple[Floats, Floats, Floats]:
+    """P10, P50 and P90 of (meters, scenarios, horizon) at each step: (meters, horizon) each, not below `lowest`."""
+    p10, p50, p90 = np.quantile(scenarios, (0.1, 0.5, 0.9), axis=1)
+    if lowest is None:
+        return p10, p50, p90
+    return np.maximum(p10, lowest), np.maximum(p50, lowest), np.maximum(p90, lowest)

@@ -236,3 +236,31 @@ def test_command_prints_what_it_found_as_text_and_as_json(tmp_path):
     assert "captured:" in told.output
     told = CliRunner().invoke(app, ["--case", str(HOMES), "--out", str(tmp_path), "--json"])
     assert json.loads(told.output)["captured"] > 0
+
+
+def _with_weather(case, cell):
+    """The case with an irradiance column; `cell` makes its text from a row's PV."""
+    lines = (case / "data.csv").read_text().splitlines()
+    column = lines[0].split(",").index("pv_kw")
+    rows = [f"{line},{cell(float(line.split(',')[column]))}" for line in lines[1:]]
+    (case / "data.csv").write_text("\n".join([f"{lines[0]},irradiance_wm2", *rows]) + "\n")
+
+
+def test_weather_columns_make_the_pv_forecast_better_unless_the_case_leaves_them_out(case, tmp_path, pooled):
+    _with_weather(case, lambda pv: f"{min(pv * 200, 2000):.1f}")
+    told = backtest(case, tmp_path / "told")["communities"][0]["accuracy"]
+    plain = pooled[0]["communities"][0]["accuracy"]
+    assert told["pv_day_ahead_nmae"] < 0.8 * plain["pv_day_ahead_nmae"]
+    _edit(case, "forecast: real", "forecast: real\nweather: none")
+    unused = backtest(case, tmp_path / "unused")["communities"][0]["accuracy"]
+    assert unused["pv_day_ahead_nmae"] == plain["pv_day_ahead_nmae"]
+
+
+def test_weather_cells_may_be_empty_and_a_wrong_one_is_named(case):
+    _with_weather(case, lambda _pv: "")
+    assert backtest(case, case / "out")["captured"] is not None
+    text = (case / "data.csv").read_text().splitlines()
+    (case / "data.csv").write_text("\n".join([text[0], text[1] + "-3", *text[2:]]) + "\n")
+    with pytest.raises(DataError, match="0 to 2000") as raised:
+        backtest(case, case / "out")
+    assert "data.csv:2 irradiance_wm2" in str(raised.value.field)

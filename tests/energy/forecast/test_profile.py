@@ -94,3 +94,34 @@ def test_error_log_without_a_told_step_says_unknown():
     log = ErrorLog(4, 1, {"far": 9})
     log.keep(0, np.ones((1, 3)))
     assert np.isnan(log.errors(np.ones((4, 1)))["far"]).all()
+
+
+def test_forecast_of_a_meter_that_also_injects_goes_below_zero():
+    forecaster = ProfileForecaster(1, DAY, 36, Kind.LOAD)
+    course = 1 - 3 * np.exp(-(((np.arange(14 * DAY) % DAY) - 13) ** 2) / 8)
+    for step in range(14 * DAY):
+        forecaster.update(course[step : step + 1], step % (7 * DAY))
+    assert forecaster.forecast(0)[0][:DAY] == pytest.approx(course[:DAY], abs=0.1)
+
+
+@pytest.mark.parametrize(("kind", "values"), [(Kind.LOAD, _load(40)), (Kind.PV, _sun(40))])
+def test_missing_values_are_bridged_and_teach_nothing_wrong(kind, values):
+    """Ten days with every third value missing, then the forecasts of both are about alike."""
+    whole, gappy = ProfileForecaster(1, DAY, DAY, kind), ProfileForecaster(1, DAY, DAY, kind)
+    for step, value in enumerate(values):
+        missing = 25 * DAY <= step < 35 * DAY and step % 3 == 0
+        whole.update(value, step % (7 * DAY))
+        gappy.update(np.array([np.nan]) if missing else value, step % (7 * DAY))
+    slot = len(values) % (7 * DAY)
+    difference = np.abs(whole.forecast(slot) - gappy.forecast(slot)).mean()
+    assert difference < 0.1 * values.mean()
+
+
+def test_forecast_takes_a_slot_for_each_step_where_days_are_not_alike():
+    forecaster = ProfileForecaster(1, DAY, DAY, Kind.LOAD)
+    for step in range(28 * DAY):
+        weekend = (step // DAY) % 7 >= 5
+        forecaster.update(np.array([0.5 if weekend else 2.0]), step % (7 * DAY))
+    monday = forecaster.forecast(np.arange(DAY))[0].mean()
+    holiday = forecaster.forecast(6 * DAY + np.arange(DAY))[0].mean()
+    assert holiday < 0.6 * monday

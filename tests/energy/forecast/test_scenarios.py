@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from energy.forecast.scenarios import ErrorScenarios
+from energy.forecast.scenarios import ErrorScenarios, bands
 
 
 def test_scenarios_before_any_error_is_known_spread_around_the_forecast():
@@ -28,3 +28,23 @@ def test_scenarios_use_no_value_of_the_present_step_or_later():
     for step in range(40):
         kept.update(np.zeros((1, 8)), np.array([float(step)]))
         assert kept.scenarios(np.zeros((1, 8))).max() <= step
+
+
+def test_bands_hold_eight_in_ten_of_what_comes():
+    rng = np.random.default_rng(1)
+    kept = ErrorScenarios(1, 4, 4, 30)
+    inside = []
+    for step in range(4 * 400):
+        forecast = np.full((1, 4), 10.0)
+        low, middle, high = bands(kept.scenarios(forecast))
+        assert (low <= middle).all()
+        assert (middle <= high).all()
+        came = 10 + rng.normal(0, 1 + step % 4)
+        if step > 4 * 40:
+            inside.append(low[0, 0] <= came <= high[0, 0])
+        kept.update(forecast, np.array([came]))
+    assert 0.72 < np.mean(inside) < 0.84
+
+
+def test_bands_do_not_go_below_nothing():
+    assert all((band >= 0).all() for band in bands(np.full((1, 3, 2), -1.0)))
