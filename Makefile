@@ -25,7 +25,7 @@ $(PAGE): $(STAMP) $(PAGE_SOURCES)
 	scripts/build-page
 
 demo: install ## the whole system with simulated rooftops at http://127.0.0.1:8800
-	$(VENV)/bin/commonwatt demo $(ARGS)
+	$(VENV)/bin/commonwatt demo --tour $(ARGS)
 
 test: install ## every test; installs the real servers and the browser they need where it may
 	scripts/install-test-servers

@@ -77,6 +77,9 @@ def demo(
     start: Annotated[
         str | None, typer.Option(help="A fresh folder begins at this instant (ISO 8601) instead of now.")
     ] = None,
+    tour: Annotated[
+        bool, typer.Option("--tour", help="Let things happen: a cloud, cars, a peak, an inverter that fails.")
+    ] = False,
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Do not open the page.")] = False,
     embedded_broker: Annotated[
         bool, typer.Option("--embedded-broker", help="Use the embedded broker although mosquitto is installed.")
@@ -94,6 +97,7 @@ def demo(
             start=start,
             open_browser=not no_browser,
             embedded_broker=embedded_broker,
+            tour=tour,
         )
     )
 

@@ -169,6 +169,11 @@ class Balancer:
         orders, self._orders = self._orders, []
         return orders
 
+    def is_new(self, order: Order) -> bool:
+        """Whether an order sets something else than before, and is no renewal and no end."""
+        hold = self._holds.get(order.command.device)
+        return hold is not None and hold.lease.command.id == order.command.id and hold.since_ms == order.command.t
+
     def result(self, result: CommandResult, now_s: float) -> None:
         """What a gateway made of a command, ours or not."""
         for device, hold in list(self._holds.items()):

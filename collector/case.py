@@ -56,6 +56,7 @@ class Case:
     steering: list[Steering] = field(default_factory=list)
     changed: bool = True
     told_ms: int = 0
+    balanced: dict[str, str] = field(default_factory=dict)  # by device: the first command the balancer gave meanwhile
 
     def change(self, alert: Alert) -> None:
         """Takes the alert's new shape."""

@@ -214,6 +214,8 @@ class Control:
         if not balancer.tick(facts, claimed, self._live.quarter, self._clock.monotonic()):
             return
         for order in balancer.take_orders():
+            if balancer.is_new(order):
+                self._desks[community.id].balanced(order.command)
             await self._carry_out(order, balancer.not_sent)
         view = balancer.view(facts.now)
         told_ms, before = self._decided.get(community.id, (0, {}))

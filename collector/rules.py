@@ -140,6 +140,20 @@ class RuleDesk:
     def result(self, result: CommandResult, now_s: float) -> None:
         """What a gateway made of a command, ours or not."""
         self._helm.result(self._cases(), result, now_s)
+        if result.state == "applied":
+            for case in self._cases():
+                for device, command in case.balanced.items():
+                    if command == result.id:
+                        case.happened(result.t, "applied", f"the balancer, {device}: {result.reason}")
+
+    def balanced(self, command: Command) -> None:
+        """What the balancer asked while alerts stand is part of their evidence: the first command of each device there."""
+        site = command.device.partition("/")[0]
+        for watcher in self._watchers:
+            case, place = watcher.case, watcher.subject.site
+            if case is not None and command.device not in case.balanced and (place is None or place.id == site):
+                case.balanced[command.device] = command.id
+                case.happened(command.t, "commanded", f"the balancer, {command.device}: {command.reason}")
 
     def not_sent(self, order: Order, why: str, now_ms: int, now_s: float) -> None:
         """An order could not be recorded or published; a lease is asked for again a little later."""

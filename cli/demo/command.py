@@ -24,6 +24,7 @@ from typing import Any
 
 from cli.broker import broker_command
 from cli.demo.files import DemoFiles, write_files
+from cli.demo.tour import tour
 from cli.processes import Child, Ports, accepts, keep_running
 from energy.errors import ConfigError
 from runtime.clock import CLOCK_ENV, Clock, ScaledClock, SystemClock
@@ -46,6 +47,7 @@ class DemoOptions:
     start: str | None
     open_browser: bool
     embedded_broker: bool = False
+    tour: bool = False
 
 
 def run_demo(options: DemoOptions) -> None:
@@ -73,6 +75,7 @@ async def _run(options: DemoOptions) -> None:
         history_start=memory["history_start"],
         live_start=memory["live_start"],
         free_port=ports,
+        speed=options.speed,
     )
     env = {CLOCK_ENV: clock.spec} if isinstance(clock, ScaledClock) else {}
     _welcome(options, files)
@@ -85,6 +88,8 @@ async def _serve(
     """Runs the children until a signal; then stops them from the top down, so that each can say its last word."""
     async with asyncio.TaskGroup() as group:
         helpers = [group.create_task(_remember(clock, options.data, memory), name="clock keeper")]
+        if options.tour:
+            helpers.append(group.create_task(tour(files.control_port, clock), name="tour"))
         if options.open_browser and sys.stdout.isatty():
             helpers.append(group.create_task(_open_page(options.port), name="browser"))
         running = [

@@ -34,7 +34,12 @@ _LONGEST_LEASE_S = 300
 
 _SURPLUS_RAISE_W, _SURPLUS_CLEAR_W = 12_000, 1_000
 _IMPORT_RAISE_W, _IMPORT_CLEAR_W = 90_000, 70_000
-_BATTERY_CHARGE_W, _BATTERY_DISCHARGE_W = -6_000, 8_000
+_CAR_RAISE_W, _CAR_CLEAR_W = 1_000, 500
+_LIMITS = {  # by the end of a site's name: what its connection bears and what it is to keep
+    "depot": {"fuse_a": 300, "import_limit_w": 60_000},
+    "social-housing": {"import_limit_w": 100_000, "peak_limit_w": 100_000},
+}
+_TARIFF = {"import_eur_kwh": 0.32, "feed_in_eur_kwh": 0.05, "shared_fee_eur_kwh": 0.06}
 _CHARGER_W, _CHARGER_SAFE_A = 11_040, 10.0  # 16 A on three phases instead of 10 A
 
 
@@ -61,6 +66,7 @@ def write_files(
     history_start: int,
     live_start: int,
     free_port: Callable[[], int],
+    speed: float = 1.0,
 ) -> DemoFiles:
     """Writes all configuration into `folder`. Ports are new at every start, what is measured is not touched."""
     control_port = free_port()
@@ -91,7 +97,7 @@ def write_files(
     )
     _write(files.simulator, _simulator(fleet))
     _write(folder / "factors.yaml", _factors())
-    _write(files.centre, _centre(fleet, folder, broker, api_port, interval_s))
+    _write(files.centre, _centre(fleet, folder, broker, api_port, interval_s, speed))
     return files
 
 
@@ -169,7 +175,9 @@ def _limits(device: DeviceConfig) -> dict[str, Any]:
             return {}
 
 
-def _centre(fleet: DemoFleet, folder: Path, broker: dict[str, Any], api_port: int, interval_s: float) -> dict[str, Any]:
+def _centre(
+    fleet: DemoFleet, folder: Path, broker: dict[str, Any], api_port: int, interval_s: float, speed: float
+) -> dict[str, Any]:
     communities: dict[str, dict[str, Any]] = {}
     for demo_site, site in zip(fleet.sites, fleet.config.sites, strict=True):
         community = communities.setdefault(
@@ -178,6 +186,8 @@ def _centre(fleet: DemoFleet, folder: Path, broker: dict[str, Any], api_port: in
                 "id": demo_site.community,
                 "name": demo_site.community_name,
                 "municipality": demo_site.community_name,
+                "tariff": _TARIFF,
+                "balancer": _balancer(interval_s, speed),
                 "sites": [],
                 "rules": [],
             },
@@ -191,12 +201,16 @@ def _centre(fleet: DemoFleet, folder: Path, broker: dict[str, Any], api_port: in
                 "latitude": demo_site.latitude,
                 "longitude": demo_site.longitude,
                 **_building(demo_site.building),
+                **next((limits for end, limits in _LIMITS.items() if end in site.id), {}),
                 "devices": [_device(device, interval_s) for device in site.devices],
             }
         )
-    ttl_s = int(min(_LONGEST_LEASE_S, max(_SHORTEST_LEASE_S, 4 * interval_s)))
+    ttl_s = _ttl_s(interval_s)
     for community in communities.values():
-        community["rules"] = [*_rules(community["sites"], ttl_s), *_watching(interval_s)]
+        community["rules"] = [
+            *_rules(community["sites"], ttl_s, interval_s),
+            *_watching(community["sites"], interval_s),
+        ]
     return {
         "communities": list(communities.values()),
         "mqtt": broker,
@@ -252,8 +266,26 @@ def _factors() -> dict[str, Any]:
     }
 
 
+def _ttl_s(interval_s: float) -> int:
+    return int(min(_LONGEST_LEASE_S, max(_SHORTEST_LEASE_S, 4 * interval_s)))
+
+
+def _balancer(interval_s: float, speed: float) -> dict[str, Any]:
+    """With a fast clock readings are far apart, and the simulated world moves in longer steps."""
+    return {
+        "cycle_s": min(60.0, max(2.0, interval_s / 2)),
+        "ttl_s": _ttl_s(interval_s),
+        "settle_s": min(60.0, max(3.0, 0.75 * speed)),
+    }
+
+
 def _device(device: DeviceConfig, interval_s: float) -> dict[str, Any]:
-    facts = {"rated_w": device.rated_w, "capacity_wh": device.capacity_wh}
+    steered = device.role in {Role.BATTERY, Role.EV, Role.HEAT_PUMP}
+    facts: dict[str, Any] = {
+        "rated_w": device.rated_w,
+        "capacity_wh": device.capacity_wh,
+        "steer": {} if steered else None,
+    }
     return {
         "id": device.id,
         "role": device.role.value,
@@ -262,12 +294,12 @@ def _device(device: DeviceConfig, interval_s: float) -> dict[str, Any]:
     }
 
 
-def _rules(sites: list[dict[str, Any]], ttl_s: int) -> list[dict[str, Any]]:
-    batteries = _devices(sites, Role.BATTERY)
-    chargers = _devices(sites, Role.EV)[:1]
+def _rules(sites: list[dict[str, Any]], ttl_s: int, interval_s: float) -> list[dict[str, Any]]:
+    """Rules that act beside the balancer: what they lease is theirs while they stand."""
+    first_charger = _devices(sites, Role.EV)[:1]
 
-    def action(device: str, power_w: float) -> dict[str, Any]:
-        return {"device": device, "set": {"power_w": power_w}, "ttl_s": ttl_s}
+    def actions(devices: list[str], **wanted: float | str) -> list[dict[str, Any]]:
+        return [{"device": device, "set": wanted, "ttl_s": ttl_s} for device in devices]
 
     return [
         {
@@ -277,27 +309,74 @@ def _rules(sites: list[dict[str, Any]], ttl_s: int) -> list[dict[str, Any]]:
             "clear_below": _SURPLUS_CLEAR_W,
             "for_s": 60,
             "severity": "info",
-            "actions": [
-                *(action(device, _BATTERY_CHARGE_W) for device in batteries[:1]),
-                *(action(device, _CHARGER_W) for device in chargers),
-            ],
+            "actions": actions(first_charger, power_w=_CHARGER_W),
         },
         {
             "id": "import-peak",
             "metric": "import_w",
             "raise_above": _IMPORT_RAISE_W,
             "clear_below": _IMPORT_CLEAR_W,
-            "for_s": 60,
+            "for_s": 0,
+            "clear_for_s": 30,
             "severity": "warning",
-            "actions": [action(device, _BATTERY_DISCHARGE_W) for device in batteries[:1]],
+            "actions": actions(first_charger, power_w=0),
+        },
+        {
+            "id": "car-arrives",
+            "kind": "quantity_above",
+            "quantity": "power_w",
+            "scope": {"devices": _devices(sites, Role.EV)},
+            "raise_above": _CAR_RAISE_W,
+            "clear_below": _CAR_CLEAR_W,
+            "for_s": 0,
+            "severity": "info",
+            "texts": _CAR_ARRIVES,
+        },
+        {
+            "use": "connection-near-limit",
+            "for_s": 10,
+            "actions": actions(_devices(sites, Role.HEAT_PUMP), state="blocked"),
+        },
+        {
+            "use": "device-silent",
+            "id": "inverter-silent",
+            "scope": {"devices": _devices(sites, Role.PV)},
+            **_silence(interval_s),
+            "actions": actions(first_charger, power_w=0),
         },
     ]
 
 
-def _watching(interval_s: float) -> list[str | dict[str, Any]]:
-    """Ready rules that only tell; with a fast clock readings are far apart, and silence is longer."""
+_CAR_ARRIVES = {
+    "en": {"title": "A car charges", "means": "A car is plugged in.", "do": "Nothing: cars share what is left."},
+    "fr": {
+        "title": "Une voiture charge",
+        "means": "Une voiture est branchée.",
+        "do": "Rien : les voitures partagent ce qui reste.",
+    },
+    "nl": {
+        "title": "Een auto laadt",
+        "means": "Er is een auto aangesloten.",
+        "do": "Niets: auto's delen wat overblijft.",
+    },
+    "de": {
+        "title": "Ein Auto lädt",
+        "means": "Ein Auto ist angesteckt.",
+        "do": "Nichts: Autos teilen sich, was übrig ist.",
+    },
+}
+
+
+def _silence(interval_s: float) -> dict[str, float]:
+    """With a fast clock readings are far apart, and silence is longer."""
+    return {"raise_above": max(60.0, 5 * interval_s), "clear_below": max(30.0, 2 * interval_s), "clear_for_s": 10.0}
+
+
+def _watching(sites: list[dict[str, Any]], interval_s: float) -> list[str | dict[str, Any]]:
+    """Ready rules that only tell."""
+    others = [device for role in Role if role is not Role.PV for device in _devices(sites, role)]
     return [
-        {"use": "device-silent", "raise_above": max(600.0, 5 * interval_s)},
+        {"use": "device-silent", "scope": {"devices": others}, **_silence(interval_s)},
         {"use": "gateway-offline", "raise_above": max(300.0, 5 * interval_s)},
         {"use": "battery-not-following", "settle_s": max(30.0, 3 * interval_s)},
         "inverter-below-expectation",

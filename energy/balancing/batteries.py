@@ -52,12 +52,14 @@ class _Bank:
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """The community without its batteries: W needed (negative: left over), what sharing in this quarter-hour still wants.
+    """The community without its batteries, W needed (negative: left over).
 
-    `needed_w` None: a site is unknown, so that each site looks after itself.
+    `drawn_w`: now; `needed_w`: with what the quarter-hour still has unshared; None: a site is unknown, so that each
+    site looks after itself.
     """
 
     needed_w: float | None
+    drawn_w: float | None
     rates: Rates
     grid_target_w: float | None = None
 
@@ -76,7 +78,7 @@ def decide(rooms: Sequence[Room], pool: Pool) -> list[Decision]:
         _trade(banks, pool)
     for bank in banks:
         _enter(bank)
-    return [_decision(bank) for bank in banks]
+    return [_decision(bank, pool) for bank in banks]
 
 
 def split(total_w: float, own_w: Sequence[float], able_w: Sequence[float]) -> list[float]:
@@ -123,7 +125,7 @@ def _keep_feed_in(room: Room, banks: Sequence[_Bank]) -> None:
 
 def _share(banks: Sequence[_Bank], needed_w: float, rates: Rates) -> None:
     """Stores what is left over, gives what is needed: own building first, then the others."""
-    left_w = -needed_w - sum(bank.power_w for bank in banks)  # what limits made the batteries do counts already
+    left_w = sum(bank.power_w for bank in banks) - needed_w  # what limits made the batteries do counts already
     if left_w > 0:
         own = _own(banks, lambda flow_w: -flow_w)
         able = [
@@ -206,12 +208,14 @@ def _enter(bank: _Bank) -> None:
     bank.room.give(bank.power_w, battery.wired)
 
 
-def _decision(bank: _Bank) -> Decision:
-    reason = " and ".join(bank.why) or _idle(bank)
+def _decision(bank: _Bank, pool: Pool) -> Decision:
+    reason = " and ".join(bank.why) or _idle(bank, pool)
     return Decision(bank.battery.id, bank.power_w, f"{reason[0].upper()}{reason[1:]}.")
 
 
-def _idle(bank: _Bank) -> str:
+def _idle(bank: _Bank, pool: Pool) -> str:
+    if pool.needed_w is not None and pool.drawn_w is not None and pool.needed_w <= 0 < pool.drawn_w:
+        return "rests: what roofs fed in earlier in this quarter-hour covers what is needed now"
     battery, flow_w = bank.battery, bank.room.expected_w
     if flow_w < 0 and bank.low_w == 0 and battery.soc_pct >= battery.soc_max_pct - SOC_HYSTERESIS_PCT:
         return f"rests: there is surplus, but it is charged to {battery.soc_pct:.0f} %"

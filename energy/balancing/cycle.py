@@ -59,7 +59,9 @@ def decide(now: CommunityNow) -> Answer:
 
 
 def _room(site: SiteNow, now: CommunityNow) -> Room:
-    return Room(site, now.left_s, [pump for pump in site.heat_pumps if heat_pumps.may_be_blocked(pump, now.now_s)])
+    return Room(
+        site, now.left_s, [pump for pump in site.heat_pumps if heat_pumps.may_be_blocked(pump, now.now_s)], now.margin
+    )
 
 
 def _devices(site: SiteNow) -> Iterator[HeatPump | Charger | Battery | Inverter]:
@@ -113,14 +115,15 @@ def _chargers(working: Sequence[Room], rooms: Mapping[str, Room], now: Community
 
 def _batteries(working: Sequence[Room], rooms: Mapping[str, Room], now: CommunityNow) -> list[Decision]:
     """The pool is all sites; those that are not settled take part with what they do, their batteries go on."""
-    needed_w = None
+    needed_w = drawn_w = None
     if len(rooms) == len(now.sites):
         needed_w = sum(room.expected_w for room in rooms.values())
         going_on = [room.site for room in rooms.values() if room not in working]
         needed_w -= sum(_standing_w(site) for site in going_on)
+        drawn_w = needed_w
         if now.unshared_wh is not None:
             needed_w -= now.unshared_wh * _HOUR_S / max(_MAKE_GOOD_S, now.left_s)
-    return batteries.decide(working, batteries.Pool(needed_w, now.rates, now.grid_target_w))
+    return batteries.decide(working, batteries.Pool(needed_w, drawn_w, now.rates, now.grid_target_w))
 
 
 def _standing_w(site: SiteNow) -> float:

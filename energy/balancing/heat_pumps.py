@@ -45,13 +45,13 @@ def decide(room: Room, pump: HeatPump, surplus_w: float, now_s: float) -> Decisi
         needs_w = pump.rated_w if was == BLOCKED else pump.power_w
         if was == BLOCKED and held_s < GIVE_BACK_S:
             return Decision(pump.id, BLOCKED, f"Stays blocked for {GIVE_BACK_S / 60:.0f} min at least.", BLOCKED)
-        if room.spare_w(pump.wired) < needs_w:
+        if room.spare_w(pump.wired, kept=was == BLOCKED) < needs_w:
             why = f"Blocked so that {room.tightest()}: it needs {kilowatts(needs_w)}."
             return Decision(pump.id, BLOCKED, why, BLOCKED)
         room.take(needs_w, pump.wired, expected_w=needs_w, drawn_w=pump.power_w)
     elif was == BLOCKED:
         return Decision(pump.id, None, "Let go: it has been blocked for as long as its label allows.")
-    if was == BOOST and held_s < _BOOST_S and room.spare_w(pump.wired) >= 0:
+    if was == BOOST and held_s < _BOOST_S and room.spare_w(pump.wired, kept=False) >= 0:
         return Decision(pump.id, BOOST, f"Stays boosted for {_BOOST_S / 60:.0f} min at least.", BOOST)
     wanted_w = boost_w(pump)
     if was != BLOCKED and surplus_w >= wanted_w > 0 and room.spare_w(pump.wired) >= wanted_w:

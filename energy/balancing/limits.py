@@ -43,8 +43,9 @@ class Room:
     `relief_w`: what batteries must give because the limits are exceeded without them.
     """
 
-    def __init__(self, site: SiteNow, left_s: float, sheddable: Sequence[HeatPump]) -> None:
+    def __init__(self, site: SiteNow, left_s: float, sheddable: Sequence[HeatPump], margin: float = 0.0) -> None:
         self.site = site
+        self._margin = margin
         batteries_w = sum(battery.power_w for battery in site.batteries)
         cars_w = sum(charger.power_w for charger in site.chargers)
         self._peak_w = None if site.limits.peak_w is None else may_take_w(site.limits.peak_w, site.quarter_w, left_s)
@@ -85,9 +86,18 @@ class Room:
         """Whether what it gives lowers every phase that a fuse watches."""
         return not self._watched or len(battery.wired) == len(self.site.amps)
 
-    def spare_w(self, wired: Sequence[int]) -> float:
-        """What a load that draws evenly from the phases `wired` may take, W; below 0: too much is taken already."""
-        return min(self.take_w, len(wired) * PHASE_V * min(self.take_a[phase] for phase in wired))
+    def spare_w(self, wired: Sequence[int], *, kept: bool = True) -> float:
+        """What a load that draws evenly from the phases `wired` may take, W; below 0: too much is taken already.
+
+        `kept`: without the margin that is kept for what nobody here steers.
+        """
+        take_w, fewest_a = self.take_w, min(self.take_a[phase] for phase in wired)
+        limits, kept_w = self.site.limits, 0.0
+        if kept and limits.import_w is not None:
+            kept_w = max(0.0, self._limit_w - (1 - self._margin) * limits.import_w)
+        if kept and limits.fuse_a is not None:
+            fewest_a -= self._margin * limits.fuse_a
+        return min(take_w - kept_w, len(wired) * PHASE_V * fewest_a)
 
     def take(self, power_w: float, wired: Sequence[int], *, expected_w: float, drawn_w: float) -> None:
         """Hands out a power that may be drawn from the phases `wired`; of it `expected_w` will be, `drawn_w` is already."""

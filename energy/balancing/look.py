@@ -98,6 +98,7 @@ def look(facts: Facts, held: Held, rates: Rates, guidance: Guidance) -> tuple[Co
         unshared_wh=_unshared_wh(facts, held),
         grid_target_w=guidance.grid_target_w,
         priority=facts.community.balancer.priority,
+        margin=facts.community.balancer.margin_pct / 100,
     )
     return now, tuple(apart)
 

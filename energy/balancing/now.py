@@ -171,7 +171,8 @@ class CommunityNow:
     """Everything one step looks at.
 
     `left_s`: what is left of the quarter-hour. `unshared_wh`: injected minus withdrawn so far in it, None: unknown.
-    `grid_target_w`: what the plan lets the community buy at most for storing; None: no plan.
+    `grid_target_w`: what the plan lets the community buy at most for storing; None: no plan. `margin`: part of fuses
+    and connections that is left to what nobody here steers.
     """
 
     now_s: float
@@ -181,6 +182,7 @@ class CommunityNow:
     unshared_wh: float | None = None
     grid_target_w: float | None = None
     priority: tuple[Use, ...] = USES
+    margin: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

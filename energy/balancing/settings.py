@@ -112,6 +112,9 @@ class BalancerSettings(_Model):
     settle_s: float = Field(
         default=3.0, ge=0, le=60, description="readings from before the last change and this after are not judged"
     )
+    margin_pct: float = Field(
+        default=10.0, ge=0, le=50, description="of fuse and connection that stays free for what nobody steers"
+    )
     priority: tuple[Use, ...] = Field(
         default=USES, description="who gets first what is left and is cut last; each of heat_pump, ev, battery once"
     )

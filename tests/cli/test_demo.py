@@ -92,7 +92,12 @@ def test_the_files_are_valid_configurations_of_each_kind(tmp_path, free_port):
 def test_rules_that_act_and_rules_that_tell_watch_something(tmp_path, free_port):
     files = _files(tmp_path, free_port)
     for community in CentreConfig.model_validate(yaml.safe_load(files.centre.read_text())).communities:
-        assert {rule.id for rule in community.rules if rule.actions} <= {"surplus", "import-peak"}
+        assert {rule.id for rule in community.rules if rule.actions} <= {
+            "surplus",
+            "import-peak",
+            "connection-near-limit",
+            "inverter-silent",
+        }
         told = {rule.id for rule in community.rules if subjects(rule, community)}
         assert {"device-silent", "gateway-offline", "inverter-below-expectation", "voltage-limit"} <= told
 

@@ -6,6 +6,7 @@ import itertools
 import json
 import os
 import shutil
+import struct
 import time
 from pathlib import Path
 
@@ -101,7 +102,7 @@ def test_demo_silent_inverter_does_not_delay_the_other_sites(demo):
     demo.simulator(do="clear", device="schaerbeek-school/pv")
 
 
-def test_demo_surplus_raises_an_alert_and_moves_the_battery_until_the_lease_ends(demo):
+def test_demo_surplus_raises_an_alert_and_offers_it_to_a_car_until_the_lease_ends(demo):
     """The one action all the way: seen in the simulator's own register, in the alert's evidence and in the audit trail."""
 
     def alert():
@@ -113,28 +114,37 @@ def test_demo_surplus_raises_an_alert_and_moves_the_battery_until_the_lease_ends
         return next((one for one in alerts if any(action["state"] == "applied" for action in one["actions"])), None)
 
     raised = eventually(alert, timeout_s=120, what="an alert whose action is applied")
-    action = next(
-        action for action in raised["actions"] if action["device"].endswith("/battery") and action["state"] == "applied"
-    )
-    battery = action["device"]
-    truth = eventually(
-        lambda: (t := demo.simulator(do="truth")["sites"][battery.split("/")[0]]) and t["battery_w"] < -5000 and t,
-        timeout_s=20,
-        what="charging in the simulator's truth",
-    )
-    assert truth["battery_w"] == pytest.approx(-6000, rel=0.05)
-    registers = demo.simulator(do="registers", device=battery, function=3, address=40000, count=4)
-    assert registers["registers"][:2] == [0x5375, 0x6E53]
+    (action,) = raised["actions"]
+    assert action["device"].endswith("-depot/ev-1")
+    registers = demo.simulator(do="registers", device=action["device"], function=3, address=1210, count=2)["registers"]
+    assert struct.unpack(">f", struct.pack(">2H", *registers))[0] == pytest.approx(16)
     command = demo.get(f"/api/v1/commands/{action['command']}")
     assert command["issued_by"] == "rule:surplus"
     assert [entry["state"] for entry in command["trail"]][:2] == ["asked", "applied"]
     events = [entry["event"] for entry in raised["evidence"]]
     assert events[:2] == ["crossed", "raised"]
     assert "applied" in events
-    community = raised["community"]
+
+
+def test_demo_surplus_is_stored_by_the_balancer_and_shown(demo):
+    """From the roofs' surplus to the battery's register and into the community's balance."""
+
+    def decided():
+        now = demo.get("/api/v1/communities/brussels/plan")["now"]
+        return next(
+            (d for d in now["decisions"] if d["device"] == "brussels-depot/battery" and d["state"] == "applied"), None
+        )
+
+    decision = eventually(
+        lambda: (d := decided()) and d["set"]["power_w"] < -20_000 and d, timeout_s=60, what="storing"
+    )
+    assert decision["reason"].startswith("Stores ")
     eventually(
-        lambda: next(c for c in demo.live()["communities"] if c["id"] == community)["battery_w"] < -5000,
-        timeout_s=15,
+        lambda: demo.simulator(do="truth")["sites"]["brussels-depot"]["battery_w"] < -20_000,
+        what="charging in the simulator's truth",
+    )
+    eventually(
+        lambda: next(c for c in demo.live()["communities"] if c["id"] == "brussels")["battery_w"] < -20_000,
         what="the effect in the balance",
     )
 

@@ -23,6 +23,7 @@ from energy.balancing.now import (
 )
 from energy.balancing.settings import PHASE_V, USES
 
+# COMMONWATT_STEPS=1000000 is the long form
 STEPS = int(os.environ.get("COMMONWATT_STEPS", "100000"))
 TOLERANCE_W = 5.0  # whole watts, and the last bits of sums
 
@@ -59,6 +60,7 @@ class Chance:
             unshared_wh=self.maybe(self.power(5000)),
             grid_target_w=self.maybe(abs(self.power(50_000))),
             priority=tuple(order),
+            margin=self.random.choice((0.0, 0.1)),
         )
 
     def site(self, name):
