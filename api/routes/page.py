@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -41,19 +41,23 @@ class _Assets(StaticFiles):
 
 
 def install(app: FastAPI, page_dir: Path | None, *, docs: bool) -> None:
-    """Adds `/`, `/assets` and, with `docs`, `/docs`."""
+    """Adds `/`, `/me`, `/assets` and, with `docs`, `/docs`."""
     directory = page_dir or BUILT_PAGE
 
-    async def page(_request: Request) -> Response:
-        index = directory / "index.html"
-        if not index.is_file():
-            return HTMLResponse(_NOT_BUILT)
-        return FileResponse(index, media_type="text/html", headers={"Cache-Control": "no-cache"})
+    def page_of(name: str) -> Callable[[Request], Awaitable[Response]]:
+        async def page(_request: Request) -> Response:
+            file = directory / name
+            if not file.is_file():
+                return HTMLResponse(_NOT_BUILT)
+            return FileResponse(file, media_type="text/html", headers={"Cache-Control": "no-cache"})
+
+        return page
 
     async def routes(_request: Request) -> Response:
         return HTMLResponse(_docs_page(app.openapi()))
 
-    app.add_route("/", page, include_in_schema=False)
+    app.add_route("/", page_of("index.html"), include_in_schema=False)
+    app.add_route("/me", page_of("me.html"), include_in_schema=False)
     app.mount("/assets", _Assets(directory=directory / "assets", check_dir=False), name="assets")
     if docs:
         app.add_route("/docs", routes, include_in_schema=False)

@@ -20,6 +20,7 @@ export default defineConfig({
   plugins: [licences()],
   build: {
     target: 'es2022',
+    rollupOptions: { input: ['index.html', 'me.html'] },
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     reportCompressedSize: false,

@@ -1,5 +1,19 @@
 /** Calls to the API: addresses relative to the page, the reader's access key, errors as problem+json. */
-import type { Alert, Channel, CommunityEntry, CommunityHistory, Problem, Rule, SiteEntry, SiteHistory } from './types';
+import type {
+  Alert,
+  Channel,
+  CommunityEntry,
+  CommunityHistory,
+  Consents,
+  Me,
+  MembersHistory,
+  OwnEnergy,
+  OwnStatement,
+  Problem,
+  Rule,
+  SiteEntry,
+  SiteHistory,
+} from './types';
 
 const KEY_SLOT = 'commonwatt.key';
 
@@ -132,6 +146,40 @@ export async function evidenceCsv(alert: string): Promise<Blob> {
 
 export async function releaseAll(): Promise<void> {
   await request('commands/release-all', { method: 'POST' });
+}
+
+export function me(): Promise<Me> {
+  return get('me');
+}
+
+/** `from` and `to` in ms. */
+export function ownEnergy(from: number, to: number): Promise<OwnEnergy> {
+  return get(`me/energy?${new URLSearchParams({ from: iso(from), to: iso(to) })}`);
+}
+
+export async function ownStatements(): Promise<OwnStatement[]> {
+  return (await get<{ statements: OwnStatement[] }>('me/statements')).statements;
+}
+
+/** The lines of a statement. */
+export async function statementCsv(id: string): Promise<Blob> {
+  const response = await fetch(`api/v1/statements/${encodeURIComponent(id)}`, { headers: authorized({ Accept: 'text/csv' }) });
+  if (!response.ok) throw await errorOf(response);
+  return response.blob();
+}
+
+export function membersHistory(community: string, from: number, to: number): Promise<MembersHistory> {
+  const query = new URLSearchParams({ from: iso(from), to: iso(to) });
+  return get(`communities/${encodeURIComponent(community)}/members/history?${query}`);
+}
+
+export function consents(): Promise<Consents> {
+  return get('me/consents');
+}
+
+export async function decide(purpose: string, agrees: boolean): Promise<Consents> {
+  const answer = await request(`me/consents/${encodeURIComponent(purpose)}`, { method: agrees ? 'PUT' : 'DELETE' });
+  return (await answer.json()) as Consents;
 }
 
 function iso(t: number): string {

@@ -64,6 +64,11 @@ export class Formatter {
     return this.joined(energy_wh, 'Wh');
   }
 
+  /** Euros, as the API writes them: `12.30`. */
+  money(amount: string): string {
+    return new Intl.NumberFormat(this.locale, { style: 'currency', currency: 'EUR' }).format(Number(amount));
+  }
+
   /** A share of 1. */
   percent(share: number): string {
     return this.share.format(share);

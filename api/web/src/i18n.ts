@@ -26,6 +26,13 @@ export function preferred(languages: readonly string[]): Language {
   return languages.map((tag) => tag.toLowerCase().split('-', 1)[0]).find(isLanguage) ?? 'en';
 }
 
+export const LANGUAGE_SLOT = 'commonwatt.language';
+
+export function rememberedLanguage(): Language {
+  const remembered = localStorage.getItem(LANGUAGE_SLOT);
+  return isLanguage(remembered) ? remembered : preferred(navigator.languages);
+}
+
 export class Translator {
   private readonly plural: Intl.PluralRules;
 

@@ -8,7 +8,7 @@ import * as api from './api';
 import { h } from './dom';
 import { Formatter } from './format';
 import { Freshness, SILENCE_LIMIT_MS } from './freshness';
-import { isLanguage, LOCALES, preferred, Translator, type Language } from './i18n';
+import { LANGUAGE_SLOT, LOCALES, rememberedLanguage, Translator, type Language } from './i18n';
 import type { Actions, Model, View } from './model';
 import { openAlerts } from './order';
 import { readPlace, writePlace, type Place } from './place';
@@ -17,7 +17,6 @@ import { LiveStream } from './stream';
 import type { Alert, AlertTexts, Channel, Community, CommunityEntry, Rule, Site, SiteEntry, Snapshot } from './types';
 import { page } from './views/page';
 
-const LANGUAGE_SLOT = 'commonwatt.language';
 const DEFAULT_TIME_ZONE = 'Europe/Brussels';
 
 class Application implements Actions {
@@ -26,7 +25,7 @@ class Application implements Actions {
   private siteEntries: ReadonlyMap<string, SiteEntry> = new Map();
   private rules: ReadonlyMap<string, Rule> = new Map();
   private place: Place = readPlace(location.hash);
-  private language: Language = this.rememberedLanguage();
+  private language: Language = rememberedLanguage();
   private paused = false;
   private drawing = false;
   private view: View | null = null;
@@ -99,11 +98,6 @@ class Application implements Actions {
   useKey(key: string): void {
     api.setAccessKey(key);
     this.stream.retry();
-  }
-
-  private rememberedLanguage(): Language {
-    const remembered = localStorage.getItem(LANGUAGE_SLOT);
-    return isLanguage(remembered) ? remembered : preferred(navigator.languages);
   }
 
   private receive(event: string, data: unknown): void {

@@ -188,3 +188,45 @@ export interface Problem {
   detail?: string;
   hint?: string;
 }
+
+export interface Me {
+  name: string;
+  role: string;
+  rights: string[];
+  participants: { id: string; community: string; community_name: string; member_class: string; metering_points: string[] }[];
+}
+
+/** A metering point's quarter-hours, Wh, each list as long as the answer's `t`. */
+export interface OwnPoint {
+  ean: string;
+  participant: string;
+  withdrawn_wh: Maybe[];
+  received_wh: Maybe[];
+  residual_wh: Maybe[];
+  given_wh: Maybe[];
+  status: ('final' | 'estimate' | 'missing')[];
+}
+
+export interface OwnEnergy {
+  t: number[];
+  points: OwnPoint[];
+}
+
+export interface OwnStatement {
+  id: string;
+  month: string;
+  side: 'consumer' | 'producer';
+  energy_wh: number;
+  gross: string;
+}
+
+export interface MembersHistory {
+  t: number[];
+  withdrawn_wh: Maybe[];
+  received_wh: Maybe[];
+  members: number[];
+}
+
+export interface Consents {
+  purposes: { purpose: string; given: boolean }[];
+}

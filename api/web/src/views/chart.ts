@@ -42,7 +42,7 @@ export class TimeChart {
   private readonly life = new AbortController();
 
   constructor(
-    private readonly context: Context,
+    private readonly context: Pick<Context, 'words' | 'format'>,
     private readonly looks: readonly SeriesLook[],
     id: string,
     caption: string,

@@ -1,6 +1,6 @@
 /** The band at the top: whose data, how live, in which language. */
 import { h, setAttribute, setHidden, setText, spoken } from '../dom';
-import { LANGUAGES, type Key } from '../i18n';
+import { LANGUAGES, type Key, type Language, type Translator } from '../i18n';
 import { icon } from '../icons';
 import type { Context, Model, View } from '../model';
 import { keyDialog } from './dialogs';
@@ -25,7 +25,7 @@ function communitySelector({ words, actions }: Context): View {
   };
 }
 
-function languageSwitch({ words, actions }: Context): HTMLElement {
+export function languageSwitch(words: Translator, choose: (language: Language) => void): HTMLElement {
   const buttons = LANGUAGES.map((language) =>
     h(
       'button',
@@ -34,7 +34,7 @@ function languageSwitch({ words, actions }: Context): HTMLElement {
         lang: language,
         'aria-pressed': String(language === words.language),
         'aria-label': LANGUAGE_NAMES[language],
-        click: () => actions.chooseLanguage(language),
+        click: () => choose(language),
       },
       language.toUpperCase(),
     ),
@@ -89,7 +89,7 @@ function pauseButton({ words, actions }: Context): View {
 }
 
 /** Two overlapping circles, what is produced and what is used; the overlap is what is shared. */
-function brand(): HTMLElement {
+export function brand(): HTMLElement {
   return h('p', { class: 'brand' }, icon('shared'), h('span', {}, 'common', h('b', {}, 'watt')));
 }
 
@@ -110,7 +110,7 @@ export function header(context: Context): View {
     brand(),
     selector.element,
     h('div', { class: 'liveness' }, spoken(words.text('header.connection.label')), connection.element, clock.element),
-    h('div', { class: 'tools' }, pause.element, key, languageSwitch(context)),
+    h('div', { class: 'tools' }, pause.element, h('a', { class: 'button', href: './me' }, words.text('me.header.link')), key, languageSwitch(words, actions.chooseLanguage.bind(actions))),
   );
   return {
     element: h('div', {}, band, dialog),

@@ -26,7 +26,7 @@ export function settings({ words, format }: Context, set: Readonly<Record<string
 }
 
 /** Why something asked of the server was not done. */
-export function problemText({ words }: Context, error: unknown): string {
+export function problemText({ words }: Pick<Context, 'words'>, error: unknown): string {
   if (!(error instanceof ApiError)) return words.text('error.code.unknown');
   const known = words.lookup(`error.code.${error.code}`, '');
   if (known) return known;

@@ -1,0 +1,56 @@
+/** Local days as `2026-06-30`, and what of a member's quarter-hours a day sums up to. Pure. */
+import type { Maybe, OwnPoint } from './types';
+
+const DAY_MS = 86_400_000;
+
+/** The local day that `t` (ms) lies in. */
+export function dayOf(t: number, timeZone: string): string {
+  return new Intl.DateTimeFormat('sv-SE', { timeZone, dateStyle: 'short' }).format(t);
+}
+
+/** The local day's first instant, ms. No zone of ours changes its clocks at midnight. */
+export function startOf(day: string, timeZone: string): number {
+  const utc = Date.parse(`${day}T00:00:00Z`);
+  const shown = new Intl.DateTimeFormat('sv-SE', { timeZone, dateStyle: 'short', timeStyle: 'medium' }).format(utc);
+  return utc - (Date.parse(`${shown.replace(' ', 'T')}Z`) - utc);
+}
+
+export function shifted(day: string, days: number): string {
+  return new Date(Date.parse(`${day}T12:00:00Z`) + days * DAY_MS).toISOString().slice(0, 10);
+}
+
+/** The last day of a month `2026-06`. */
+export function lastDayOf(month: string): string {
+  const [year = 0, number = 1] = month.split('-').map(Number);
+  return new Date(Date.UTC(year, number, 0)).toISOString().slice(0, 10);
+}
+
+export interface DaySums {
+  readonly withdrawn_wh: number;
+  readonly received_wh: number;
+  readonly given_wh: number;
+  /** Quarter-hours of which nothing is known. */
+  readonly missing: number;
+  readonly estimated: boolean;
+}
+
+/** Column by column the sum over the points; unknown as soon as no point knows. */
+export function together(points: readonly OwnPoint[], column: 'withdrawn_wh' | 'received_wh' | 'residual_wh' | 'given_wh'): Maybe[] {
+  const [first] = points;
+  return (first?.[column] ?? []).map((_, row) => {
+    const known = points.map((point) => point[column][row] ?? null).filter((value) => value !== null);
+    return known.length === 0 ? null : known.reduce((sum, value) => sum + value, 0);
+  });
+}
+
+export function sumsOf(points: readonly OwnPoint[]): DaySums {
+  const total = (values: readonly Maybe[]): number => values.reduce<number>((sum, value) => sum + (value ?? 0), 0);
+  const states = (points[0]?.status ?? []).map((_, row) => points.map(({ status }) => status[row]));
+  return {
+    withdrawn_wh: total(together(points, 'withdrawn_wh')),
+    received_wh: total(together(points, 'received_wh')),
+    given_wh: total(together(points, 'given_wh')),
+    missing: states.filter((row) => row.every((state) => state === 'missing')).length,
+    estimated: states.some((row) => row.includes('estimate')),
+  };
+}
