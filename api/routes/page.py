@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,6 +25,7 @@ _NOT_BUILT: Final = """<!doctype html>
 <a href="docs">the routes</a>.</p>
 </body></html>
 """
+_PAGES: Final = {"/": "index.html", "/buildings": "buildings.html", "/me": "me.html"}
 _FOR_EVER: Final = "public, max-age=31536000, immutable"  # the build puts a hash of the content into each name
 
 
@@ -41,26 +42,26 @@ class _Assets(StaticFiles):
 
 
 def install(app: FastAPI, page_dir: Path | None, *, docs: bool) -> None:
-    """Adds `/`, `/me`, `/assets` and, with `docs`, `/docs`."""
+    """Adds `/`, `/buildings`, `/me`, `/assets` and, with `docs`, `/docs`."""
     directory = page_dir or BUILT_PAGE
-
-    def page_of(name: str) -> Callable[[Request], Awaitable[Response]]:
-        async def page(_request: Request) -> Response:
-            file = directory / name
-            if not file.is_file():
-                return HTMLResponse(_NOT_BUILT)
-            return FileResponse(file, media_type="text/html", headers={"Cache-Control": "no-cache"})
-
-        return page
 
     async def routes(_request: Request) -> Response:
         return HTMLResponse(_docs_page(app.openapi()))
 
-    app.add_route("/", page_of("index.html"), include_in_schema=False)
-    app.add_route("/me", page_of("me.html"), include_in_schema=False)
+    for path, name in _PAGES.items():
+        app.add_route(path, _page(directory / name), include_in_schema=False)
     app.mount("/assets", _Assets(directory=directory / "assets", check_dir=False), name="assets")
     if docs:
         app.add_route("/docs", routes, include_in_schema=False)
+
+
+def _page(file: Path) -> Callable[[Request], Response]:
+    def page(_request: Request) -> Response:
+        if not file.is_file():
+            return HTMLResponse(_NOT_BUILT)
+        return FileResponse(file, media_type="text/html", headers={"Cache-Control": "no-cache"})
+
+    return page
 
 
 def _docs_page(schema: dict[str, Any]) -> str:

@@ -20,9 +20,9 @@ export default defineConfig({
   plugins: [licences()],
   build: {
     target: 'es2022',
-    rollupOptions: { input: ['index.html', 'me.html'] },
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     reportCompressedSize: false,
+    rollupOptions: { input: ['index.html', 'buildings.html', 'me.html'] },
   },
 });

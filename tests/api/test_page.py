@@ -13,6 +13,7 @@ def built(settings: ApiSettings) -> None:
     assert settings.page_dir is not None
     (settings.page_dir / "assets").mkdir(parents=True)
     (settings.page_dir / "index.html").write_text("<!doctype html><title>the page</title>")
+    (settings.page_dir / "buildings.html").write_text("<!doctype html><title>the buildings</title>")
     (settings.page_dir / "assets" / "index-abc123.js").write_text("export {}")
     (settings.page_dir / "secret.txt").write_text("secret")
 
@@ -27,6 +28,12 @@ async def test_page_is_asked_for_anew_and_its_assets_are_kept_for_ever(built: No
     assert asset.headers["content-type"].startswith("text/javascript")
     again = await api.client.get("/assets/index-abc123.js", headers={"If-None-Match": asset.headers["etag"]})
     assert again.status_code == 304
+
+
+async def test_buildings_page_has_its_own_address(built: None, api: Api):
+    page = await api.client.get("/buildings")
+    assert (page.status_code, page.headers["cache-control"]) == (200, "no-cache")
+    assert "the buildings" in page.text
 
 
 @pytest.mark.parametrize("path", ["/assets/../secret.txt", "/assets/%2e%2e/secret.txt", "/assets/", "/assets/x.js", "/secret.txt"])  # fmt: skip

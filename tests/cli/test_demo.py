@@ -106,7 +106,7 @@ def test_the_operator_key_is_kept_for_its_owner_only(tmp_path, free_port):
     first = _files(tmp_path, free_port, sites=3).operator_key
     assert _files(tmp_path, free_port, sites=3).operator_key == first
     assert (tmp_path / "operator.key").stat().st_mode & 0o077 == 0
-    assert first not in (tmp_path / "keys.json").read_text()
+    assert first.encode() not in (tmp_path / "register.db").read_bytes()
 
 
 def test_a_command_fails_in_words_and_with_exit_code_1(tmp_path):

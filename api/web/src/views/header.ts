@@ -110,7 +110,15 @@ export function header(context: Context): View {
     brand(),
     selector.element,
     h('div', { class: 'liveness' }, spoken(words.text('header.connection.label')), connection.element, clock.element),
-    h('div', { class: 'tools' }, pause.element, h('a', { class: 'button', href: './me' }, words.text('me.header.link')), key, languageSwitch(words, actions.chooseLanguage.bind(actions))),
+    h(
+      'div',
+      { class: 'tools' },
+      h('a', { class: 'button', href: './buildings' }, words.text('header.buildings.open')),
+      h('a', { class: 'button', href: './me' }, words.text('me.header.link')),
+      pause.element,
+      key,
+      languageSwitch(words, actions.chooseLanguage.bind(actions)),
+    ),
   );
   return {
     element: h('div', {}, band, dialog),
