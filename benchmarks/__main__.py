@@ -15,6 +15,7 @@ from typing import Final
 
 import psutil
 
+from benchmarks.acting import acting
 from benchmarks.api import api
 from benchmarks.centre import centre
 from benchmarks.demo import demo
@@ -43,10 +44,11 @@ PARTS: Final[dict[str, Callable[[int], Sequence[AnyTable]]]] = {
     "influxdb": influxdb,
     "api": api,
     "demo": demo,
+    "acting": acting,
     "settle": settle,
     "scale": scale,
 }
-_LONG: Final = {"month", "scale"}
+_LONG: Final = {"acting", "month", "scale"}
 _LIBRARIES: Final = ("pymodbus", "aiomqtt", "paho-mqtt", "uvloop", "msgspec", "fastapi", "uvicorn", "influxdb-client")
 
 

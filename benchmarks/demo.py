@@ -20,7 +20,7 @@ from pathlib import Path
 from benchmarks.measure import cpu_seconds, memory_mb
 from benchmarks.processes import free_ports, until
 
-__all__ = ["DemoTable", "demo"]
+__all__ = ["DemoTable", "demo", "running_demo"]
 
 SITES = 12
 SECONDS = 10.0
@@ -66,7 +66,7 @@ def demo(runs: int) -> list[DemoTable]:
     """`runs` fresh starts; the last one is left running until its past is written, and then measured."""
     starts = []
     for last in [*[False] * (runs - 1), True]:
-        with tempfile.TemporaryDirectory() as name, _demo(Path(name) / "demo") as (seconds, began):
+        with tempfile.TemporaryDirectory() as name, running_demo(Path(name) / "demo") as (seconds, began):
             starts.append(seconds)
             if last:
                 past, processes = _settled(Path(name) / "demo", began)
@@ -74,10 +74,21 @@ def demo(runs: int) -> list[DemoTable]:
 
 
 @contextmanager
-def _demo(folder: Path) -> Iterator[tuple[float, float]]:
+def running_demo(folder: Path, *arguments: str) -> Iterator[tuple[float, float]]:
     """A running demonstration: (seconds it took to go live, when it began on the monotonic clock)."""
     (port,) = free_ports(1)
-    command = [sys.executable, "-m", "cli.main", "demo", "--no-browser", "--port", str(port), "--data", str(folder)]
+    command = [
+        sys.executable,
+        "-m",
+        "cli.main",
+        "demo",
+        "--no-browser",
+        "--port",
+        str(port),
+        "--data",
+        str(folder),
+        *arguments,
+    ]
     began = time.monotonic()
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:

@@ -11,6 +11,7 @@ import yaml
 
 from cli.demo.tour import SCENES, play
 
+from .browser import browser
 from .conftest import SPEED, eventually
 
 pytestmark = pytest.mark.system
@@ -58,6 +59,21 @@ def test_every_decision_and_limit_is_a_sentence(demo):
     assert all(decision["reason"].endswith(".") for decision in said.values())
     limits = demo.get("/api/v1/communities/ixelles/plan")["now"]["limits"]["ixelles-depot"]
     assert any(sentence.startswith("Main fuse 300 A") for sentence in limits)
+
+
+@pytest.mark.browser
+def test_plan_and_decisions_stand_on_the_page(demo, tmp_path):
+    eventually(lambda: demo.get("/api/v1/communities/brussels/plan")["plan"], timeout_s=90, what="the first plan")
+    section = "document.querySelector('details.panel')"
+    with browser(tmp_path) as page:
+        page.open(f"http://127.0.0.1:{demo.port}/#community=brussels", height=2200)
+        page.wait_for(f"{section} !== null")
+        page.evaluate(f"{section}.open = true")
+        page.wait_for(f"{section}.innerText.includes('Depot Quai de Willebroeck')")
+        page.wait_for(f"{section}.innerText.includes('€/kWh')")
+        page.wait_for(f"{section}.innerText.includes('Main fuse 300 A')")
+        page.picture(tmp_path / "page.png")
+        assert page.console == []
 
 
 def test_killed_collector_leaves_every_battery_and_load_in_its_safe_state(demo):

@@ -9,6 +9,7 @@ import type {
   MembersHistory,
   OwnEnergy,
   OwnStatement,
+  Plan,
   Problem,
   Rule,
   SiteEntry,
@@ -112,6 +113,10 @@ export async function siteCsv(query: SiteQuery): Promise<Blob> {
 
 export async function rules(): Promise<Rule[]> {
   return (await get<{ rules: Rule[] }>('alerts/rules')).rules;
+}
+
+export function plan(community: string): Promise<Plan> {
+  return get(`communities/${encodeURIComponent(community)}/plan`);
 }
 
 /** The newest alerts, open ones first. */

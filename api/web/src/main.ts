@@ -14,7 +14,7 @@ import { openAlerts } from './order';
 import { readPlace, writePlace, type Place } from './place';
 import { activeLeases, applyEvent, EMPTY, type LiveState } from './state';
 import { LiveStream } from './stream';
-import type { Alert, AlertTexts, Channel, Community, CommunityEntry, Rule, Site, SiteEntry, Snapshot } from './types';
+import type { Alert, AlertTexts, Channel, Community, CommunityEntry, Plan, Rule, Site, SiteEntry, Snapshot } from './types';
 import { page } from './views/page';
 
 const DEFAULT_TIME_ZONE = 'Europe/Brussels';
@@ -93,6 +93,10 @@ class Application implements Actions {
 
   async releaseAll(): Promise<void> {
     await api.releaseAll();
+  }
+
+  plan(community: string): Promise<Plan> {
+    return api.plan(community);
   }
 
   useKey(key: string): void {

@@ -2,7 +2,7 @@
 import type { Formatter } from './format';
 import type { Language, Translator } from './i18n';
 import type { Connection } from './stream';
-import type { Alert, AlertTexts, Channel, Command, Community, CommunityEntry, Rule, Site, SiteEntry } from './types';
+import type { Alert, AlertTexts, Channel, Command, Community, CommunityEntry, Plan, Rule, Site, SiteEntry } from './types';
 
 /** What a reader can do. */
 export interface Actions {
@@ -20,6 +20,8 @@ export interface Actions {
   /** What did not take the test message; empty when all did. */
   testChannel(channel: string): Promise<string>;
   releaseAll(): Promise<void>;
+  /** What is planned for a community, and what the balancer does there now. */
+  plan(community: string): Promise<Plan>;
   useKey(key: string): void;
 }
 

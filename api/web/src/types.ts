@@ -181,6 +181,30 @@ export interface SiteHistory {
   series: { device: string | null; points: [number, Maybe][] }[];
 }
 
+export interface Decision {
+  device: string;
+  set: Record<string, unknown> | null;
+  state: string;
+  since: number | null;
+  reason: string;
+}
+
+export interface PlanStep {
+  start: number;
+  pv_w: number;
+  consumption_w: number;
+  battery_w: number;
+  grid_w: number;
+  import_eur_kwh: number;
+  why: string;
+}
+
+/** The newest plan, null when nothing is planned, and what the balancer does now. */
+export interface Plan {
+  plan: { t: number; value_eur_kwh: Maybe; steps: PlanStep[]; missing: string[] } | null;
+  now: { t: number | null; decisions: Decision[]; limits: Record<string, string[]> };
+}
+
 export interface Problem {
   title: string;
   status: number;

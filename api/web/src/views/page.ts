@@ -8,6 +8,7 @@ import { figuresView } from './figures';
 import { flowView } from './flow';
 import { header } from './header';
 import { leasesView } from './leases';
+import { planView } from './plan';
 import { problemsView, staleBanner } from './problems';
 import { sitePanel } from './site_panel';
 import { sitesView } from './sites';
@@ -44,9 +45,9 @@ export function page(context: Context): View {
   const head = header(context);
   const always = [head, communityTitle(context), emptyState(context), announcer(context)] as const;
   const banner = staleBanner(context);
-  const numbers = [problemsView(context), figuresView(context), flowView(context), alertsView(context), leasesView(context)] as const;
+  const numbers = [problemsView(context), figuresView(context), flowView(context), alertsView(context), leasesView(context), planView(context)] as const;
   const rest = [communityChart(context), sitesView(context), sitePanel(context)] as const;
-  const [problems, figures, flows, alerts, leases] = numbers;
+  const [problems, figures, flows, alerts, leases, plan] = numbers;
   const [chart, sites, site] = rest;
   const [, title, empty, live] = always;
   const content = h(
@@ -57,7 +58,7 @@ export function page(context: Context): View {
       'div',
       { class: 'halves' },
       flows.element,
-      h('div', { class: 'duties' }, alerts.element, leases.element),
+      h('div', { class: 'duties' }, alerts.element, leases.element, plan.element),
       chart.element,
     ),
     sites.element,
