@@ -78,7 +78,7 @@ export function planView(context: Context): View {
   const element = h(
     'details',
     { class: 'panel', toggle: () => (read = 0) },
-    h('summary', {}, words.text('plan.section.title')),
+    h('summary', {}, h('h2', { id: 'plan-title' }, words.text('plan.section.title'))),
     problem,
     h('h3', {}, words.text('plan.decisions.title')),
     decisions,
