@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-__all__ = ["StatementView", "StatementsView"]
+__all__ = ["IssuedView", "StatementView", "StatementsView"]
 
 Euro = Annotated[str, Field(pattern=r"^-?\d+\.\d{2}$", description="EUR")]
 Energy = Annotated[int, Field(description="whole Wh")]
@@ -83,6 +83,27 @@ class LineView(_View):
     net: Euro
     vat_rate: str
     source: str
+
+
+class DraftView(_View):
+    """What a document says."""
+
+    kind: Literal["invoice", "remuneration", "credit_note"]
+    member: str
+    month: str
+    lines: list[LineView]
+    totals: MoneyView
+    credits: str | None
+
+
+class IssuedView(_View):
+    """A document as it was sent."""
+
+    number: str
+    communication: str
+    issued: str
+    due: str
+    draft: DraftView
 
 
 class StatementEnergy(_View):

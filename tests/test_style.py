@@ -16,6 +16,7 @@ PACKAGES = [
     "api",
     "dashboards",
     "simulator",
+    "papers",
     "cli",
 ]
 FILES = sorted(

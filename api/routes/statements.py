@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Query, Response
 from starlette.concurrency import run_in_threadpool
@@ -13,18 +11,18 @@ from starlette.concurrency import run_in_threadpool
 from api.access import Action, Principal, authorize, may
 from api.answers import documented, json_answer
 from api.context import Context, Ctx
+from api.papers import Dialect, DialectQuery, csv_answer, documented_paper, form_of, paper_answer
 from api.problems import Problem, not_found
-from api.schemas_statements import StatementsView, StatementView
+from api.schemas_statements import IssuedView, StatementsView, StatementView
 
 if TYPE_CHECKING:
-    from energy.settlement.lines import Line, Statement
+    from energy.settlement.lines import Statement
     from energy.settlement.month import MonthRun
 
 __all__ = ["router"]
 
 router = APIRouter(prefix="/api/v1", tags=["statements"])
 
-_LINE: Final = ("kind", "name", "ean", "energy_wh", "eur_kwh", "net", "vat_rate", "source")
 Month = Annotated[str, Query(pattern=r"^\d{4}-(0[1-9]|1[0-2])$", description="as 2026-06")]
 Version = Annotated[int | None, Query(ge=1, le=10**6, description="which version; without: the last")]
 
@@ -48,14 +46,15 @@ async def statements(
     return json_answer(_month(found[number - 1], number, len(found)))
 
 
-@router.get("/statements/{statement}", responses=documented(StatementView, 404, 503))
+@router.get("/statements/{statement}", responses=documented_paper(StatementView))
 async def statement(
     context: Ctx,
     principal: Annotated[Principal, Depends(may(Action.OWN))],
     statement: str,
     accept: Annotated[str, Header()] = "application/json",
+    dialect: DialectQuery = "iso",
 ) -> Response:
-    """One statement with its lines, as JSON or `text/csv`."""
+    """One statement with its lines, as JSON; as PDF or Peppol XML its document where one was issued, as CSV its lines."""
     community, month, version, member, side = _parts(statement)
     if member not in principal.participants:
         authorize(principal, Action.SETTLE)
@@ -65,8 +64,45 @@ async def statement(
     for number, run in enumerate(found, 1):
         for each in run.statements:
             if (str(number), each.member, each.side) == (version, member, side):
-                return _csv(each.lines) if "text/csv" in accept else json_answer(_statement(run, number, each))
+                form = form_of(accept)
+                if form is None:
+                    return json_answer(_statement(run, number, each))
+                if form == "text/csv":
+                    return csv_answer(each.lines, dialect)
+                return await run_in_threadpool(_paper, context, number, each, form, dialect)
     raise not_found("statement", statement)
+
+
+@router.get("/communities/{community}/documents/{number}", responses=documented_paper(IssuedView))
+async def document(
+    context: Ctx,
+    principal: Annotated[Principal, Depends(may(Action.SETTLE))],
+    community: str,
+    number: str,
+    accept: Annotated[str, Header()] = "application/json",
+    dialect: DialectQuery = "iso",
+) -> Response:
+    """An invoice, remuneration or credit note by its number, as it was sent: JSON, PDF, Peppol XML, or its lines as CSV."""
+    authorize(principal, Action.SETTLE, community)
+    context.places.community(community)
+    return await run_in_threadpool(_document, context, community, number, form_of(accept), dialect)
+
+
+def _document(context: Context, community: str, number: str, form: str | None, dialect: Dialect) -> Response:
+    from storage.register.papers import document_paper  # noqa: PLC0415
+
+    with context.register.database.read() as connection:
+        found = document_paper(connection, community, number)
+    if found is None or found.document is None:
+        raise not_found("document", number)
+    return json_answer(found.document) if form is None else paper_answer(lambda: found, form, dialect)
+
+
+def _paper(context: Context, version: int, of: Statement, form: str, dialect: Dialect) -> Response:
+    from storage.register.papers import statement_paper  # noqa: PLC0415
+
+    with context.register.database.read() as connection:
+        return paper_answer(lambda: statement_paper(connection, of, version), form, dialect)
 
 
 def _parts(statement: str) -> tuple[str, str, str, str, str]:
@@ -145,11 +181,3 @@ def _statement(run: MonthRun, number: int, of: Statement) -> dict[str, Any]:
 
 def _totals(of: Statement) -> dict[str, Any]:
     return {"net": of.totals.net, "vat": of.totals.vat, "gross": of.totals.gross}
-
-
-def _csv(lines: tuple[Line, ...]) -> Response:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(_LINE)
-    writer.writerows([getattr(line, name) for name in _LINE] for line in lines)
-    return Response(text.getvalue(), media_type="text/csv")

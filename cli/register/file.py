@@ -19,6 +19,7 @@ from runtime.config import load_config, several
 from storage.register.consistency import problems
 from storage.register.facts import ALWAYS, Fact, plain
 from storage.register.participants import MeteringPoint, Participant, Price, SharingKeyVersion
+from storage.register.parties import BillingParty
 from storage.register.people import Person, User
 from storage.register.places import CommunityFact, DeviceFact, SiteFact
 from storage.register.plan import Wanted
@@ -29,7 +30,7 @@ __all__ = ["PeopleFile", "as_yaml", "line_of", "load_people", "wanted"]
 
 
 class PeopleFile(BaseModel):
-    """People, users, participants, metering points, sharing keys and prices of the communities."""
+    """People, users, participants, metering points, sharing keys and prices; who stands on documents as issuer or receiver."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -39,6 +40,7 @@ class PeopleFile(BaseModel):
     metering_points: tuple[MeteringPoint, ...] = ()
     sharing_keys: tuple[SharingKeyVersion, ...] = ()
     prices: tuple[Price, ...] = ()
+    parties: tuple[BillingParty, ...] = ()
 
     def facts(self) -> dict[str, Sequence[Fact]]:
         """Its facts by the register's kinds."""
@@ -49,6 +51,7 @@ class PeopleFile(BaseModel):
             "metering_point": self.metering_points,
             "sharing_key": self.sharing_keys,
             "price": self.prices,
+            "party": self.parties,
         }
 
     def telling_ids(self) -> list[tuple[str, str]]:
@@ -148,6 +151,7 @@ def as_yaml(facts: Wanted) -> str:
         "metering_point": "metering_points",
         "sharing_key": "sharing_keys",
         "price": "prices",
+        "party": "parties",
     }
     content = {name: [_written(fact) for fact in facts[kind]] for kind, name in names.items() if facts.get(kind)}
     return yaml.safe_dump(content, sort_keys=False, allow_unicode=True, default_flow_style=None, width=120)

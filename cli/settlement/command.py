@@ -1,4 +1,4 @@
-"""`commonwatt statements run | show | explain`: settles a community's month, keeps it, and says where each euro is from."""
+"""`commonwatt statements run | show | explain | papers`: settles a community's month, keeps it, and says where each euro is from."""
 
 from __future__ import annotations
 
@@ -109,6 +109,27 @@ def explain_command(
         print(json.dumps({"version": number, "lines": told}, ensure_ascii=False))
         return
     print("\n".join(str(line["why"]) for line in told))
+
+
+@statements_app.command("papers")
+def papers_command(
+    config: ConfigOption,
+    community: CommunityOption,
+    month: MonthOption,
+    out: Annotated[Path, typer.Option(help="A folder that is not there yet.")],
+    version: VersionOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Writes a version's documents: PDF, Peppol XML, CSV, and SEPA files for the bank. Of a preview, its statements."""
+    from cli.settlement.papers import write_folder
+    from storage.register.papers import document_papers, statement_papers
+
+    number, run = _kept(config, community, month, version)
+    made = document_papers if run.documents else statement_papers
+    with _register(config) as database, database.read() as connection:
+        papers = made(connection, community, run.inputs.month, number)
+    written = write_folder(papers, out, datetime.fromtimestamp(clock_from_env().now_ms() / 1000, UTC))
+    print(json.dumps(written.facts(), ensure_ascii=False) if as_json else written.text())
 
 
 def _again(run: MonthRun, readings: Path) -> Settled:

@@ -8,10 +8,22 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Literal
 
-from energy.settlement.lines import Line, Money, Statement, negated, totals
+from energy.settlement.lines import Line, Money, Side, Statement, negated, totals
 from energy.settlement.money import ZERO, structured_communication
 
-__all__ = ["Correction", "Delta", "Document", "DocumentKind", "Draft", "corrected", "corrections", "drafts", "numbered"]
+__all__ = [
+    "Correction",
+    "Delta",
+    "Document",
+    "DocumentKind",
+    "Draft",
+    "Payment",
+    "corrected",
+    "corrections",
+    "drafts",
+    "numbered",
+    "payments",
+]
 
 DocumentKind = Literal["invoice", "remuneration", "credit_note"]
 _MOST_A_YEAR = 10**6  # year and number share the ten digits of a structured communication
@@ -28,6 +40,16 @@ class Draft:
     totals: Money
     credits: str | None = None
 
+    @property
+    def side(self) -> Side:
+        """Whose it is: credit notes are on the side of what they take back."""
+        return "producer" if any(line.kind == "remuneration" for line in self.lines) else "consumer"
+
+    @property
+    def owed(self) -> Decimal:
+        """Euros that the member owes the community by it; negative: the community owes the member."""
+        return -self.totals.gross if self.side == "producer" else self.totals.gross
+
 
 @dataclass(frozen=True, slots=True)
 class Document:
@@ -38,6 +60,21 @@ class Document:
     issued: date
     due: date
     draft: Draft
+
+
+@dataclass(frozen=True, slots=True)
+class Payment:
+    """What is left to pay of one member's documents on one side. `owed`: to the community; negative: by it.
+
+    `communication` and `due` are the last document's.
+    """
+
+    member: str
+    side: Side
+    owed: Decimal
+    communication: str
+    due: date
+    documents: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,3 +148,15 @@ def numbered(draft: Draft, year: int, sequence: int, issued: date, due_days: int
         due=issued + timedelta(days=due_days),
         draft=draft,
     )
+
+
+def payments(documents: Sequence[Document]) -> list[Payment]:
+    """What the documents of one version come to, credit notes settled with what takes their place; by member and side."""
+    found = []
+    for member, side in sorted({(each.draft.member, each.draft.side) for each in documents}):
+        own = [each for each in documents if (each.draft.member, each.draft.side) == (member, side)]
+        owed = sum((each.draft.owed for each in own), ZERO)
+        found.append(
+            Payment(member, side, owed, own[-1].communication, own[-1].due, tuple(each.number for each in own))
+        )
+    return found

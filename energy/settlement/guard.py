@@ -64,6 +64,18 @@ def _capped(statement: Statement, guard: SocialGuard, allowed: Decimal) -> State
 
 
 def _lowered(statement: Statement, guard: SocialGuard, reduction: Decimal, rate: Decimal) -> Statement:
-    line = Line("reduction", "never_worse_off", None, None, None, -reduction, rate, guard.source)
+    first = statement.lines[0]
+    line = Line(
+        "reduction",
+        "never_worse_off",
+        None,
+        None,
+        None,
+        -reduction,
+        rate,
+        guard.source,
+        first.vat_category,
+        first.vat_reason,
+    )
     lines = (*statement.lines, line)
     return replace(statement, lines=lines, totals=totals(lines))

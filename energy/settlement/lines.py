@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Literal
 
 from energy.settlement.money import ZERO, cents
-from energy.settlement.terms import GridType, MemberClass
+from energy.settlement.terms import GridType, MemberClass, VatCategory
 
 __all__ = ["Line", "LineKind", "Money", "Side", "Statement", "Totals", "VatTotal", "negated", "totals"]
 
@@ -28,15 +28,19 @@ class Line:
     net: Decimal
     vat_rate: Decimal
     source: str
+    vat_category: VatCategory = "S"
+    vat_reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class VatTotal:
-    """VAT of all lines with one rate: rounded once, on their sum."""
+    """VAT of all lines with one rate and category: rounded once, on their sum. `reason`: why none is due."""
 
     rate: Decimal
     net: Decimal
     vat: Decimal
+    category: VatCategory = "S"
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +89,10 @@ class Statement:
 def totals(lines: Sequence[Line]) -> Money:
     """Sums and VAT: half up on the subtotal of each rate."""
     by_rate = []
-    for rate in sorted({line.vat_rate for line in lines}):
-        net = sum((line.net for line in lines if line.vat_rate == rate), ZERO)
-        by_rate.append(VatTotal(rate, net, cents(net * rate)))
+    for rate, category, reason in sorted({(line.vat_rate, line.vat_category, line.vat_reason) for line in lines}):
+        alike = (line for line in lines if (line.vat_rate, line.vat_category) == (rate, category))
+        net = sum((line.net for line in alike if line.vat_reason == reason), ZERO)
+        by_rate.append(VatTotal(rate, net, cents(net * rate), category, reason))
     net, vat = sum((each.net for each in by_rate), ZERO), sum((each.vat for each in by_rate), ZERO)
     return Money(net, vat, net + vat, tuple(by_rate))
 

@@ -11,7 +11,7 @@ from energy.errors import ConfigError
 from energy.settlement.guard import guarded
 from energy.settlement.lines import Line, Statement, Totals, totals
 from energy.settlement.money import cents, energy_price
-from energy.settlement.terms import GridType, MemberClass, Month, Terms
+from energy.settlement.terms import GridType, MemberClass, Month, Terms, VatRate
 from energy.settlement.volumes import Volume
 
 __all__ = ["Member", "Setting", "statements"]
@@ -70,18 +70,29 @@ def _consumer(setting: Setting, member: Member, volumes: Sequence[Volume]) -> St
     for volume in volumes:
         if not volume.received_wh:
             continue
-        lines.append(
-            _line("energy", "shared_energy", volume, volume.received_wh, price.eur_kwh, vat.rate, price.source)
-        )
+        lines.append(_line("energy", "shared_energy", volume, volume.received_wh, price.eur_kwh, vat, price.source))
         if setting.grid_fees is not None:
             fee = cents(setting.grid_fees[volume.point])
             source = "the grid operator's monthly file"
-            lines.append(Line("network", "grid_fee", volume.point, volume.received_wh, None, fee, vat.rate, source))
+            lines.append(
+                Line(
+                    "network",
+                    "grid_fee",
+                    volume.point,
+                    volume.received_wh,
+                    None,
+                    fee,
+                    vat.rate,
+                    source,
+                    vat.code,
+                    vat.exemption,
+                )
+            )
         for charge in terms.charges_for(month, member.member_class):
             if charge.kind == "network" and setting.grid_fees is not None:
                 continue
             due = charge.due(setting.grid_type)
-            lines.append(_line(charge.kind, charge.name, volume, volume.received_wh, due, vat.rate, charge.source))
+            lines.append(_line(charge.kind, charge.name, volume, volume.received_wh, due, vat, charge.source))
     return _statement(setting, member, "consumer", lines, volumes)
 
 
@@ -90,7 +101,7 @@ def _producer(setting: Setting, member: Member, volumes: Sequence[Volume]) -> St
     vat = setting.terms.remuneration_vat_rate(setting.month, member.member_class)
     assert price is not None
     lines = [
-        _line("remuneration", "shared_injection", volume, volume.given_wh, price.eur_kwh, vat.rate, price.source)
+        _line("remuneration", "shared_injection", volume, volume.given_wh, price.eur_kwh, vat, price.source)
         for volume in volumes
         if volume.given_wh
     ]
@@ -103,10 +114,11 @@ def _line(
     volume: Volume,
     energy_wh: int,
     eur_kwh: Decimal,
-    vat_rate: Decimal,
+    vat: VatRate,
     source: str,
 ) -> Line:
-    return Line(kind, name, volume.point, energy_wh, eur_kwh, energy_price(energy_wh, eur_kwh), vat_rate, source)
+    net = energy_price(energy_wh, eur_kwh)
+    return Line(kind, name, volume.point, energy_wh, eur_kwh, net, vat.rate, source, vat.code, vat.exemption)
 
 
 def _statement(

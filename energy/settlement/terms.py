@@ -20,16 +20,22 @@ __all__ = [
     "Charge",
     "EnergyPrice",
     "GridType",
+    "Language",
     "MemberClass",
     "Month",
     "SocialGuard",
     "Terms",
+    "VatCategory",
     "VatRate",
     "least_local",
 ]
 
 MemberClass = Literal["citizen", "municipality", "public_body", "sme", "association", "social_housing"]
 GridType = Literal["A", "B", "C", "D"]
+VatCategory = Literal[
+    "S", "Z", "E", "AE", "O"
+]  # UNTDID 5305: standard, zero rated, exempt, reverse charge, out of scope
+Language = Literal["fr", "nl", "en", "de"]
 Rate = Annotated[Decimal, Field(ge=0, le=1, max_digits=9, decimal_places=8, allow_inf_nan=False)]
 EuroPerKwh = Annotated[Decimal, Field(ge=-10, le=10, max_digits=8, decimal_places=7, allow_inf_nan=False)]
 Euro = Annotated[Decimal, Field(ge=0, le=10**6, max_digits=9, decimal_places=2, allow_inf_nan=False)]
@@ -61,6 +67,11 @@ class Month:
         """The first day of the next month."""
         return (self.first + timedelta(days=32)).replace(day=1)
 
+    @property
+    def last(self) -> date:
+        """Its last day."""
+        return self.end - timedelta(days=1)
+
     def __str__(self) -> str:
         return f"{self.year:04}-{self.month:02}"
 
@@ -89,10 +100,11 @@ class EnergyPrice(_Entry):
 
 
 class Charge(_Entry):
-    """A network cost or levy on shared energy, before VAT. `reduction`: the part not due, by grid type."""
+    """A network cost or levy on shared energy, before VAT. `label`: its name on paper; `reduction`: the part not due, by grid type."""
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
     kind: Literal["network", "levy"]
+    label: dict[Language, str] = {}
     eur_kwh: EuroPerKwh
     reduction: dict[GridType, Rate] = {}
 
@@ -110,9 +122,27 @@ class Charge(_Entry):
 
 
 class VatRate(_Entry):
-    """Of what members pay, or of what producers are paid."""
+    """Of what members pay, or of what producers are paid. `reason`: why none is due, as it stands on the document."""
 
     rate: Rate
+    category: VatCategory | None = None
+    reason: str = Field(default="", max_length=500)
+
+    @model_validator(mode="after")
+    def _fits(self) -> VatRate:
+        if self.category is not None and (self.category == "S") != (self.rate > 0):
+            raise ValueError("category S goes with a rate above 0, the others with a rate of 0")
+        return self
+
+    @property
+    def code(self) -> VatCategory:
+        """Its category; where none is given S, or E for a rate of 0."""
+        return self.category or ("S" if self.rate else "E")
+
+    @property
+    def exemption(self) -> str:
+        """Why none is due; empty where it is, or where zero is the rate."""
+        return "" if self.code in ("S", "Z") else self.reason or self.source
 
 
 class SocialGuard(_Entry):
@@ -127,7 +157,10 @@ class SocialGuard(_Entry):
 
 
 class Terms(BaseModel):
-    """All of a community's. `network`: whether its invoices carry the network cost or the suppliers' do."""
+    """All of a community's. `network`: whether its invoices carry the network cost or the suppliers' do.
+
+    `reference`: what a kWh from a supplier costs, all in, with VAT; statements tell what sharing spared.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -138,6 +171,7 @@ class Terms(BaseModel):
     vat: tuple[VatRate, ...] = Field(min_length=1)
     remuneration_vat: tuple[VatRate, ...] = ()
     social: tuple[SocialGuard, ...] = ()
+    reference: tuple[EnergyPrice, ...] = ()
     due_days: int = Field(default=30, ge=0, le=365)
 
     @model_validator(mode="after")
@@ -148,7 +182,7 @@ class Terms(BaseModel):
 
     def unverified(self) -> list[tuple[str, str]]:
         """(field, source) of every entry that nobody has confirmed."""
-        fields = ("shared_energy", "remuneration", "charges", "vat", "remuneration_vat", "social")
+        fields = ("shared_energy", "remuneration", "charges", "vat", "remuneration_vat", "social", "reference")
         found = [(field, place, entry) for field in fields for place, entry in enumerate(getattr(self, field))]
         return [(f"{field}[{place}]", entry.source) for field, place, entry in found if not entry.verified]
 
@@ -176,6 +210,10 @@ class Terms(BaseModel):
             one = _at_most_one(named, month, member_class, f"charges.{name}")
             found += [one] if one else []
         return found
+
+    def compared(self, month: Month, member_class: MemberClass) -> EnergyPrice | None:
+        """What a kWh from a supplier costs; None: nothing is told."""
+        return _at_most_one(self.reference, month, member_class, "reference")
 
     def guard(self, month: Month, member_class: MemberClass) -> SocialGuard:
         """Of members with the social tariff: an operation with such a member must have one."""

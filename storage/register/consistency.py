@@ -38,6 +38,7 @@ def problems(facts: Mapping[str, Sequence[Any]]) -> list[str]:
         *_without_basis(facts),
         *_misplaced_roles(facts),
         *_shared_logins(facts),
+        *_parties(facts),
     ]
     return list(dict.fromkeys(found))
 
@@ -128,6 +129,17 @@ def _shared_logins(facts: Mapping[str, Sequence[Any]]) -> Iterator[str]:
         ids = sorted({user.id for user in same})
         if len(ids) > 1:
             yield f"{ids[1]}: user.login {login!r} is {ids[0]}'s already: a token would stand for neither"
+
+
+def _parties(facts: Mapping[str, Sequence[Any]]) -> Iterator[str]:
+    known = {fact.id for kind in ("participant", "community") for fact in facts.get(kind, ())}
+    for party in facts.get("party", ()):
+        if party.id not in known:
+            yield f"{party.id}: party.id names {party.id!r}, which is no participant and no community"
+        if bool(party.mandate) != (party.mandate_signed is not None):
+            yield f"{party.id}: party.mandate and mandate_signed come together"
+        if party.mandate and not party.iban:
+            yield f"{party.id}: party.iban is needed where there is a mandate"
 
 
 def _day(day: date) -> str:

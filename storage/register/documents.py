@@ -15,7 +15,7 @@ from energy.settlement.documents import Document, Draft, numbered
 from storage.register.database import insert
 from storage.register.tables import Base, table
 
-__all__ = ["documents", "issue"]
+__all__ = ["documents", "issue", "month_of"]
 
 
 class DocumentRow(Base):
@@ -91,3 +91,10 @@ def documents(connection: Connection, community: str, month: str | None = None) 
         wanted = wanted.where(_DOCUMENT.c.month == month)
     found = connection.execute(wanted.order_by(_DOCUMENT.c.year, _DOCUMENT.c.sequence))
     return [msgspec.json.decode(body, type=Document) for (body,) in found]
+
+
+def month_of(connection: Connection, community: str, number: str) -> str | None:
+    """The month a document is about; None: there is no such number."""
+    wanted = select(_DOCUMENT.c.month).where(_DOCUMENT.c.community == community, _DOCUMENT.c.number == number)
+    found: str | None = connection.execute(wanted).scalar()
+    return found

@@ -20,6 +20,7 @@ from storage.register.consistency import problems
 from storage.register.database import RegisterDatabase
 from storage.register.facts import Fact, Facts, plain
 from storage.register.participants import METERING_POINTS, PARTICIPANTS, PRICES, SHARING_KEYS
+from storage.register.parties import PARTIES
 from storage.register.people import PEOPLE, USERS
 from storage.register.places import COMMUNITIES, DEVICES, SITES
 
@@ -35,6 +36,7 @@ KINDS: Final[tuple[Facts[Any], ...]] = (
     METERING_POINTS,
     SHARING_KEYS,
     PRICES,
+    PARTIES,
 )
 Wanted = Mapping[str, Sequence[Fact]]
 _LOCK_KEY: Final = 0x706C616E  # "plan"

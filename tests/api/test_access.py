@@ -22,6 +22,7 @@ OF_IXELLES = {
     "participant": "m-1",
     "purpose": "curve",
     "statement": "ixelles.2026-06.1.m-1.consumer",
+    "number": "2026-000001",
 }
 NEEDS = {
     ("get", "/metrics"): Action.READ,

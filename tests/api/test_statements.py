@@ -9,11 +9,13 @@ from energy.settlement.inputs import inputs_of
 from energy.settlement.month import Settled
 from energy.settlement.statement import Member, statements
 from storage.register.month_runs import keep
+from storage.register.parties import PARTIES, BillingParty
 from storage.register.roles import AccessRole
 from tests.api.conftest import COMMUNITIES, Api, bearer
 from tests.energy.settlement.example import EAN, SUN, setting, volume
 
 MONTH = "/api/v1/communities/ixelles/statements"
+DOCUMENT = "/api/v1/communities/ixelles/documents/2026-000001"
 ONE = "/api/v1/statements/ixelles.2026-06.1.m-1.consumer"
 MEMBERS = [Member("m-1", "citizen"), Member("town", "municipality")]
 
@@ -40,6 +42,16 @@ def scope(role, community):
     if role is AccessRole.BUILDING:
         return {"sites": [site.id for one in COMMUNITIES if one.id == community for site in one.sites]}
     return {"municipalities" if role is AccessRole.MUNICIPALITY else "communities": [community]}
+
+
+@pytest.fixture
+def named(api: Api):
+    """Community and members have names; the town can be reached by Peppol."""
+    with api.register.database.write() as connection:
+        for name, number in (("ixelles", "0123456749"), ("m-1", ""), ("town", "0987654394")):
+            peppol = f"0208:{number}" if number else ""
+            party = BillingParty(id=name, name=f"{name} & son", city="Ixelles", company_number=number, peppol=peppol)
+            PARTIES.put(connection, party, 0)
 
 
 @pytest.fixture
@@ -86,6 +98,60 @@ async def test_statement_has_its_lines_as_json_and_csv(settle, ask):
     assert len(lines) == 4
 
 
+async def test_csv_is_there_for_excel_too(settle, named, ask):
+    settle()
+    lines = (await ask(f"{ONE}?dialect=excel-be", accept="text/csv")).content.decode().splitlines()
+    assert lines[1].startswith(f'energy;shared_energy;"=""{EAN}""";123457;0,14;17,28;0,06;')
+
+
+async def test_statement_and_documents_come_as_pdf(settle, named, ask):
+    settle()
+    for path in (ONE, DOCUMENT):
+        answer = await ask(path, accept="application/pdf")
+        assert answer.status_code == 200, answer.text
+        assert answer.headers["content-type"] == "application/pdf"
+        assert answer.headers["content-disposition"] == 'inline; filename="2026-000001-m-1.pdf"'
+        assert answer.content.startswith(b"%PDF")
+    assert (await ask(ONE, accept="application/pdf")).content == (await ask(DOCUMENT, accept="application/pdf")).content
+
+
+async def test_document_is_told_as_openapi_says_and_as_peppol_xml(api: Api, settle, named, ask):
+    settle()
+    answer = (await ask(DOCUMENT.replace("000001", "000002"))).json()
+    assert (answer["draft"]["kind"], answer["draft"]["totals"]["gross"]) == ("remuneration", "7.41")
+    schema = api.app.openapi()
+    said = schema["paths"]["/api/v1/communities/{community}/documents/{number}"]["get"]["responses"]["200"]["content"]
+    jsonschema.validate(answer, said["application/json"]["schema"] | {"components": schema["components"]})
+    assert {"application/pdf", "application/xml", "text/csv"} < set(said)
+    xml = await ask(DOCUMENT.replace("000001", "000002"), accept="application/xml")
+    assert b"<cbc:ID>2026-000002</cbc:ID>" in xml.content
+    assert b"town &amp; son" in xml.content
+
+
+async def test_credit_note_can_be_asked_for(settle, named, ask):
+    settle()
+    settle("correction", 100_000)
+    answer = (await ask(DOCUMENT.replace("000001", "000003"))).json()
+    assert (answer["draft"]["kind"], answer["draft"]["credits"]) == ("credit_note", "2026-000001")
+    assert (await ask(DOCUMENT.replace("000001", "000003"), accept="application/pdf")).status_code == 200
+
+
+async def test_paper_that_cannot_be_made_says_why(settle, ask, named):
+    settle()
+    answer = await ask(DOCUMENT, accept="application/xml")
+    assert (answer.status_code, answer.json()["code"]) == (409, "refused")
+    assert "m-1 has no Peppol address" in answer.json()["detail"]
+    assert answer.json()["hint"]
+
+
+async def test_paper_without_identities_says_what_is_missing(settle, ask):
+    settle()
+    answer = await ask(ONE, accept="application/pdf")
+    assert answer.status_code == 409
+    assert "ixelles has no name and address on 2026-07-03" in answer.json()["detail"]
+    assert (await ask(ONE, accept="text/csv")).status_code == 200
+
+
 async def test_each_version_can_be_asked_for(settle, ask):
     settle()
     settle("correction", 100_000)
@@ -101,7 +167,7 @@ async def test_each_version_can_be_asked_for(settle, ask):
 @pytest.mark.parametrize("role", [role for role in AccessRole if role not in {AccessRole.MANAGER, AccessRole.ADMIN}])
 async def test_nobody_but_managers_sees_what_members_pay(settle, ask, role):
     settle()
-    for path in (f"{MONTH}?month=2026-06", ONE):
+    for path in (f"{MONTH}?month=2026-06", ONE, DOCUMENT):
         answer = await ask(path, role)
         assert answer.status_code == 403, answer.text
         assert "17.28" not in answer.text
@@ -109,7 +175,7 @@ async def test_nobody_but_managers_sees_what_members_pay(settle, ask, role):
 
 async def test_manager_of_another_community_finds_nothing(settle, ask):
     settle()
-    for path in (f"{MONTH}?month=2026-06", ONE):
+    for path in (f"{MONTH}?month=2026-06", ONE, DOCUMENT):
         answer = await ask(path, AccessRole.MANAGER, "schaerbeek")
         assert answer.status_code == 404
     nothing = await ask(ONE.replace("ixelles", "nowhere"), AccessRole.MANAGER, "schaerbeek")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 import yaml
@@ -25,6 +25,14 @@ metering_points:
   - {{id: "{LEA}", participant: p-lea, direction: withdrawal}}
   - {{id: "{FIRM}", participant: p-firm, direction: withdrawal}}
   - {{id: "{SUN}", participant: p-town, direction: injection}}
+parties:
+  - {{id: ixelles, name: Énergie commune d'Ixelles, street: Chaussée d'Ixelles 168, postcode: "1050", city: Ixelles,
+     vat_number: BE0123456749, company_number: "0123456749", peppol: "0208:0123456749", iban: BE68539007547034,
+     creditor_id: BE81ZZZ0123456749}}
+  - {{id: p-lea, name: Léa Dubois, city: Ixelles, iban: BE62510007547061, mandate: M-1, mandate_signed: 2026-01-05}}
+  - {{id: p-firm, name: Boulangerie Ixelloise, city: Ixelles, vat_number: BE0987654394, company_number: "0987654394",
+     peppol: "0208:0987654394"}}
+  - {{id: p-town, name: Commune d'Ixelles, city: Ixelles}}
 sharing_keys:
   - {{id: k1, community: ixelles, key: {{participants: {{"{LEA}": {{weight: 0.5}}, "{FIRM}": {{weight: 0.5}}}}, rounds: hybrid}}}}
 """
@@ -180,3 +188,94 @@ def test_what_cannot_be_settled_is_told_and_nothing_is_kept(desk, words, error, 
     assert caught.value.hint
     with pytest.raises(ConfigError, match="has 0 versions"):
         desk("statements", "show", *WHERE)
+
+
+def test_papers_of_a_month_are_written_as_a_whole_folder(desk, tmp_path):
+    desk("statements", "run", *FROM, "--status", "final")
+    out = tmp_path / "february"
+    told = desk("statements", "papers", *WHERE, "--out", str(out))
+    assert sorted(path.name for path in out.iterdir()) == [
+        "2026-000001-invoice-p-firm.pdf",
+        "2026-000001-invoice-p-firm.xml",
+        "2026-000002-invoice-p-lea.pdf",
+        "2026-000003-remuneration-p-town.pdf",
+        "direct-debits.xml",
+        "month-excel.csv",
+        "month.csv",
+    ]
+    assert (told["documents"], told["peppol"], list(told["no_peppol"])) == (3, 1, ["2026-000002", "2026-000003"])
+    assert {each["member"]: each["way"] for each in told["payments"]} == {
+        "p-firm": "itself", "p-lea": "debit", "p-town": "no_account"
+    }  # fmt: skip
+    with pytest.raises(ConfigError, match="is there already"):
+        desk("statements", "papers", *WHERE, "--out", str(out))
+
+
+def test_papers_of_a_correction_settle_the_difference(desk, tmp_path):
+    desk("statements", "run", *FROM, "--status", "final")
+    desk("statements", "run", *LATE, "--status", "correction")
+    told = desk("statements", "papers", *WHERE, "--out", str(tmp_path / "late"), plain=True)
+    assert "4 PDF and 2 Peppol XML" in told
+    assert "1 times to pay out (transfers.xml)" in told  # Léa gets back what the meter said too much
+
+
+def test_preview_has_papers_that_are_no_invoices(desk, tmp_path):
+    desk("statements", "run", *FROM)
+    told = desk("statements", "papers", *WHERE, "--out", str(tmp_path / "preview"))
+    assert (told["documents"], told["peppol"], told["payments"]) == (3, 0, [])
+    assert (tmp_path / "preview" / "preview-invoice-p-lea.pdf").read_bytes().startswith(b"%PDF")
+
+
+def test_identity_is_that_of_the_day_of_issue_whatever_changed_since(desk, tmp_path):
+    desk("statements", "run", *FROM, "--status", "final")
+    people = (tmp_path / "people.yaml").read_text().replace("Boulangerie Ixelloise", "Bakkerij Elsene")
+    (tmp_path / "people.yaml").write_text(people)
+    plan = desk("register", "plan", "--config", "centre.yaml", "--people", "people.yaml")["plan"]
+    time.sleep(0.002)  # what is known is known to the millisecond
+    desk("register", "apply", "--config", "centre.yaml", "--people", "people.yaml", "--plan", plan, "--why", "renamed")
+    desk("statements", "papers", *WHERE, "--out", str(tmp_path / "february"))
+    xml = (tmp_path / "february" / "2026-000001-invoice-p-firm.xml").read_text()
+    assert "Boulangerie Ixelloise" in xml
+    assert "Elsene" not in xml
+
+
+def test_member_without_name_and_address_stops_the_papers_and_nothing_is_written(desk, tmp_path):
+    desk("statements", "run", *FROM, "--status", "final")
+    desk("statements", "papers", *WHERE, "--out", str(tmp_path / "first"))
+    people = yaml.safe_load((tmp_path / "people.yaml").read_text())
+    lea = next(each for each in people["parties"] if each["id"] == "p-lea")
+    lea["valid_to"] = date(2026, 3, 1)
+    (tmp_path / "people.yaml").write_text(yaml.safe_dump(people))
+    plan = desk("register", "plan", "--config", "centre.yaml", "--people", "people.yaml")["plan"]
+    desk("register", "apply", "--config", "centre.yaml", "--people", "people.yaml", "--plan", plan, "--why", "left")
+    desk("statements", "run", *LATE, "--status", "correction")
+    with pytest.raises(ConfigError, match="p-lea has no name and address on 2026-07-03"):
+        desk("statements", "papers", *WHERE, "--out", str(tmp_path / "second"))
+    assert not (tmp_path / "second").exists()
+    assert not list(tmp_path.glob(".second*"))
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("iban: BE68539007547035", "is no IBAN"),
+        ("vat_number: BE0123456789", "is no VAT number"),
+        ('company_number: "0123456789"', "is no Belgian enterprise number"),
+        ('peppol: "0208:0123456789"', "is no Peppol address"),
+        ("creditor_id: BE11ZZZ0123456749", "is no SEPA creditor identifier"),
+        ("bic: GKCC", "is no BIC"),
+        ("mandate: M-1", "mandate_signed come together"),
+        ("mandate: M-1, mandate_signed: 2026-01-01", "party.iban is needed"),
+    ],
+)
+def test_wrong_number_of_a_party_is_told_with_its_line(desk, tmp_path, line, told):
+    (tmp_path / "people.yaml").write_text(f"parties:\n  - {{id: ixelles, name: Ixelles, {line}}}\n")
+    with pytest.raises(ConfigError, match=told) as caught:
+        desk("register", "plan", "--config", "centre.yaml", "--people", "people.yaml")
+    assert caught.value.line
+
+
+def test_party_of_nobody_is_refused(desk, tmp_path):
+    (tmp_path / "people.yaml").write_text("parties:\n  - {id: p-nobody, name: Nobody}\n")
+    with pytest.raises(ConfigError, match="is no participant and no community"):
+        desk("register", "plan", "--config", "centre.yaml", "--people", "people.yaml")
