@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from api import problems
 from api.buildings.settings import BuildingsSettings
 from api.context import Context
+from api.forecasts import Forecasts
 from api.keys import KeyStore
 from api.limits import RateLimit
 from api.live.feed import LiveFeed
@@ -25,6 +26,7 @@ from api.routes.alerts import router as alert_routes
 from api.routes.buildings import router as building_routes
 from api.routes.channels import router as channel_routes
 from api.routes.commands import router as command_routes
+from api.routes.forecast import router as forecast_routes
 from api.routes.health import router as health_routes
 from api.routes.history import router as history_routes
 from api.routes.live import LiveFirst
@@ -72,6 +74,7 @@ def create_app(
         store=StoreProbe(history, clock),
         metrics=_metrics(live, clock),
         rate_limit=RateLimit(settings.rate_per_s, settings.rate_burst, clock),
+        forecasts=Forecasts(history, clock),
         notifications=notifications or NotificationSettings(),
         oidc=None if settings.oidc is None else Issuer(settings.oidc),
         accounts=_accounts(buildings or BuildingsSettings(), communities, history, register, clock),
@@ -95,6 +98,7 @@ def create_app(
         live_routes,
         history_routes,
         plan_routes,
+        forecast_routes,
         sharing_routes,
         statement_routes,
         own_routes,

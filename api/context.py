@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from fastapi import Depends, Request
 
+from api.forecasts import Forecasts
 from api.keys import KeyStore
 from api.limits import RateLimit
 from api.live.feed import LiveFeed
@@ -44,6 +45,7 @@ class Context:
     store: StoreProbe
     metrics: ApiMetrics
     rate_limit: RateLimit
+    forecasts: Forecasts
     notifications: NotificationSettings
     accounts: Callable[[], Accounts]
     oidc: Issuer | None = None

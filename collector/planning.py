@@ -14,7 +14,6 @@ from typing import Final
 
 import msgspec
 
-from collector.child import ask_child
 from collector.live import LiveState
 from collector.prices import MarketPrices
 from energy.community import Community, Device
@@ -24,6 +23,7 @@ from energy.names import device_id
 from energy.quantities import Role
 from energy.quarters import QUARTER_MS, local_month, quarter_start
 from energy.tariff import prices
+from runtime.child import ask_child
 from runtime.clock import Clock
 from runtime.outage import Outage
 from storage.history import History, SiteQuarter

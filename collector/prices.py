@@ -17,11 +17,11 @@ from typing import Final
 
 import msgspec
 
-from collector.child import ask_child
 from collector.market import PriceQuestion
 from energy.errors import CommonwattError, ConfigError, DataError
 from energy.quarters import QUARTER_MS, quarter_start
 from energy.tariff import Entsoe, Market
+from runtime.child import ask_child
 
 __all__ = ["KEY_ENV", "MarketPrices", "read_prices"]
 

@@ -32,6 +32,7 @@ CONTRACT_ROUTES = [
     "/api/v1/alerts",
     "/api/v1/commands",
     "/api/v1/commands/release-all",
+    "/api/v1/communities/{community}/forecast",
     "/api/v1/communities/{community}/plan",
     "/api/v1/communities/{community}/sharing",
     "/api/v1/communities/{community}/statements",

@@ -199,8 +199,9 @@ class ProfileForecaster:
         return np.inf if self._kind is Kind.LOAD else 1.05 * scale
 
     def _paces(self) -> Floats:
-        """Weight of the newest step in the deviation of step, hour and day."""
-        return np.array([1.0, 0.4 if self._day <= 24 else min(1.0, 48 / self._day), 3.0 / self._day])
+        """Weight of the newest step in the deviation of step, hour and day; an hour is a step where steps are long."""
+        hour = [min(1.0, 48 / self._day)] if self._day > 48 else []
+        return np.array([1.0, *hour, 3.0 / self._day])
 
     def _deviate(self, relative: Floats, scale: Floats) -> None:
         """The deviations of the last step, hour and day; PV says nothing while the sun is down."""

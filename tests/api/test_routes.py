@@ -40,6 +40,7 @@ async def full(api: Api) -> Api:
         "/api/v1/live",
         "/api/v1/sites/ixl-hall/history",
         "/api/v1/communities/ixelles/history",
+        "/api/v1/communities/ixelles/forecast",
         "/api/v1/alerts",
         "/api/v1/commands",
         "/api/v1/commands/c1",

@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 
 import pytest
 
-from collector.child import ask_child
 from collector.planning import PlanJob, request_of
 from collector.prices import KEY_ENV, MarketPrices, read_prices
 from energy.balancing.settings import Steer
@@ -16,6 +15,7 @@ from energy.errors import DataError
 from energy.quantities import Quality, Role
 from energy.quarters import QUARTER_MS
 from energy.tariff import Capacity, Entsoe, Market, Tariff
+from runtime.child import ask_child
 from runtime.clock import ManualClock
 from storage.history import SiteQuarter
 
