@@ -22,6 +22,7 @@ from api.oidc import Issuer
 from api.places import Places
 from api.probe import StoreProbe
 from api.routes import page
+from api.routes.advice import router as advice_routes
 from api.routes.alerts import router as alert_routes
 from api.routes.buildings import router as building_routes
 from api.routes.channels import router as channel_routes
@@ -99,6 +100,7 @@ def create_app(
         history_routes,
         plan_routes,
         forecast_routes,
+        advice_routes,
         sharing_routes,
         statement_routes,
         own_routes,

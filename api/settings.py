@@ -49,6 +49,10 @@ class ApiSettings(BaseModel):
     open_to_loopback: Literal["none", "viewer"] = Field(
         default="none", description="viewer: requests from this machine may read everything without a key"
     )
+    public_advice: bool = Field(
+        default=False,
+        description="show /advice/<community> to everybody without a key, for communities of five sites or more",
+    )
     page_dir: Path | None = Field(default=None, description="built page; default: the one that comes along")
     max_points: int = Field(default=50_000, ge=1, le=1_000_000, description="points one history answer may hold")
     max_scanned: int = Field(

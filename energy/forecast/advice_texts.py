@@ -24,10 +24,10 @@ _SENTENCES: Final[dict[Reason, dict[str, str]]] = {
         "en": "Our roofs will probably make as much as we use, or more.",
     },
     Reason.SOME_SUN: {
-        "fr": "Le soleil couvrira environ {share} % de ce que nous consommons.",
-        "nl": "De zon dekt ongeveer {share} % van wat we verbruiken.",
-        "de": "Die Sonne deckt etwa {share} % unseres Verbrauchs.",
-        "en": "The sun will cover about {share} % of what we use.",
+        "fr": "Le soleil couvrira environ {share}\xa0% de ce que nous consommons.",
+        "nl": "De zon dekt ongeveer {share}\xa0% van wat we verbruiken.",
+        "de": "Die Sonne deckt etwa {share}\xa0% unseres Verbrauchs.",
+        "en": "The sun will cover about {share}\xa0% of what we use.",
     },
     Reason.CHEAP: {
         "fr": "Peu de soleil, mais l'électricité est nettement moins chère qu'à d'autres heures.",
@@ -36,10 +36,10 @@ _SENTENCES: Final[dict[Reason, dict[str, str]]] = {
         "en": "Little sun, but electricity is clearly cheaper than at other times.",
     },
     Reason.LITTLE_SUN: {
-        "fr": "Le soleil ne couvrira qu'environ {share} % de ce que nous consommons.",
-        "nl": "De zon dekt maar ongeveer {share} % van wat we verbruiken.",
-        "de": "Die Sonne deckt nur etwa {share} % unseres Verbrauchs.",
-        "en": "The sun will cover only about {share} % of what we use.",
+        "fr": "Le soleil ne couvrira qu'environ {share}\xa0% de ce que nous consommons.",
+        "nl": "De zon dekt maar ongeveer {share}\xa0% van wat we verbruiken.",
+        "de": "Die Sonne deckt nur etwa {share}\xa0% unseres Verbrauchs.",
+        "en": "The sun will cover only about {share}\xa0% of what we use.",
     },
     Reason.NIGHT: {
         "fr": "Pas de soleil : tout vient du réseau ou des batteries.",

@@ -6,8 +6,8 @@ drawn to plain ones while there is little past. PV: last day and the median of 1
 is lopsided: most days are like each other and a few are dark, and a mean is wrong on all of them. Where the place is
 known, both are moved by what the sun's course changed since (season.py).
 
-The live correction (correction.py) adds what the last step, the last hour and the last day were above their base, and
-what yesterday was above it at the target's time of day; what a weather feed tells joins there (weather.py). PV is
+The live correction (correction.py) adds what the last step, the last hour and the last day were above their base; what
+a weather feed tells joins there (weather.py), and for PV what yesterday was above its base at the target's time. PV is
 corrected relative to its own clear-sky envelope (the highest of recent weeks, which needs no site data: shading, tilt
 and orientation are in it): a cloudy hour before noon says little about kW at dusk, but much about the clearness of the
 sky.
@@ -86,7 +86,7 @@ class ProfileForecaster:
         self._weights: Floats = np.tile(np.array(_PRIOR[kind]), (meters, 1))
         self._squares = np.zeros((meters, len(_PRIOR[kind]), len(_PRIOR[kind])))
         self._products = np.zeros((meters, len(_PRIOR[kind])))
-        told = 1 + (WeatherFeatures.COUNT if weather else 0)
+        told = (kind is Kind.PV) + (WeatherFeatures.COUNT if weather else 0)
         self._correction = Correction(meters, horizon, steps_per_day, len(self._paces()), told)
         self._deviation = np.zeros((meters, len(self._paces())))  # of step, hour and day, relative to the scale
         smooth = round(_SMOOTH_H * steps_per_day / 24 - 0.01)
@@ -144,10 +144,12 @@ class ProfileForecaster:
         self, last: Floats, base: Floats, scale: Floats, slots: npt.NDArray[np.int64], weather: Weather | None
     ) -> Floats:
         """What is known of each target step apart from the present: (slots, meters, features)."""
-        yesterday = np.divide(last - base, scale, out=np.zeros_like(base), where=scale > 0)[..., None]
+        told = np.zeros((*base.shape, 0))
+        if self._kind is Kind.PV:
+            told = np.divide(last - base, scale, out=np.zeros_like(base), where=scale > 0)[..., None]
         if self._weather is None:
-            return yesterday
-        return np.concatenate([yesterday, self._weather.of(weather, slots, base, scale)], axis=-1)
+            return told
+        return np.concatenate([told, self._weather.of(weather, slots, base, scale)], axis=-1)
 
     def _filled(self, value: Floats, base: Floats, scale: Floats, told: Floats) -> Floats:
         missing = np.isnan(value)

@@ -28,6 +28,7 @@ NEEDS = {
     ("get", "/metrics"): Action.READ,
     ("get", "/api/v1/communities"): Action.AGGREGATE,
     ("get", "/api/v1/communities/{community}/history"): Action.AGGREGATE,
+    ("get", "/api/v1/communities/{community}/forecast"): Action.AGGREGATE,
     ("get", "/api/v1/communities/{community}/plan"): Action.AGGREGATE,
     ("get", "/api/v1/communities/{community}/sharing"): Action.AGGREGATE,
     ("get", "/api/v1/communities/{community}/statements"): Action.SETTLE,
