@@ -51,6 +51,24 @@ if TYPE_CHECKING:
 __all__ = ["create_app"]
 
 
+_ROUTES: Final = (
+    health_routes,
+    place_routes,
+    live_routes,
+    history_routes,
+    plan_routes,
+    forecast_routes,
+    advice_routes,
+    sharing_routes,
+    statement_routes,
+    own_routes,
+    building_routes,
+    alert_routes,
+    channel_routes,
+    command_routes,
+)
+
+
 def create_app(
     settings: ApiSettings,
     communities: Sequence[Community],
@@ -93,22 +111,7 @@ def create_app(
     problems.install(app)
     app.add_middleware(LiveFirst, context=context)
     app.add_middleware(Guard, metrics=context.metrics, clock=clock)
-    for router in (
-        health_routes,
-        place_routes,
-        live_routes,
-        history_routes,
-        plan_routes,
-        forecast_routes,
-        advice_routes,
-        sharing_routes,
-        statement_routes,
-        own_routes,
-        building_routes,
-        alert_routes,
-        channel_routes,
-        command_routes,
-    ):
+    for router in _ROUTES:
         app.include_router(router)
     page.install(app, settings.page_dir, docs=settings.docs)
     _describe_problems(app)

@@ -55,10 +55,10 @@ async def _answer(
     """Without a key only where the operator publishes it, and the sum is over enough sites; else as the route forecast."""
     settings = context.settings
     open_to_all = settings.public_advice and "authorization" not in request.headers
-    scope = None if open_to_all else await caller_of(request, Action.AGGREGATE)
-    place = context.places.community(community, None if scope is None else scope.scope)
-    if scope is not None:
-        authorize_sum(scope, place)
+    caller = None if open_to_all else await caller_of(request, Action.AGGREGATE)
+    place = context.places.community(community, None if caller is None else caller.scope)
+    if caller is not None:
+        authorize_sum(caller, place)
     elif len(place.sites) < SMALLEST_GROUP:
         raise not_found("community", community)
     outlook = await outlook_of(context, place)
