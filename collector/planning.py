@@ -166,7 +166,23 @@ def request_of(
         ),
         peak_rate_eur_kw=_peak_rate(community),
         billed_kw=_billed_kw(community, rows, quarter) if capacity is not None else (),
+        places=_places(community),
     )
+
+
+def _places(community: Community) -> tuple[tuple[float, float], ...]:
+    """Where each meter stands, of a pool the middle of its sites; nothing while one of them is not known."""
+    known = [
+        (site.latitude, site.longitude)
+        for site in community.sites
+        if site.latitude is not None and site.longitude is not None
+    ]
+    if not known or len(known) < len(community.sites):
+        return ()
+    if community.tariff.capacity is not None:
+        return tuple(known)
+    latitudes, longitudes = zip(*known, strict=True)
+    return ((sum(latitudes) / len(known), sum(longitudes) / len(known)),)
 
 
 def _batteries(community: Community) -> Iterable[tuple[str, str, Device]]:

@@ -26,7 +26,7 @@ class PlanRequest:
     """What a plan rests on. `t`: start of its first quarter-hour, ms UTC; the past ends there.
 
     `load_kw`, `pv_kw`: quarter-hours, oldest first, per site; None: unknown. Prices per quarter-hour from `t` on.
-    `meter_of_site`: the meter that each site is behind.
+    `meter_of_site`: the meter that each site is behind. `places`: latitude and longitude of each meter; empty: not known.
     `billed_kw`: per meter, the month's peak so far; `peak_rate_eur_kw`: what a kW more costs, 0: nothing.
     """
 
@@ -42,6 +42,7 @@ class PlanRequest:
     batteries: tuple[PlannedBattery, ...] = ()
     peak_rate_eur_kw: float = 0.0
     billed_kw: tuple[float, ...] = ()
+    places: tuple[tuple[float, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Final
-from zoneinfo import ZoneInfo
 
 import numpy as np
 
@@ -20,8 +18,10 @@ from energy.dispatch.planner import Outlook, Plan, Planner
 from energy.dispatch.program import Program
 from energy.dispatch.request import PlanAnswer, PlanRequest, PlanStep
 from energy.dispatch.storage import Battery, Floats
+from energy.forecast.calendar import slots_of_week
 from energy.forecast.profile import Kind, ProfileForecaster
 from energy.forecast.scenarios import ErrorScenarios
+from energy.forecast.season import Season
 from energy.quarters import QUARTER_MS
 
 __all__ = ["filled", "plan_ahead"]
@@ -40,8 +40,7 @@ def plan_ahead(request: PlanRequest) -> PlanAnswer:
     load_sites, load_gaps = filled(request.load_kw, sites)
     pv_sites, pv_gaps = filled(request.pv_kw, sites)
     load, pv = (_at_meters(series, request) for series in (load_sites, pv_sites))
-    slots = _slots(request.t, len(load), horizon, request.timezone)
-    load_ahead, pv_ahead, scenarios = _look_ahead(load, pv, slots, horizon)
+    load_ahead, pv_ahead, scenarios = _look_ahead(load, pv, request)
     batteries = [
         Battery(
             each.capacity_kwh, each.charge_kw, each.discharge_kw, each.efficiency, each.efficiency, each.wear_eur_kwh
@@ -97,28 +96,23 @@ def filled(series: Sequence[Sequence[float | None]], sites: int) -> tuple[Floats
     return values, int(unknown.sum())
 
 
-def _slots(t: int, past: int, ahead: int, timezone: str) -> list[int]:
-    """The quarter-hour of the local week of each step, past and future."""
-    zone = ZoneInfo(timezone)
-    found = []
-    for step in range(-past, ahead):
-        local = datetime.fromtimestamp((t + step * QUARTER_MS) / 1000, zone)
-        found.append(local.weekday() * _DAY + local.hour * 4 + local.minute // 15)
-    return found
-
-
-def _look_ahead(load: Floats, pv: Floats, slots: list[int], horizon: int) -> tuple[Floats, Floats, Floats]:
+def _look_ahead(load: Floats, pv: Floats, request: PlanRequest) -> tuple[Floats, Floats, Floats]:
     """Forecasts of load and PV (meters, horizon), and scenarios of the net load, learned step by step from the past."""
     steps, meters = load.shape
+    horizon = len(request.buy_eur_kwh)
+    first_ms = request.t - steps * QUARTER_MS
+    starts = [first_ms + step * QUARTER_MS for step in range(steps + horizon)]
+    slots = slots_of_week(starts, request.timezone, _DAY)
+    season = Season(first_ms, _DAY, request.places) if request.places else None
     loads = ProfileForecaster(meters, _DAY, horizon, Kind.LOAD)
-    suns = ProfileForecaster(meters, _DAY, horizon, Kind.PV)
+    suns = ProfileForecaster(meters, _DAY, horizon, Kind.PV, season)
     errors = ErrorScenarios(meters, _DAY, horizon, _SCENARIO_DAYS)
     for step in range(steps):
-        slot = slots[step]
-        errors.update(loads.forecast(slot) - suns.forecast(slot), load[step] - pv[step])
+        slot, ahead = int(slots[step]), slots[step : step + horizon]
+        errors.update(loads.forecast(ahead) - suns.forecast(ahead), load[step] - pv[step])
         loads.update(load[step], slot)
         suns.update(pv[step], slot)
-    load_ahead, pv_ahead = loads.forecast(slots[steps]), suns.forecast(slots[steps])
+    load_ahead, pv_ahead = loads.forecast(slots[steps:]), suns.forecast(slots[steps:])
     return load_ahead, pv_ahead, errors.scenarios(load_ahead - pv_ahead)
 
 

@@ -50,8 +50,9 @@ def request(days=14, sites=1, **changes):
 
 
 @pytest.mark.parametrize("days", [0, 1, 14])
-def test_plan_is_there_from_the_first_day(days):
-    plan = plan_ahead(request(days))
+@pytest.mark.parametrize("places", [(), ((50.85, 4.35),)])
+def test_plan_is_there_from_the_first_day(days, places):
+    plan = plan_ahead(request(days, places=places))
     assert len(plan.steps) == 144
     assert plan.days == days
     assert [step.start for step in plan.steps] == [T + n * QUARTER_MS for n in range(144)]
