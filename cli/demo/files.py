@@ -16,6 +16,8 @@ from messaging.connection import MqttSettings
 from runtime.clock import SystemClock
 from simulator.config import DeviceConfig, SiteConfig
 from simulator.demo import DemoBuilding, DemoFleet, demo_fleet
+from storage.register.database import RegisterDatabase
+from storage.register.key_file import take_over
 from storage.register.keys import EVERYWHERE, create, revoke
 from storage.register.roles import AccessRole
 from storage.register.settings import RegisterSettings
@@ -112,14 +114,20 @@ def _operator_key(folder: Path) -> str:
     if path.exists():
         return path.read_text(encoding="utf-8").strip()
     now_ms = SystemClock().now_ms()
-    with open_database(RegisterSettings(path=folder / "register.db")) as database, database.write() as connection:
-        revoke(connection, "demo operator", by="demo", now_ms=now_ms)
-        plaintext = create(
-            connection, "demo operator", AccessRole.OPERATOR, communities=[EVERYWHERE], by="demo", now_ms=now_ms
-        )
+    with open_database(RegisterSettings(path=folder / "register.db")) as database:
+        take_over(database, folder / "keys.json", now_ms)
+        plaintext = _new_operator_key(database, now_ms)
     path.touch(mode=0o600)
     path.write_text(plaintext + "\n", encoding="utf-8")
     return plaintext
+
+
+def _new_operator_key(database: RegisterDatabase, now_ms: int) -> str:
+    with database.write() as connection:
+        revoke(connection, "demo operator", by="demo", now_ms=now_ms)
+        return create(
+            connection, "demo operator", AccessRole.OPERATOR, communities=[EVERYWHERE], by="demo", now_ms=now_ms
+        )
 
 
 def _simulator(fleet: DemoFleet) -> dict[str, Any]:
