@@ -113,7 +113,6 @@ export function header(context: Context): View {
     h(
       'div',
       { class: 'tools' },
-      h('a', { class: 'button', href: './buildings' }, words.text('header.buildings.open')),
       h('a', { class: 'button', href: './me' }, words.text('me.header.link')),
       pause.element,
       key,

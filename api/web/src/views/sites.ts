@@ -4,6 +4,7 @@ import type { Key } from '../i18n';
 import { icon, type IconName } from '../icons';
 import type { Context, Model, View } from '../model';
 import { lastReading, siteStatus, sortSites, WORST_FIRST, type Column, type SiteStatus, type Sort } from '../order';
+import { writePlace } from '../place';
 import type { Maybe, Site } from '../types';
 import { roleName } from './wording';
 
@@ -98,6 +99,7 @@ class SiteTable implements View {
   readonly element: HTMLElement;
   private readonly heads: HTMLElement[];
   private readonly body = h('tbody');
+  private readonly accounts: HTMLAnchorElement;
   private readonly none: HTMLElement;
   private readonly rows: KeyedList<Shown>;
   private sort: Sort = WORST_FIRST;
@@ -109,13 +111,14 @@ class SiteTable implements View {
     const { words } = context;
     this.rows = new KeyedList<Shown>(this.body, ({ site }) => site.id, ({ site }) => siteRow(context, site.id));
     this.heads = COLUMNS.map(({ column, label }) => headCell(context, column, label, (chosen) => this.sortBy(chosen)));
+    this.accounts = h('a', { href: 'buildings' }, words.text('sites.accounts.link'));
     this.none = h('p', { class: 'empty' }, words.text('sites.section.none'));
     const caption = h('caption', {}, spoken(words.text('sites.section.caption')));
     const table = h('table', { class: 'sites' }, caption, h('thead', {}, h('tr', {}, ...this.heads)), this.body);
     this.element = h(
       'section',
       { class: 'panel', 'aria-labelledby': 'sites-title' },
-      h('h2', { id: 'sites-title' }, words.text('sites.section.title')),
+      h('div', { class: 'panel-head' }, h('h2', { id: 'sites-title' }, words.text('sites.section.title')), this.accounts),
       h('p', { class: 'note' }, words.text('sites.section.signs')),
       h('div', { class: 'scroll' }, table),
       this.none,
@@ -124,6 +127,7 @@ class SiteTable implements View {
 
   update(model: Model): void {
     this.model = model;
+    setAttribute(this.accounts, 'href', `buildings${writePlace({ community: model.communityId, site: null })}`);
     const sites = this.ordered(model.sites);
     this.rows.update(sites.map((site) => ({ site, now: model.now, chosen: site.id === model.site?.id })));
     setHidden(this.none, sites.length > 0);
