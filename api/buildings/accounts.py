@@ -16,6 +16,7 @@ from energy.buildings.days import Days
 from energy.buildings.factors import Benchmark, Book
 from energy.buildings.indicators import Building, BuildingYear, Metered, building_year
 from energy.buildings.portfolio import Likes, TargetState, like_buildings, target_state
+from energy.buildings.savings.drift import RECENT_DAYS
 from energy.buildings.savings.find import base_load_w, find_savings
 from energy.buildings.savings.saving import Looked
 from energy.community import Community
@@ -138,7 +139,7 @@ class Accounts:
 
     def _base(self, place: Place, end: date) -> float | None:
         def compute() -> float | None:
-            load = self._sources.load(place, end)
+            load = self._sources.load(place, end, RECENT_DAYS)
             return None if load is None else base_load_w(load, end)
 
         return self._once(("base", place.site.id, end), compute)

@@ -62,10 +62,10 @@ class Sources:
             found[carrier] = joined(found.get(carrier, []), readings)
         return Metered(found, delivered=joined(bought, bought_by_hand) or None)
 
-    def load(self, place: Place, end: date) -> Load | None:
-        """The site's consumption by quarter-hour before `end`; None when nothing is known."""
+    def load(self, place: Place, end: date, days: int = HISTORY_DAYS) -> Load | None:
+        """The site's consumption by quarter-hour in the `days` before `end`; None when nothing is known."""
         zone = place.community.timezone
-        first = local_midnight(end - timedelta(days=HISTORY_DAYS), zone)
+        first = local_midnight(end - timedelta(days=days), zone)
         found = self.history.site_quarters([place.site.id], first, local_midnight(end, zone))
         known = [one for one in found if one.consumption_wh is not None]
         if not known:

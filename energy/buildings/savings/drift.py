@@ -19,7 +19,7 @@ from energy.buildings.days import Days, Stretch
 from energy.buildings.savings.saving import Pattern, Why
 from energy.buildings.signature import Signature, fit
 
-__all__ = ["Drift", "drift"]
+__all__ = ["RECENT_DAYS", "Drift", "drift"]
 
 RECENT_DAYS: Final = 28
 _BEFORE_DAYS: Final = 365
