@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import msgspec
@@ -17,6 +18,7 @@ from storage.register.facts import Facts, plain
 from storage.register.keys import forget_names, keys, revoke
 from storage.register.month_runs import settled_months
 from storage.register.participants import PARTICIPANTS, Participant
+from storage.register.parties import PARTIES
 from storage.register.people import PEOPLE, USERS
 from storage.register.plan import KINDS
 from storage.register.tables import ActRow, CommandRow, table
@@ -25,6 +27,7 @@ __all__ = ["Ids", "about", "erase", "ids_of"]
 
 _ERASED: Final = "(erased)"
 _ALL_MONTHS: Final = 10_000
+_DOCUMENT_YEARS: Final = 10  # after the year of issue: Belgian VAT code, article 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +38,10 @@ class Ids:
     users: tuple[str, ...]
     participants: tuple[str, ...]
 
-    def has(self, fact: Any) -> bool:
-        """Whether a fact is about the person: itself, its users and memberships, and what belongs to these."""
-        own = {self.person, *self.users, *self.participants}
-        if getattr(fact, "id", None) in own and not hasattr(fact, "key"):
+    def has(self, kind: str, fact: Any) -> bool:
+        """Whether a fact is about the person: itself, its users, memberships and parties, and what belongs to these."""
+        own = {"person": (self.person,), "participant": self.participants, "party": self.participants}
+        if fact.id in own.get(kind, ()):
             return True
         return getattr(fact, "person", None) == self.person or getattr(fact, "participant", None) in self.participants
 
@@ -63,7 +66,8 @@ def about(connection: Connection, ids: Ids) -> dict[str, Any]:
     communities = sorted({each.community for each in PARTICIPANTS.all(connection) if each.id in ids.participants})
     return {
         "register": {
-            facts.kind: [_fields(facts, fact) for fact in facts.all(connection) if ids.has(fact)] for facts in KINDS
+            facts.kind: [_fields(facts, fact) for fact in facts.all(connection) if ids.has(facts.kind, fact)]
+            for facts in KINDS
         },
         "keys": [_without_hash(key) for key in keys(connection, revoked=True) if _owned(key, ids)],
         "consents": [asdict(consent) for consent in consents(connection, ids.person)],
@@ -88,7 +92,8 @@ def about(connection: Connection, ids: Ids) -> dict[str, Any]:
 def erase(connection: Connection, ids: Ids, *, by: str, why: str, now_ms: int) -> None:
     """Takes every personal field of a person out of every row, past ones too; ends its users and keys, deletes its curves.
 
-    Statements and documents stay under the pseudonym: the law asks for them. Raises RefusedError while it is a member.
+    Statements and documents stay under the pseudonym, and so does whom documents were addressed to, as long as these
+    must be kept: the law asks for them. Raises RefusedError while it is a member.
     """
     standing = [member for member in PARTICIPANTS.all(connection) if _is_member(member, ids)]
     if standing:
@@ -97,7 +102,7 @@ def erase(connection: Connection, ids: Ids, *, by: str, why: str, now_ms: int) -
             hint="write the `valid_to` of its membership first: what is settled needs to know whose it is",
         )
     for facts in KINDS:
-        _blank(connection, facts, ids)
+        _blank(connection, facts, ids, now_ms)
     for user in USERS.all(connection):
         if user.id in ids.users and not user.disabled:
             USERS.put(connection, replace(user, disabled=True), now_ms)
@@ -114,7 +119,7 @@ def _is_member(member: Participant, ids: Ids) -> bool:
     return member.id in ids.participants and member.valid_to is None
 
 
-def _blank(connection: Connection, facts: Facts[Any], ids: Ids) -> None:
+def _blank(connection: Connection, facts: Facts[Any], ids: Ids, now_ms: int) -> None:
     personal = facts.personal_fields()
     if not personal:
         return
@@ -122,14 +127,33 @@ def _blank(connection: Connection, facts: Facts[Any], ids: Ids) -> None:
     whose: list[ColumnElement[bool]] = []
     if facts is PEOPLE:
         whose.append(columns.id == ids.person)
+    if facts is PARTIES:
+        whose.append(columns.id.in_(_without_documents(connection, ids, now_ms)))
     if "person" in columns:
         whose.append(columns.person == ids.person)
     if "participant" in columns:
         whose.append(columns.participant.in_(ids.participants))
-    blank = {name: _ERASED if name == "name" else "" for name in personal}
+    if not whose:
+        return
+    blank = {name: None if columns[name].nullable else "" for name in personal}
+    if "name" in blank:
+        blank["name"] = _ERASED
     if facts is PEOPLE:
         blank["language"] = "fr"
     connection.execute(update(facts.table).where(or_(*whose)).values(**blank))
+
+
+def _without_documents(connection: Connection, ids: Ids, now_ms: int) -> list[str]:
+    """The participants to whom no document was issued that must be kept still."""
+    year = datetime.fromtimestamp(now_ms / 1000, UTC).year
+    communities = {each.community for each in PARTICIPANTS.all(connection) if each.id in ids.participants}
+    named = {
+        document.draft.member
+        for community in communities
+        for document in documents(connection, community)
+        if document.issued.year + _DOCUMENT_YEARS >= year
+    }
+    return [member for member in ids.participants if member not in named]
 
 
 def _owned(key: Any, ids: Ids) -> bool:

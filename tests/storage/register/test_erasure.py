@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime
 
 import pytest
 from sqlalchemy import text
@@ -17,6 +17,7 @@ from storage.register.erasure import about, erase, ids_of
 from storage.register.keys import create, keys
 from storage.register.month_runs import keep
 from storage.register.participants import METERING_POINTS, PARTICIPANTS, MeteringPoint, Participant
+from storage.register.parties import PARTIES, BillingParty
 from storage.register.people import PEOPLE, USERS, Person, User
 from storage.register.roles import AccessRole
 from storage.register.tables import Base
@@ -109,3 +110,15 @@ def test_no_name_stands_anywhere_but_with_the_person_its_login_its_evidence_and_
                 assert not [name for name in NAMES if name in rows], table.name
         lines = str(connection.execute(text("SELECT before, after FROM audit")).all())
     assert not [name for name in NAMES if name in lines]
+
+
+@pytest.mark.parametrize(("year", "name"), [(2036, "Léa Dubois"), (2037, "(erased)")])
+def test_the_party_of_documents_stays_until_these_need_not_be_kept(filled, year, name):
+    """The document is of 2026; the year after ten more it may go, when the person is erased again."""
+    instant = int(datetime(year, 6, 1, tzinfo=UTC).timestamp() * 1000)
+    with filled.database.write() as connection:
+        PARTIES.put(connection, BillingParty(id="m-1", name="Léa Dubois", city="Ixelles"), T)
+        for now_ms in (T + 9, instant):
+            erase(connection, ids_of(connection, "p-1"), by="dpo", why="", now_ms=now_ms)
+        (party,) = PARTIES.all(connection)
+    assert (party.name, party.city) == (name, "Ixelles" if name != "(erased)" else "")
