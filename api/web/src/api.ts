@@ -4,6 +4,7 @@ import type {
   Channel,
   CommunityEntry,
   CommunityHistory,
+  ForecastStep,
   Consents,
   Me,
   MembersHistory,
@@ -82,6 +83,11 @@ export async function sites(): Promise<SiteEntry[]> {
 export function communityHistory(id: string, from: number, to: number, signal: AbortSignal): Promise<CommunityHistory> {
   const query = new URLSearchParams({ from: iso(from), to: iso(to) });
   return get(`communities/${encodeURIComponent(id)}/history?${query}`, signal);
+}
+
+/** The quarter-hours to come. */
+export async function forecast(id: string, signal: AbortSignal): Promise<ForecastStep[]> {
+  return (await get<{ steps: ForecastStep[] }>(`communities/${encodeURIComponent(id)}/forecast`, signal)).steps;
 }
 
 export interface SiteQuery {

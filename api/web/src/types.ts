@@ -175,6 +175,17 @@ export interface CommunityHistory {
   consumption_w: Maybe[];
 }
 
+/** A quarter-hour to come; what comes is below `low` once in ten times, and above `high` once. */
+export interface ForecastStep {
+  start: number;
+  pv_w: Maybe;
+  pv_low_w: Maybe;
+  pv_high_w: Maybe;
+  consumption_w: Maybe;
+  consumption_low_w: Maybe;
+  consumption_high_w: Maybe;
+}
+
 export interface SiteHistory {
   quantity: string;
   unit: string;

@@ -15,6 +15,13 @@ export interface SeriesLook {
   readonly filled?: boolean;
 }
 
+/** What a value is likely between: columns as long as the table, filled in the flow's own colour. */
+export interface Band {
+  readonly colour: string;
+  readonly low: readonly Maybe[];
+  readonly high: readonly Maybe[];
+}
+
 function colour(name: string): string {
   return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 }
@@ -36,6 +43,7 @@ export class TimeChart {
   private readonly tableBox: HTMLElement;
   private readonly shown: boolean[];
   private table: Table = { t: [], columns: [] };
+  private bands: readonly Band[] = [];
   private step_ms = 0;
   private plot: uPlot | null = null;
   private readonly resized = new ResizeObserver(() => this.fit());
@@ -73,8 +81,9 @@ export class TimeChart {
   }
 
   /** `table` holds one column per series, W, and a row for every interval. */
-  show(table: Table, step_ms: number, summary: string): void {
+  show(table: Table, step_ms: number, summary: string, bands: readonly Band[] = []): void {
     this.table = table;
+    this.bands = bands;
     this.step_ms = step_ms;
     const empty = this.table.columns.every((column) => column.every((value) => value === null));
     setText(this.message, empty ? this.context.words.text('chart.state.empty') : '');
@@ -138,7 +147,7 @@ export class TimeChart {
   private data(): uPlot.AlignedData {
     const { t, columns } = this.table;
     const end = this.stepped() ? [(t.at(-1) ?? 0) + this.step_ms] : [];
-    const drawn = columns.map((column) => [...column, ...end.map(() => column.at(-1) ?? null)]);
+    const drawn = [...columns, ...this.bands.flatMap(({ low, high }) => [low, high])].map((column) => [...column, ...end.map(() => column.at(-1) ?? null)]);
     return [[...t, ...end].map((time) => time / 1000), ...drawn];
   }
 
@@ -167,7 +176,11 @@ export class TimeChart {
       padding: [12, 12, 0, 0],
       scales: { y: { range: (_plot, low, high) => [Math.min(low * 1.05, 0), Math.max(high * 1.05, 100)] } },
       axes: [this.timeAxis(), this.powerAxis(largest)],
-      series: [{}, ...this.looks.map((look, index) => this.series(look, index))],
+      series: [{}, ...this.looks.map((look, index) => this.series(look, index)), ...this.bands.flatMap(() => [this.edge(), this.edge()])],
+      bands: this.bands.map((band, index) => {
+        const low = this.looks.length + 1 + 2 * index;
+        return { series: [low + 1, low], fill: `${colour(band.colour)}38` };
+      }),
       hooks: { setCursor: [(plot) => this.readOut(plot.cursor.idx ?? null)] },
     };
   }
@@ -185,6 +198,12 @@ export class TimeChart {
       ...(look.filled ? { fill: colour(`${look.colour}-fill`) } : {}),
       ...(stepped ? { paths: stepped } : {}),
     };
+  }
+
+  /** A band's edge: there for its fill, not drawn itself. */
+  private edge(): uPlot.Series {
+    const stepped = this.stepped() ? uPlot.paths.stepped?.({ align: 1, alignGaps: 1 }) : undefined;
+    return { stroke: 'transparent', width: 0, spanGaps: false, points: { show: false }, ...(stepped ? { paths: stepped } : {}) };
   }
 
   private axis(): uPlot.Axis {

@@ -1,13 +1,15 @@
 /** The community's last 24 hours in quarter-hours. */
-import { communityHistory } from '../api';
+import { communityHistory, forecast } from '../api';
 import { h } from '../dom';
 import type { Key } from '../i18n';
 import type { Context, Model, View } from '../model';
 import { STEP_MS, summarise, withGaps, type Table } from '../series';
+import type { ForecastStep } from '../types';
 import { problemText } from './wording';
-import { TimeChart, type SeriesLook } from './chart';
+import { TimeChart, type Band, type SeriesLook } from './chart';
 
 const DAY_MS = 86_400_000;
+const AHEAD_STEPS = 48;
 const REFRESH_MS = 5 * 60_000;
 const SETTLE_MS = 3 * 60_000;
 
@@ -20,6 +22,29 @@ const SERIES: readonly { quantity: Quantity; label: Key; look: Omit<SeriesLook, 
   { quantity: 'import_w', label: 'flow.import.label', look: { colour: 'import', dash: [8, 4] } },
   { quantity: 'export_w', label: 'flow.export.label', look: { colour: 'export', dash: [2, 3] } },
 ];
+
+type Expected = 'pv' | 'consumption';
+
+const EXPECTED: readonly { of: Expected; label: Key; look: Omit<SeriesLook, 'label'> }[] = [
+  { of: 'pv', label: 'chart.expected.pv', look: { colour: 'pv', dash: [4, 4] } },
+  { of: 'consumption', label: 'chart.expected.consumption', look: { colour: 'consumption', dash: [4, 4] } },
+];
+
+/** The past with the quarter-hours to come behind it, and the bands of what is expected. */
+function joined({ t, columns }: Table, steps: readonly ForecastStep[]): { table: Table; bands: Band[] } {
+  const last = t.at(-1) ?? -Infinity;
+  const ahead = steps.filter(({ start }) => start > last).slice(0, AHEAD_STEPS);
+  const past = t.map(() => null);
+  const none = ahead.map(() => null);
+  const expected = EXPECTED.map(({ of }) => [...past, ...ahead.map((step) => step[`${of}_w`])]);
+  const bands = EXPECTED.map(({ of, look }) => ({
+    colour: look.colour,
+    low: [...past, ...ahead.map((step) => step[`${of}_low_w`])],
+    high: [...past, ...ahead.map((step) => step[`${of}_high_w`])],
+  }));
+  const whole = [...t, ...ahead.map(({ start }) => start)];
+  return { table: { t: whole, columns: [...columns.map((column) => [...column, ...none]), ...expected] }, bands };
+}
 
 function summary({ words, format }: Context, { t, columns }: Table, now: number): string {
   const summaries = columns.map((column) => summarise(t, column, STEP_MS['15m'], now - SETTLE_MS));
@@ -43,13 +68,13 @@ class CommunityChart implements View {
 
   constructor(private readonly context: Context) {
     const { words } = context;
-    const looks = SERIES.map(({ label, look }) => ({ ...look, label: words.text(label) }));
+    const looks = [...SERIES, ...EXPECTED].map(({ label, look }) => ({ ...look, label: words.text(label) }));
     this.chart = new TimeChart(context, looks, 'community-table', words.text('chart.community.title'));
     this.element = h(
       'section',
       { class: 'panel', 'aria-labelledby': 'chart-title' },
       h('h2', { id: 'chart-title' }, words.text('chart.community.title')),
-      h('p', { class: 'note' }, words.text('chart.community.note')),
+      h('p', { class: 'note' }, `${words.text('chart.community.note')} ${words.text('chart.expected.note')}`),
       this.chart.element,
     );
   }
@@ -72,7 +97,14 @@ class CommunityChart implements View {
       const history = await communityHistory(community, from, now, signal);
       const columns = SERIES.map(({ quantity }) => history[quantity]);
       const table = withGaps({ t: history.t, columns }, step_ms, from, now);
-      this.chart.show(table, step_ms, summary(this.context, table, now));
+      const text = summary(this.context, table, now);
+      const show = (steps: readonly ForecastStep[]): void => {
+        const { table: whole, bands } = joined(table, steps);
+        this.chart.show(whole, step_ms, text, bands);
+      };
+      show([]);
+      const steps = await forecast(community, signal).catch(() => []);
+      if (!signal.aborted) show(steps);
     } catch (error) {
       if (!signal.aborted) this.chart.say(problemText(this.context, error));
     }
