@@ -206,7 +206,7 @@ class Sealer:
         """Runs of devices, so that the readings of a run fit into memory."""
         counts: dict[int, int] = {}
         for segment in chosen:
-            for device, count in zip(*(part.tolist() for part in self._files.counts(segment)), strict=True):
+            for device, count in self._files.counts(segment).items():
                 counts[device] = counts.get(device, 0) + count
         ranges: list[tuple[int, int]] = []
         size = 0

@@ -10,11 +10,12 @@ import errno
 import logging
 import os
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from uuid import uuid4
 
 import numpy as np
@@ -28,6 +29,8 @@ from storage.history.columns import arrow, empty, numbers, sliced, texts
 __all__ = ["DAY_MS", "Segment", "SegmentFiles", "segments_folder"]
 
 log = logging.getLogger(__name__)
+
+_Found = TypeVar("_Found")
 
 DAY_MS: Final = 86_400_000
 _GROUP_ROWS: Final = 32_768
@@ -117,10 +120,14 @@ class SegmentFiles:
 
     def devices(self, segment: Segment, first: int, last: int, names: Sequence[str] | None = None) -> pa.Table:
         """Readings of the devices numbered `first` to `last`, by (device, t). Empty when the file is damaged."""
+        return self._sound(segment, lambda: self._devices(segment, first, last, names), empty())
+
+    def _sound(self, segment: Segment, read: Callable[[], _Found], nothing: _Found) -> _Found:
+        """What `read` finds; `nothing` when the file is damaged. Raises FileNotFoundError."""
         if segment.file in self.damaged:
-            return empty()
+            return nothing
         try:
-            return self._devices(segment, first, last, names)
+            return read()
         except FileNotFoundError as error:
             path = self.folder / segment.file
             raise FileNotFoundError(errno.ENOENT, "no such file", str(path)) from error
@@ -129,7 +136,7 @@ class SegmentFiles:
                 raise
             log.error("%s cannot be read and is left out: %s", self.folder / segment.file, error)  # noqa: TRY400 - for operators
             self.damaged.add(segment.file)
-            return empty()
+            return nothing
 
     def missing(self, file: str) -> None:
         """Takes note that a file that should be there is not."""
@@ -137,9 +144,9 @@ class SegmentFiles:
             log.error("%s is not there and is left out; restore it from a backup", self.folder / file)
             self.damaged.add(file)
 
-    def counts(self, segment: Segment) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-        """(device numbers, readings of each) of a file."""
-        return np.unique(numbers(self.devices(segment, 0, 2**31 - 1, ()), "device"), return_counts=True)
+    def counts(self, segment: Segment) -> Mapping[int, int]:
+        """How many readings of each device a file has; a row group at a time, for a day may be larger than memory."""
+        return self._sound(segment, lambda: self._counts(segment), {})
 
     def common_schema(self, segments: Sequence[Segment]) -> pa.Schema:
         """The columns of a file that holds all these; integers where all of them have integers."""
@@ -170,6 +177,21 @@ class SegmentFiles:
         table = _plain(table)
         low, high = np.searchsorted(numbers(table, "device"), [first, last + 1])
         return table.slice(int(low), int(high - low))
+
+    def _counts(self, segment: Segment) -> Mapping[int, int]:
+        index = self._index(segment.file)
+        found: Counter[int] = Counter()
+        with pq.ParquetFile(
+            self.folder / segment.file, metadata=index.metadata, page_checksum_verification=True
+        ) as file:
+            for group, (first, last) in enumerate(zip(index.first.tolist(), index.last.tolist(), strict=True)):
+                if first == last:
+                    found[first] += index.metadata.row_group(group).num_rows
+                else:
+                    column = numbers(file.read_row_group(group, columns=["device_id"], use_threads=False), "device_id")
+                    held, counts = np.unique(column, return_counts=True)
+                    found.update(dict(zip(held.tolist(), counts.tolist(), strict=True)))
+        return found
 
     def _index(self, file: str) -> _Index:
         with self._lock:
