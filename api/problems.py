@@ -64,6 +64,7 @@ _LISTS: Final = {
     "command": "commands",
     "participant": "communities/{community}/statements",
     "statement": "communities/{community}/statements",
+    "document": "communities/{community}/statements",
 }
 
 

@@ -33,6 +33,7 @@ NEEDS = {
     ("get", "/api/v1/communities/{community}/sharing"): Action.AGGREGATE,
     ("get", "/api/v1/communities/{community}/statements"): Action.SETTLE,
     ("get", "/api/v1/statements/{statement}"): Action.SETTLE,
+    ("get", "/api/v1/communities/{community}/documents/{number}"): Action.SETTLE,
     ("get", "/api/v1/communities/{community}/members/history"): Action.AGGREGATE,
     ("get", "/api/v1/me"): Action.OWN,
     ("get", "/api/v1/me/energy"): Action.OWN,
