@@ -9,15 +9,18 @@ from typing import Any, Final
 
 import msgspec
 
+from benchmarks.acting import ActingTable
 from benchmarks.demo import DemoTable
 from benchmarks.edge_life import LifeTable
 from benchmarks.measure import Facts, Table
 
 __all__ = ["AnyTable", "Found", "keep", "kept"]
 
-AnyTable = Table | Facts | DemoTable | LifeTable
+AnyTable = Table | Facts | DemoTable | LifeTable | ActingTable
 _FOLDER: Final = Path(__file__).parent / "results"
-_KINDS: Final[dict[str, type[AnyTable]]] = {kind.__name__: kind for kind in (Table, Facts, DemoTable, LifeTable)}
+_KINDS: Final[dict[str, type[AnyTable]]] = {
+    kind.__name__: kind for kind in (Table, Facts, DemoTable, LifeTable, ActingTable)
+}
 
 
 @dataclass(frozen=True, slots=True)

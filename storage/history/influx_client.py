@@ -99,12 +99,11 @@ class InfluxClient:
             connection_pool_maxsize=_POOL,
         )
 
-    def write(self, shelf: Shelf, lines: list[str]) -> None:
-        """Sends `lines` in one request. Raises StoreError when the server cannot now, RejectedError when it never will."""
+    def write(self, shelf: Shelf, body: bytes) -> None:
+        """Sends lines in one request. Raises StoreError when the server cannot now, RejectedError when it never will."""
         if self._closed is not None and self._monotonic() < self._closed_until_s:
             raise StoreError(self._closed.message, hint=self._closed.hint)
         source = self._ready()[shelf]
-        body = "\n".join(lines).encode()
         try:
             if self._settings.version == 2:
                 where = {"org": self._settings.org, "bucket": source.bucket, "precision": "ms"}

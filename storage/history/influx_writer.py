@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import re
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
@@ -24,10 +25,11 @@ __all__ = ["InfluxWriter"]
 log = logging.getLogger(__name__)
 
 _LINES_PER_REQUEST: Final = 5000
+_READY: Final = 2  # requests on their way or ready to be, so that the server never waits for us
 # A partial write: the server says how many it left out, not which. The others are stored.
 _DROPPED: Final = re.compile(r"\bdropped=(\d+)")
 
-_Lines = tuple[list[Any], list[str]]  # what was encoded, and its lines; two lists are nothing to the garbage collector
+_Lines = tuple[list[Any], list[str], bytes]  # what was encoded, its lines, and these as they are sent
 _Refusal = tuple[Any, str]  # what was encoded, and why the server will never take it
 
 
@@ -62,37 +64,43 @@ class InfluxWriter:
         self._client.close()
 
     def _write(self, shelf: Shelf, encode: Callable[[Any], str | None], items: Sequence[Any]) -> list[_Refusal]:
-        """Sends items in requests of bounded size; while one is under way the next one is encoded."""
+        """Sends items in requests of bounded size, one after the other; meanwhile the next one is made ready."""
         refusals: list[_Refusal] = []
         if len(items) <= _LINES_PER_REQUEST:
             self._send_or_split(shelf, *_lines(encode, items, refusals), refusals)
         else:
             with ThreadPoolExecutor(1, thread_name_prefix="influxdb") as sender:
-                sent: Future[None] | None = None
+                sent: deque[Future[None]] = deque()
                 for start in range(0, len(items), _LINES_PER_REQUEST):
                     lines = _lines(encode, items[start : start + _LINES_PER_REQUEST], refusals)
-                    if sent is not None:
-                        sent.result()
-                    sent = sender.submit(self._send_or_split, shelf, *lines, refusals)
-                if sent is not None:
-                    sent.result()
+                    if len(sent) == _READY:
+                        sent.popleft().result()
+                    sent.append(sender.submit(self._send_or_split, shelf, *lines, refusals))
+                for each in sent:
+                    each.result()
         self.refused_total += len(refusals)
         return refusals
 
-    def _send_or_split(self, shelf: Shelf, items: list[Any], lines: list[str], refusals: list[_Refusal]) -> None:
+    def _send_or_split(
+        self, shelf: Shelf, items: list[Any], lines: list[str], body: bytes, refusals: list[_Refusal]
+    ) -> None:
         """Halves what the server rejects until only culprits stand together; sending good points twice is harmless."""
         if not lines:
             return
         try:
-            self._client.write(shelf, lines)
+            self._client.write(shelf, body)
         except RejectedError as error:
             dropped = _DROPPED.search(error.reason)
             if len(lines) == 1 or (dropped and int(dropped[1]) == len(lines)):
                 refusals += [(item, error.reason) for item in items]
                 return
             middle = len(lines) // 2
-            self._send_or_split(shelf, items[:middle], lines[:middle], refusals)
-            self._send_or_split(shelf, items[middle:], lines[middle:], refusals)
+            for half in (slice(middle), slice(middle, None)):
+                self._send_or_split(shelf, items[half], lines[half], _body(lines[half]), refusals)
+
+
+def _body(lines: Sequence[str]) -> bytes:
+    return "\n".join(lines).encode()
 
 
 def _lines(encode: Callable[[Any], str | None], items: Iterable[Any], refusals: list[_Refusal]) -> _Lines:
@@ -108,4 +116,4 @@ def _lines(encode: Callable[[Any], str | None], items: Iterable[Any], refusals: 
             if line is not None:
                 encoded.append(item)
                 lines.append(line)
-    return encoded, lines
+    return encoded, lines, _body(lines)

@@ -68,7 +68,7 @@ def test_a_text_becomes_zero(victoria, writer):
 def test_a_line_it_cannot_read_is_left_out_without_a_word(victoria):
     client = InfluxClient(victoria.settings, only_lines=True)
     with closing(InfluxWriter(client)) as writer:
-        client.write(Shelf.RAW, ["this is garbage", f"reading,device=x/pv,site=x frequency_hz=50 {T}"])
+        client.write(Shelf.RAW, f"this is garbage\nreading,device=x/pv,site=x frequency_hz=50 {T}".encode())
         assert writer.refused_total == 0
     assert victoria.export("reading_frequency_hz") == {"x/pv": [(T, 50.0)]}
     assert victoria.metric('vm_rows_invalid_total{type="influx"}') == 1
