@@ -69,13 +69,23 @@ class InfluxWriter:
         if len(items) <= _LINES_PER_REQUEST:
             self._send_or_split(shelf, *_lines(encode, items, refusals), refusals)
         else:
+            failed: list[Exception] = []
+
+            def send(items: list[Any], lines: list[str], body: bytes) -> None:
+                if not failed:
+                    try:
+                        self._send_or_split(shelf, items, lines, body, refusals)
+                    except Exception as error:
+                        failed.append(error)
+                        raise
+
             with ThreadPoolExecutor(1, thread_name_prefix="influxdb") as sender:
                 sent: deque[Future[None]] = deque()
                 for start in range(0, len(items), _LINES_PER_REQUEST):
                     lines = _lines(encode, items[start : start + _LINES_PER_REQUEST], refusals)
                     if len(sent) == _READY:
                         sent.popleft().result()
-                    sent.append(sender.submit(self._send_or_split, shelf, *lines, refusals))
+                    sent.append(sender.submit(send, *lines))
                 for each in sent:
                     each.result()
         self.refused_total += len(refusals)
