@@ -90,7 +90,7 @@ def test_balancer_is_the_best_of_all_powers(net, level, fill, buy):
     assert cost(_power(storage, net, value, energy[0], buy=buy)) <= best + 1e-3
 
 
-def _random_steps(meters, steps):
+def random_steps(meters, steps):
     """Drives random batteries with random values, prices and ceilings; the worst excess over any limit, kW or kWh."""
     rng = np.random.default_rng(11)
     storage = Storage(
@@ -117,4 +117,4 @@ def _random_steps(meters, steps):
 
 
 def test_balancer_keeps_every_limit_in_a_hundred_thousand_random_steps():
-    assert _random_steps(1000, 100) < 1e-9
+    assert random_steps(1000, 100) < 1e-9
