@@ -39,8 +39,8 @@ class Leases:
         self._leases: dict[str, Lease] = {}
 
     def restore(self, community: str, view: dict[str, Any]) -> None:
-        """Takes over a lease known from before."""
-        self._leases.setdefault(view["id"], Lease(community, view))
+        """Takes over a lease known from before, whose trail goes on."""
+        self._leases.setdefault(view["id"], Lease(community, {**view, "trail": list(view["trail"])}))
 
     def asked(self, community: str, command: Command, now_ms: int) -> Lease:
         """A lease was asked for."""

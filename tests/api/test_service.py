@@ -214,7 +214,11 @@ async def test_leases_in_force_survive_a_restart_of_the_service(
     )
     async with running(settings, mosquitto, history, register, clock) as service:
         snapshot = service.live.snapshot(frozenset({"ixelles"})).decode()
+        applied = msgspec.json.encode({"id": "c1", "state": "applied", "reason": "written", "t": NOW + 50})
+        service.live.on_messages([Message("cw/v1/ixelles/gw-ixl/command/result", applied, retained=False)])
+        (lease,) = service.live.active_leases(None)
     assert '"commands":[{"id":"c1"' in snapshot
+    assert [entry["state"] for entry in lease["trail"]] == ["asked", "applied"]
 
 
 async def test_stop_with_streams_open_is_quick_and_server_header_is_off(world: Running):
