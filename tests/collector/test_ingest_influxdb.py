@@ -146,7 +146,7 @@ async def test_a_bad_point_goes_to_the_quarantine_with_the_servers_reason_and_th
         tags = next(iter(made.direct.devices()))
         # another program gives a field the wrong type before the first number comes
         made.direct._client.write(
-            Shelf.RAW, [f'reading,community=ixelles,device={tags.device},site=x voltage_l1_v="text" {NOW}']
+            Shelf.RAW, f'reading,community=ixelles,device={tags.device},site=x voltage_l1_v="text" {NOW}'.encode()
         )
         readings = [reading(DEVICE, NOW + EACH + n, power_w=1.0) for n in range(EACH)]
         readings[3]["v"]["voltage_l1_v"] = 230.0
