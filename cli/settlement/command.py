@@ -90,10 +90,15 @@ def explain_command(
     month: MonthOption,
     member: Annotated[str, typer.Option(help="The participant's id.")],
     readings: ReadingsOption,
+    quarters: Annotated[
+        Path | None, typer.Option(help="CSV to write: of every line each quarter-hour, with its reading.")
+    ] = None,
     version: VersionOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Where each euro of a member's month comes from: settles the kept version again, down to a quarter-hour."""
+    from cli.settle.output import write_all
+    from cli.settlement.quarters import quarters_csv
     from energy.settlement.explain import explain_line
 
     number, run = _kept(config, community, month, version)
@@ -105,6 +110,10 @@ def explain_command(
     ]  # fmt: skip
     if not told:
         raise ConfigError(f"{member} was charged and paid nothing in {month}", field="--member", hint="check its id")
+    if quarters is not None:
+        if quarters.resolve() == readings.resolve():
+            raise ConfigError("would be written over", field=str(readings), hint="write to another file")
+        write_all({quarters: [quarters_csv(settled, member)]})
     if as_json:
         print(json.dumps({"version": number, "lines": told}, ensure_ascii=False))
         return
@@ -229,6 +238,12 @@ def _as_text(version: int, run: MonthRun) -> str:
         f"  {each.ean} {each.direction}: {each.theirs_wh / 1000:,.3f} kWh by the grid operator, {each.ours_wh / 1000:,.3f} by us"
         for each in run.differences
     ]
+    for correction in run.corrections:
+        member = (correction.after or correction.before).member  # type: ignore[union-attr]  # one of them is there
+        lines += [
+            f"  {member}: {delta.name} {delta.energy_wh / 1000:+,.3f} kWh, {delta.net:+} EUR before VAT"
+            for delta in correction.deltas
+        ]
     for document in run.documents:
         draft = document.draft
         credits_ = f" on {draft.credits}" if draft.credits else ""

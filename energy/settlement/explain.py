@@ -11,18 +11,24 @@ from energy.settlement.lines import Line
 from energy.settlement.month import Settled
 from energy.settlement.volumes import Tenure
 from energy.sharing.explain import explain as explain_quarter
-from energy.sharing.settlement import quarter_hour
+from energy.sharing.settlement import Settlement, quarter_hour
 
 __all__ = ["Step", "explain_line", "steps"]
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A quarter-hour by its start, ms UTC, in which a point received or gave anything, Wh."""
+    """A quarter-hour by its start, ms UTC, in which a point received or gave anything, Wh; with its reading.
+
+    `filled`: the sharing key says what stands for a reading that is not there.
+    """
 
     start: int
     received_wh: int
     given_wh: int
+    withdrawal_wh: int
+    injection_wh: int
+    filled: bool
 
 
 def steps(settled: Settled, member: str, point: str) -> list[Step]:
@@ -36,9 +42,20 @@ def steps(settled: Settled, member: str, point: str) -> list[Step]:
         for row in (~settlement.held & (settlement.received[:, column] + settlement.given[:, column] > 0)).nonzero()[0]:
             start = int(settlement.readings.starts[row])
             if any(_holds(tenure, start) for tenure in own):
-                received, given = settlement.received[row, column], settlement.given[row, column]
-                found.append(Step(start, int(received), int(given)))
+                found.append(_step(settlement, int(row), column))
     return found
+
+
+def _step(settlement: Settlement, row: int, column: int) -> Step:
+    readings = settlement.readings
+    return Step(
+        start=int(readings.starts[row]),
+        received_wh=int(settlement.received[row, column]),
+        given_wh=int(settlement.given[row, column]),
+        withdrawal_wh=int(readings.withdrawal[row, column]),
+        injection_wh=int(readings.injection[row, column]),
+        filled=any((each.row, each.column) == (row, column) for each in settlement.filled),
+    )
 
 
 def _holds(tenure: Tenure, start: int) -> bool:
