@@ -9,6 +9,7 @@ from decimal import Decimal
 
 from energy.settlement.explain import steps
 from energy.settlement.month import Settled
+from energy.sharing.settlement import Direction
 
 __all__ = ["quarters_csv"]
 
@@ -28,12 +29,13 @@ def quarters_csv(settled: Settled, member: str) -> bytes:
         for line in statement.lines if statement.member == member else ():
             for step in steps(settled, member, line.ean) if line.ean else ():
                 paid = line.kind == "remuneration"
+                way = Direction.INJECTION if paid else Direction.WITHDRAWAL
                 shared_wh, reading_wh = (
                     (step.given_wh, step.injection_wh) if paid else (step.received_wh, step.withdrawal_wh)
                 )
                 if shared_wh:
                     start = datetime.fromtimestamp(step.start / 1000, UTC)
-                    source = "filled" if step.filled else "file"
+                    source = "filled" if way in step.filled else "file"
                     writer.writerow(
                         [statement.side, line.name, line.ean, f"{start:%Y-%m-%dT%H:%M:%SZ}",
                          _kwh(reading_wh), source, _kwh(shared_wh)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -11,7 +12,7 @@ from energy.settlement.lines import Line
 from energy.settlement.month import Settled
 from energy.settlement.volumes import Tenure
 from energy.sharing.explain import explain as explain_quarter
-from energy.sharing.settlement import Settlement, quarter_hour
+from energy.sharing.settlement import Direction, Settlement, quarter_hour
 
 __all__ = ["Step", "explain_line", "steps"]
 
@@ -20,7 +21,7 @@ __all__ = ["Step", "explain_line", "steps"]
 class Step:
     """A quarter-hour by its start, ms UTC, in which a point received or gave anything, Wh; with its reading.
 
-    `filled`: the sharing key says what stands for a reading that is not there.
+    `filled`: in which directions the sharing key said what stands for a reading that is not there.
     """
 
     start: int
@@ -28,7 +29,7 @@ class Step:
     given_wh: int
     withdrawal_wh: int
     injection_wh: int
-    filled: bool
+    filled: frozenset[Direction] = frozenset()
 
 
 def steps(settled: Settled, member: str, point: str) -> list[Step]:
@@ -39,14 +40,15 @@ def steps(settled: Settled, member: str, point: str) -> list[Step]:
         if point not in settlement.readings.points:
             continue
         column = settlement.readings.points.index(point)
+        filled = {(each.row, each.direction) for each in settlement.filled if each.column == column}
         for row in (~settlement.held & (settlement.received[:, column] + settlement.given[:, column] > 0)).nonzero()[0]:
             start = int(settlement.readings.starts[row])
             if any(_holds(tenure, start) for tenure in own):
-                found.append(_step(settlement, int(row), column))
+                found.append(_step(settlement, int(row), column, filled))
     return found
 
 
-def _step(settlement: Settlement, row: int, column: int) -> Step:
+def _step(settlement: Settlement, row: int, column: int, filled: Collection[tuple[int, Direction]]) -> Step:
     readings = settlement.readings
     return Step(
         start=int(readings.starts[row]),
@@ -54,7 +56,7 @@ def _step(settlement: Settlement, row: int, column: int) -> Step:
         given_wh=int(settlement.given[row, column]),
         withdrawal_wh=int(readings.withdrawal[row, column]),
         injection_wh=int(readings.injection[row, column]),
-        filled=any((each.row, each.column) == (row, column) for each in settlement.filled),
+        filled=frozenset(way for way in Direction if (row, way) in filled),
     )
 
 

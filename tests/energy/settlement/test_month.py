@@ -17,7 +17,7 @@ from energy.settlement.statement import Member
 from energy.settlement.terms import Month
 from energy.settlement.volumes import Tenure
 from energy.sharing.key import SharingKey
-from energy.sharing.settlement import QuarterReadings
+from energy.sharing.settlement import Direction, QuarterReadings
 from tests.energy.settlement.example import EAN, MONTH, OTHER, SUN, setting
 
 START, END = month_window(MONTH, "Europe/Brussels")
@@ -151,6 +151,19 @@ def test_every_euro_is_traced_to_its_quarter_hours():
     )
     found = steps(made, "m-1", EAN)
     assert sum(step.received_wh for step in found) == energy.energy_wh
+
+
+def test_step_tells_its_reading_and_whether_the_key_filled_it():
+    gap = readings()
+    gap.withdrawal_known[96, gap.points.index(EAN)] = False
+    gap.withdrawal[96, gap.points.index(EAN)] = 0
+    made = settled(
+        [DatedKey("e", SharingKey.model_validate({"rounds": "prorata", "on_missing": "estimate"}))], given=gap
+    )
+    found = steps(made, "m-1", EAN)
+    assert {(step.withdrawal_wh, step.injection_wh, step.received_wh) for step in found} == {(100, 0, 50)}
+    assert [step.start for step in found if step.filled] == [START + 96 * QUARTER_MS]
+    assert found[96].filled == {Direction.WITHDRAWAL}
 
 
 def test_line_that_is_not_from_these_readings_is_refused():
