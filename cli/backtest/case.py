@@ -6,9 +6,8 @@ from datetime import time
 from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
 
-from energy.names import Slug
 from energy.sharing.key import SharingKey
 
 __all__ = [
@@ -23,8 +22,12 @@ __all__ = [
 ]
 
 
+Label = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
+"""What somebody's data call a site or a community: it stands in no topic and no file name, so any text will do."""
+
+
 class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
 
 
 class BatteryModel(_Model):
@@ -64,7 +67,7 @@ class ChargingModel(_Model):
 class SiteModel(_Model):
     """A site of data.csv."""
 
-    id: Slug
+    id: Label
     batteries: tuple[BatteryModel, ...] = ()
     charging: ChargingModel | None = None
 
@@ -111,7 +114,7 @@ class TariffModel(_Model):
 class CommunityModel(_Model):
     """Sites that are steered together. `own`: each behind its own meter; `pooled`: sharing per interval, one meter."""
 
-    id: Slug
+    id: Label
     metering: Literal["own", "pooled"] = "pooled"
     sites: tuple[SiteModel, ...] = Field(min_length=1)
     tariff: str | None = Field(default=None, description="name in `tariffs`; default: the only one")

@@ -69,10 +69,10 @@ class _Reader:
             if len(row) != len(header):
                 self._fail(line, "", f"has {len(row)} cells, the header {len(header)}", "check commas and quotes")
             cells = dict(zip(header, row, strict=True))
-            place = (self._instant(line, cells["start"]), cells["site"])
+            place = (self._instant(line, cells["start"]), cells["site"].strip())
             if place in values:
                 first = self._lines[place]
-                self._fail(line, "start", f"{cells['site']} has this step already in line {first}", "keep one of them")
+                self._fail(line, "start", f"{place[1]} has this step already in line {first}", "keep one of them")
             self._lines[place] = line
             values[place] = [self._number(line, name, cells[name]) for name in names]
         if not values:

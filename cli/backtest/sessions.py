@@ -77,7 +77,7 @@ class _Reader:
         return header
 
     def _session(self, line: int, cells: dict[str, str]) -> Session:
-        site = cells["site"]
+        site = cells["site"].strip()
         if site not in self._charger_kw:
             known = ", ".join(sorted(self._charger_kw)) or "none"
             self._fail(line, "site", f"{site!r} has no `charging` in case.yaml", f"those that have: {known}")

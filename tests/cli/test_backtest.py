@@ -53,6 +53,18 @@ def test_energy_of_every_controller_balances(pooled):
         assert each["self_sufficiency"] == pytest.approx((used - each["import_kwh"]) / used, abs=1e-5)
 
 
+def test_sites_may_be_called_what_their_data_call_them(case, tmp_path):
+    rows = (case / "data.csv").read_text().splitlines()
+    (case / "data.csv").write_text("\n".join(row for row in rows[: 1 + 4 * 24 * 2]) + "\n")
+    for number, name in {"01": "Maison Nº 1", "04": "17", "07": "MNZL", "15": " Home_4 "}.items():
+        for file in ("case.yaml", "data.csv"):
+            text = (case / file).read_text()
+            (case / file).write_text(text.replace(f"home-{number}", name))
+    facts = backtest(case, tmp_path / "out")
+    members = [member["site"] for member in facts["communities"][0]["members"]]
+    assert members == ["Maison Nº 1", "17", "MNZL", "Home_4"]
+
+
 def test_members_pay_no_more_than_under_the_plain_rule_and_their_bills_add_up(pooled):
     community = pooled[0]["communities"][0]
     assert community["members_worse_than_plain_rule"] == []
