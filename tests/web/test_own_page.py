@@ -98,7 +98,8 @@ def test_member_enters_by_its_key_sees_its_own_and_leaves_nothing_behind(served:
         page.open(served.url)
         page.wait_for("document.querySelector('#key') !== null")
         picture(page, "own-login")
-        page.evaluate("localStorage.setItem('commonwatt.language', 'en'); location.reload()")
+        page.evaluate("localStorage.setItem('commonwatt.language', 'en'); document.old = true; location.reload()")
+        page.wait_for("!document.old && document.querySelector('#key') !== null")
         enter(page, served.member)
         shows(page, "My quarter-hours")
         page.wait_for("document.querySelector('#day').value === '2026-06-30'")  # yesterday is not settled
