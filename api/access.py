@@ -48,7 +48,7 @@ def authorize(principal: Principal, action: Action, community: str | None = None
             f"{principal.role} {principal.name!r} may not {action}",
             hint="ask for a key with a role that may: operator, manager or admin act, viewer and technician read, manager settles",
         )
-    if community is not None and action is not Action.AGGREGATE and not principal.sees(community, site):
+    if community is not None and not principal.may(action, community, site):
         raise Problem(
             403,
             "forbidden",

@@ -23,11 +23,10 @@ def authorize_sum(principal: Principal, community: Community) -> None:
 
 def hidden_sites(principal: Principal, community: Community) -> set[str]:
     """The sites whose part in a sum the caller does not know: it neither reads them nor has a metering point there."""
-    reads = Action.READ in principal.rights
     return {
         site.id
         for site in community.sites
-        if site.id not in principal.own_sites and not (reads and principal.sees(community.id, site.id))
+        if site.id not in principal.own_sites and not principal.may(Action.READ, community.id, site.id)
     }
 
 

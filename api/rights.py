@@ -84,6 +84,11 @@ class Principal:
         scope = self.scope
         return scope is None or community in scope or (site is not None and place(community, site) in scope)
 
+    def may(self, action: Action, community: str, site: str | None = None) -> bool:
+        """Whether this caller may do `action` to all of the community, or to that site. Sums need but a site of it."""
+        sums = action is Action.AGGREGATE and site is None and self.touches(community)
+        return action in self.rights and (sums or self.sees(community, site))
+
     def touches(self, community: str) -> bool:
         """Whether the community or at least a site of it exists for this caller."""
         return touches(self.scope, community)

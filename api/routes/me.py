@@ -287,17 +287,9 @@ def _members(context: Context, principal: Principal, community: str, starts: ran
     with context.register.database.read() as connection:
         curves = of_community(connection, community, starts.start, starts.stop)
         sites = {point.participant: point.site for point in METERING_POINTS.all(connection) if point.site is not None}
-    settles, reads = (_allowed(principal, action, community) for action in (Action.SETTLE, Action.READ))
+    settles = principal.may(Action.SETTLE, community)
     hidden = set() if settles else {curve.member for curve in curves} - principal.participants
-    at_sites = {
-        member
-        for member in hidden & sites.keys()
-        if not (reads or (Action.READ in principal.rights and principal.sees(community, sites[member])))
-    }
+    at_sites = {member for member in hidden & sites.keys() if not principal.may(Action.READ, community, sites[member])}
     readable = hidden & sites.keys() - at_sites
     found = members_history(starts, curves, Group(at_sites, hidden - at_sites - readable))
     return json_answer({"community": community, "t": list(starts), "step": "15m"} | msgspec.to_builtins(found))
-
-
-def _allowed(principal: Principal, action: Action, community: str) -> bool:
-    return action in principal.rights and principal.sees(community)

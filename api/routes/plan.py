@@ -7,11 +7,10 @@ from typing import Annotated, Any, Final
 import msgspec
 from fastapi import APIRouter, Depends, Response
 
-from api.access import Action, Principal, authorize, may
+from api.access import Action, Principal, may
 from api.answers import documented, json_answer
 from api.context import Ctx
 from api.groups import authorize_sum
-from api.problems import Problem
 from api.schemas_plan import PlanView
 
 __all__ = ["router"]
@@ -31,17 +30,9 @@ async def plan(
     made = context.live.plans.get(community)
     found = msgspec.json.decode(made) if made else None
     shown = None if found is None else {**found["plan"], "t": found["t"], "missing": found["missing"]}
-    detailed = _may_read(principal, community)
+    detailed = principal.may(Action.READ, community)
     if shown is not None and not detailed:
         shown = {name: {} if name in _OF_DEVICES else value for name, value in shown.items()}
     decided = context.live.decided.get(community) if detailed else None
     now = {name: value for name, value in msgspec.json.decode(decided).items() if name in _EMPTY} if decided else _EMPTY
     return json_answer({"community": community, "t": context.clock.now_ms(), "plan": shown, "now": now})
-
-
-def _may_read(principal: Principal, community: str) -> bool:
-    try:
-        authorize(principal, Action.READ, community)
-    except Problem:
-        return False
-    return True

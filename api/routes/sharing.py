@@ -72,7 +72,7 @@ async def sharing(
 ) -> Response:
     """Who received and gave what in each quarter-hour: an estimate, the grid operator's allocation is the legal one."""
     place = context.places.community(community, principal.scope)
-    detailed = _may_read(principal, community)
+    detailed = principal.may(Action.READ, community)
     if why is not None or (key is not None and not detailed):
         authorize(principal, Action.READ, community)  # many keys asked for one quarter-hour would tell of single sites
     authorize_sum(principal, place)
@@ -95,14 +95,6 @@ def _check_receivers(key: SharingKey, question: _Question) -> None:
     }
     check_group(question.hidden & receivers, "receivers")
     check_group(question.hidden - receivers, "sites that do not receive all the time")
-
-
-def _may_read(principal: Principal, community: str) -> bool:
-    try:
-        authorize(principal, Action.READ, community)
-    except Problem:
-        return False
-    return True
 
 
 def _check_size(community: Community, quarters: int, why: str | None) -> None:
