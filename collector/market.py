@@ -12,8 +12,9 @@ import msgspec
 
 from energy.errors import ConfigError
 from energy.quarters import QUARTER_MS
+from runtime.child import answer_parent
 
-__all__ = ["PriceQuestion", "main"]
+__all__ = ["PriceQuestion"]
 
 
 class PriceQuestion(msgspec.Struct, frozen=True):
@@ -26,15 +27,12 @@ class PriceQuestion(msgspec.Struct, frozen=True):
     url: str | None = None
 
 
-def main() -> None:
-    """Answers what stands on the input."""
-    question = msgspec.json.decode(sys.stdin.buffer.read(), type=PriceQuestion)
+def _answer(question: PriceQuestion) -> dict[int, float]:
     try:
-        prices = _ask(question)
+        return _ask(question)
     except Exception as error:  # what a service on the internet answers is not ours: one line says it, without the key
         said = str(error).replace(question.key, "...") or "no prices are known for that time"
         sys.exit(f"{type(error).__name__}: {said}")
-    sys.stdout.buffer.write(msgspec.json.encode(prices))
 
 
 def _ask(question: PriceQuestion) -> dict[int, float]:
@@ -58,4 +56,4 @@ def _ask(question: PriceQuestion) -> dict[int, float]:
 
 
 if __name__ == "__main__":
-    main()
+    answer_parent(PriceQuestion, _answer)

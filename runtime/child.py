@@ -7,13 +7,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import sys
-from typing import Final
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
+
+import msgspec
 
 from energy.errors import DataError
 
-__all__ = ["ask_child"]
+__all__ = ["answer_parent", "ask_child"]
 
+_Question = TypeVar("_Question")
+
+_NICE: Final = 10  # what runs all the time comes first
 _TOLD: Final = 2_000  # characters of what a child that failed said last
 
 
@@ -41,3 +48,10 @@ async def ask_child(module: str, question: bytes, timeout_s: float) -> bytes:
         last = said.decode(errors="replace").strip()[-_TOLD:].splitlines()[-1:] or ["it said nothing"]
         raise DataError(f"{module} failed: {last[0]}")
     return answer
+
+
+def answer_parent(question: type[_Question], answer: Callable[[_Question], Any]) -> None:
+    """All that a child does, after those that run all the time: decodes the input as `question`, writes its `answer`."""
+    os.nice(_NICE)
+    asked = msgspec.json.decode(sys.stdin.buffer.read(), type=question)
+    sys.stdout.buffer.write(msgspec.json.encode(answer(asked)))
