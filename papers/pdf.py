@@ -1,49 +1,29 @@
-"""A paper as PDF that anybody can read: tagged, with language, title and bookmarks (PDF/UA-1), to be kept (PDF/A-2a).
+"""A paper as PDF, with language, title and bookmarks.
 
 The layout is paper.typ; what it shows is made here, as text in the reader's language.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
-from datetime import UTC, date, datetime, time
+from datetime import date
 from decimal import Decimal
-from functools import cache
-from importlib.resources import as_file, files
-from typing import Any, Final, Literal
-
-import typst
+from typing import Any
 
 from energy.settlement.documents import Document
 from energy.settlement.lines import Line
 from energy.settlement.paper import Paper, Party
 from energy.settlement.terms import Month
+from papers.typeset import typeset
 from papers.words import Words
 
 __all__ = ["pdf"]
-
-_STANDARDS: Final[list[Literal["a-2a", "ua-1"]]] = ["a-2a", "ua-1"]
 
 
 def pdf(paper: Paper) -> bytes:
     """The same paper gives the same bytes."""
     day = paper.document.issued if paper.document else Month.parse(paper.draft.month).end
-    made = _compiler().compile(
-        format="pdf",
-        pdf_standards=[*_STANDARDS],
-        sys_inputs={"paper": json.dumps(_content(paper), ensure_ascii=False)},
-        timestamp=int(datetime.combine(day, time(), UTC).timestamp()),
-    )
-    assert isinstance(made, bytes)
-    return made
-
-
-@cache
-def _compiler() -> typst.Compiler:
-    """Typst with the template read once; its own fonts only, so that every machine draws the same."""
-    with as_file(files("papers") / "paper.typ") as template:
-        return typst.Compiler(str(template), ignore_system_fonts=True)
+    return typeset("papers", "paper.typ", _content(paper), day)
 
 
 def _content(paper: Paper) -> dict[str, Any]:
