@@ -22,7 +22,7 @@ from energy.errors import DataError
 from energy.names import device_id
 from energy.quantities import Role
 from energy.quarters import QUARTER_MS, local_month, quarter_start
-from energy.tariff import prices
+from energy.tariff import CARRIED_PEAK, prices
 from runtime.child import ask_child
 from runtime.clock import Clock
 from runtime.outage import Outage
@@ -41,9 +41,6 @@ _WITHIN_S: Final = 180.0
 _RETRY_S: Final = 50.0
 _HALF: Final = 0.5
 _PER_HOUR: Final = 4
-_CARRIED: Final = 0.7  # of last month's peak, which this month will reach anyhow (energy/dispatch/capacity)
-_FLANDERS_KW: Final = 2.5
-_MONTHS: Final = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +161,7 @@ def request_of(
         batteries=tuple(
             _planned(name, device, meter_of[site], soc_pct(name)) for name, site, device in _batteries(community)
         ),
-        peak_rate_eur_kw=_peak_rate(community),
+        peak_rate_eur_kw=capacity.month_rate_eur_kw if capacity is not None else 0.0,
         billed_kw=_billed_kw(community, rows, quarter) if capacity is not None else (),
         places=_places(community),
     )
@@ -234,24 +231,15 @@ def _past(
     return load, pv
 
 
-def _peak_rate(community: Community) -> float:
-    """EUR per kW and month."""
-    capacity = community.tariff.capacity
-    if capacity is None:
-        return 0.0
-    return capacity.eur_kw / _MONTHS if capacity.rule == "flanders" else capacity.eur_kw
-
-
 def _billed_kw(community: Community, rows: Sequence[SiteQuarter], quarter: int) -> tuple[float, ...]:
     """By site, what this month will be billed at least: its peak so far, most of last month's, the floor."""
     capacity = community.tariff.capacity
     assert capacity is not None
-    floor_kw = capacity.floor_kw or (_FLANDERS_KW if capacity.rule == "flanders" and capacity.floor_kw is None else 0.0)
     month, _ = local_month(quarter, community.timezone)
-    peaks = dict.fromkeys((site.id for site in community.sites), floor_kw)
+    peaks = dict.fromkeys((site.id for site in community.sites), capacity.least_kw)
     for row in rows:
         if row.import_wh is not None and row.site in peaks:
-            share = 1.0 if row.start >= month else _CARRIED
+            share = 1.0 if row.start >= month else CARRIED_PEAK
             peaks[row.site] = max(peaks[row.site], share * row.import_wh * _PER_HOUR / 1000)
     return tuple(peaks.values())
 

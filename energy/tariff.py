@@ -9,9 +9,17 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-__all__ = ["Band", "Capacity", "Entsoe", "Market", "Tariff", "prices"]
+__all__ = ["CARRIED_PEAK", "Band", "Capacity", "Entsoe", "Market", "Tariff", "prices"]
+
+CARRIED_PEAK: Final = 0.7
+"""Part of last month's peak that this month will surely reach, so that its first days need not fight for less.
+
+Chosen in closed loop on four months; docs/dispatch.md.
+"""
 
 _MIDNIGHT: Final = time(0)
+_FLANDERS_KW: Final = 2.5
+_MONTHS: Final = 12
 
 
 class _Model(BaseModel):
@@ -37,13 +45,29 @@ class Band(_Model):
 
 
 class Capacity(_Model):
-    """What the highest mean import of a calendar month costs at each meter."""
+    """What the highest mean import of a calendar month costs at each meter.
+
+    One rule covers both forms met so far: each month's peak, at least a floor, at a price per kW. Flanders bills the mean
+    of the last 12 month peaks at a price per kW and year: every peak is in 12 bills at a twelfth each, so it costs a twelfth.
+    """
 
     rule: Literal["month_peak", "flanders"] = Field(
         default="month_peak", description="flanders: mean of 12 month peaks of at least 2.5 kW, price per kW and year"
     )
     eur_kw: float = Field(gt=0, le=1e4, description="per kW and month; with `flanders` per kW and year")
     floor_kw: float | None = Field(default=None, ge=0, description="billed whatever happens; default 0, flanders 2.5")
+
+    @property
+    def month_rate_eur_kw(self) -> float:
+        """What a kW of a month's peak costs."""
+        return self.eur_kw / _MONTHS if self.rule == "flanders" else self.eur_kw
+
+    @property
+    def least_kw(self) -> float:
+        """What each month is billed at least."""
+        if self.floor_kw is not None:
+            return self.floor_kw
+        return _FLANDERS_KW if self.rule == "flanders" else 0.0
 
 
 class Entsoe(_Model):

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import time
 from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
 
 from energy.sharing.key import SharingKey
+from energy.tariff import Band, Capacity
 
 __all__ = [
-    "Band",
     "BatteryModel",
     "CapacityModel",
     "CaseFile",
@@ -72,25 +71,10 @@ class SiteModel(_Model):
     charging: ChargingModel | None = None
 
 
-class Band(_Model):
-    """A price for some hours of some days, local time, [from, until); `until` 00:00 is midnight at the day's end."""
-
-    from_: time = Field(alias="from")
-    until: time
-    days: tuple[Annotated[int, Field(ge=1, le=7)], ...] = Field(
-        default=(1, 2, 3, 4, 5, 6, 7), description="1 is Monday, 7 is Sunday"
-    )
-    eur_kwh: float = Field(ge=-10, le=10)
-
-
-class CapacityModel(_Model):
+class CapacityModel(Capacity):
     """What the highest mean import of a calendar month costs, at each meter that is billed (pooled: the pool's)."""
 
-    rule: Literal["month_peak", "flanders"] = Field(
-        default="month_peak", description="flanders: mean of 12 month peaks of at least 2.5 kW, price per kW and year"
-    )
     eur_kw: float = Field(ge=0, le=1e4, description="per kW and month; with `flanders` per kW and year")
-    floor_kw: float | None = Field(default=None, ge=0, description="billed whatever happens; default 0, flanders 2.5")
     interval_minutes: Literal[15, 30, 60] | None = Field(
         default=None, description="what the peak is the mean of; default: the data's step, flanders 15"
     )

@@ -25,7 +25,7 @@ __all__ = ["Setting", "behind_own_meters", "setting_of"]
 
 Ints = npt.NDArray[np.int64]
 
-_MIDNIGHT: Final = datetime(2000, 1, 1, tzinfo=UTC).time()
+_FLANDERS_H: Final = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,25 +179,16 @@ def _battery(model: BatteryModel) -> Battery:
 def _capacity(model: CapacityModel | None, hours: float) -> CapacityTariff:
     if model is None:
         return CapacityTariff()
-    interval = hours if model.interval_minutes is None else model.interval_minutes / 60
-    if model.rule == "flanders":
-        rule = CapacityTariff.flanders(model.eur_kw)
-        floor = rule.floor_kw if model.floor_kw is None else model.floor_kw
-        return CapacityTariff(rule.rate_eur_kw, floor, (model.interval_minutes or 15) / 60)
-    return CapacityTariff(model.eur_kw, model.floor_kw or 0.0, interval)
+    usual_h = _FLANDERS_H if model.rule == "flanders" else hours
+    interval_h = usual_h if model.interval_minutes is None else model.interval_minutes / 60
+    return CapacityTariff(model.month_rate_eur_kw, model.least_kw, interval_h)
 
 
 def _prices(tariff: TariffModel, data: CaseData, places: list[int], local: list[datetime]) -> tuple[Floats, Floats]:
     shape = (len(local), len(places))
     buy = _price(tariff.import_eur_kwh, "price_eur_kwh", data, places)
     for band in reversed(tariff.bands):
-        inside = [
-            moment.isoweekday() in band.days
-            and moment.time() >= band.from_
-            and (moment.time() < band.until or band.until == _MIDNIGHT)
-            for moment in local
-        ]
-        buy[np.array(inside)] = band.eur_kwh
+        buy[np.array([band.holds(moment) for moment in local])] = band.eur_kwh
     sell = _price(tariff.feed_in_eur_kwh, "feed_in_eur_kwh", data, places)
     return np.broadcast_to(buy, shape), np.broadcast_to(sell, shape)
 

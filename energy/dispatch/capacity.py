@@ -1,28 +1,16 @@
-"""Capacity tariffs as data: what a month's highest mean import costs, and which part of it is paid anyway.
-
-One rule covers both forms met so far: each calendar month's highest mean import over a metering interval, at least a
-floor, at a price per kW. Flanders bills the mean of the last 12 month peaks, each at least 2.5 kW, at a price per kW
-and year: every month's peak is then in 12 bills at a twelfth each, so a peak costs a twelfth of the yearly price.
-"""
+"""Capacity tariffs on series: months' highest mean imports over a metering interval, their cost, what is paid anyway."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from energy.dispatch.storage import Floats
+from energy.tariff import CARRIED_PEAK
 
-__all__ = ["CARRIED_PEAK", "CapacityTariff", "RunningPeaks", "mean_peak_kw"]
-
-CARRIED_PEAK: Final = 0.7
-"""Part of last month's peak that this month will surely reach, so that its first days need not fight for less.
-
-Chosen in closed loop on four months; docs/dispatch.md.
-"""
+__all__ = ["CapacityTariff", "RunningPeaks"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +20,6 @@ class CapacityTariff:
     rate_eur_kw: float = 0.0
     floor_kw: float = 0.0
     interval_hours: float = 0.25
-
-    @classmethod
-    def flanders(cls, rate_eur_kw_year: float) -> Self:
-        """The Flemish rule for a price per kW and year."""
-        return cls(rate_eur_kw_year / 12, 2.5, 0.25)
 
     def blocks(self, steps: int, hours: float) -> npt.NDArray[np.int64]:
         """The metering interval of each step; a step longer than the interval is one by itself."""
@@ -82,9 +65,3 @@ class RunningPeaks:
             self._sum = np.zeros_like(self._sum)
         self._sum = self._sum + np.maximum(grid_kw, 0.0) / self._steps
         self._peak = np.maximum(self._peak, self._sum)
-
-
-def mean_peak_kw(month_peaks_kw: Sequence[float], floor_kw: float = 2.5) -> float:
-    """The billed mean of up to 12 month peaks, each at least the floor."""
-    last = month_peaks_kw[-12:]
-    return sum(max(peak, floor_kw) for peak in last) / len(last)

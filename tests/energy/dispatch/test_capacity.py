@@ -3,17 +3,15 @@
 import numpy as np
 import pytest
 
-from energy.dispatch.capacity import CARRIED_PEAK, CapacityTariff, RunningPeaks, mean_peak_kw
+from energy.dispatch.capacity import CapacityTariff, RunningPeaks
+from energy.tariff import CARRIED_PEAK, Capacity
 
 EXAMPLE = [0.632, 4.600, 0, 1.028, 3.444, 4.164, 4.564, 6.000, 9.200, 5.000, 4.120, 4.880]
 
 
-def test_flemish_mean_floors_every_month_as_in_the_published_example():
-    assert mean_peak_kw(EXAMPLE) == pytest.approx(4.456)
-
-
-def test_flemish_year_costs_the_mean_times_the_yearly_price():
-    tariff = CapacityTariff.flanders(52.3679)
+def test_flemish_year_costs_the_mean_times_the_yearly_price_as_in_the_published_example():
+    rule = Capacity(rule="flanders", eur_kw=52.3679)
+    tariff = CapacityTariff(rule.month_rate_eur_kw, rule.least_kw)
     assert tariff.cost_eur(np.array(EXAMPLE)[:, None])[0] == pytest.approx(4.456 * 52.3679)
     assert tariff.cost_eur(np.full((12, 1), 1.0))[0] == pytest.approx(130.92, abs=0.005)
 
