@@ -1,4 +1,5 @@
 /** Calls to the API: addresses relative to the page, the reader's access key, errors as problem+json. */
+import type { Building, Portfolio } from './buildings/types';
 import type {
   Alert,
   Channel,
@@ -73,6 +74,15 @@ async function get<T>(path: string, signal?: AbortSignal): Promise<T> {
 
 export async function communities(): Promise<CommunityEntry[]> {
   return (await get<{ communities: CommunityEntry[] }>('communities')).communities;
+}
+
+export async function buildings(community: string): Promise<Portfolio> {
+  return get(`communities/${encodeURIComponent(community)}/indicators`);
+}
+
+/** A building's year, its place among others and what could be saved in it. */
+export async function accountsOf(site: string): Promise<Building> {
+  return get(`sites/${encodeURIComponent(site)}/indicators`);
 }
 
 export async function sites(): Promise<SiteEntry[]> {

@@ -1,12 +1,11 @@
 /** What the views of the buildings page are made with: words, numbers, and a key for the API. */
 import { Formatter } from '../format';
-import { LOCALES, type Language } from '../i18n';
+import { LOCALES, Translator, type Key, type Language } from '../i18n';
 import type { Maybe } from '../types';
 import type { Change, Row } from './types';
-import { Words } from './words';
 
 export class Context {
-  readonly words: Words;
+  readonly words: Translator;
   readonly format: Formatter;
   private readonly days: Intl.DateTimeFormat;
   private readonly months: Intl.DateTimeFormat;
@@ -14,7 +13,7 @@ export class Context {
 
   constructor(readonly language: Language) {
     const locale = LOCALES[language];
-    this.words = new Words(language);
+    this.words = new Translator(language);
     this.format = new Formatter(locale, 'Europe/Brussels');
     this.days = new Intl.DateTimeFormat(locale, { day: 'numeric', month: 'long', year: 'numeric', timeZone: 'UTC' });
     this.months = new Intl.DateTimeFormat(locale, { month: 'short', timeZone: 'UTC' });
@@ -22,14 +21,14 @@ export class Context {
   }
 
   number(value: Maybe, unit: string): string {
-    return value === null ? this.words.text('unknown') : `${this.format.number(value)}\u00a0${unit}`;
+    return value === null ? this.words.text('page.value.unknown') : `${this.format.number(value)}\u00a0${unit}`;
   }
 
   energy(kwh: Maybe): string {
-    return kwh === null ? this.words.text('unknown') : this.format.energy(kwh * 1000);
+    return kwh === null ? this.words.text('page.value.unknown') : this.format.energy(kwh * 1000);
   }
 
-  euro(value: Maybe, absent: 'no_price' | 'unknown'): string {
+  euro(value: Maybe, absent: Key): string {
     return value === null ? this.words.text(absent) : this.money.format(value);
   }
 
@@ -45,7 +44,7 @@ export class Context {
 
   /** With an arrow: it is read without colour. */
   change(ratio: Maybe): string {
-    if (ratio === null) return this.words.text('unknown');
+    if (ratio === null) return this.words.text('page.value.unknown');
     if (Math.abs(ratio) < 0.005) return `= ${this.format.percent(0)}`;
     return `${ratio > 0 ? '↑' : '↓'} ${this.format.percent(Math.abs(ratio))}`;
   }

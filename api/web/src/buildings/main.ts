@@ -3,32 +3,21 @@ import '@fontsource-variable/atkinson-hyperlegible-next/index.css';
 import '../styles/tokens.css';
 import '../styles/page.css';
 import './buildings.css';
-import { accessKey, ApiError, authorized, communities, errorOf, setAccessKey } from '../api';
+import { accessKey, accountsOf, ApiError, authorized, buildings, communities, errorOf, setAccessKey } from '../api';
 import { h } from '../dom';
-import { isLanguage, LANGUAGES, preferred, type Language } from '../i18n';
-import { icon } from '../icons';
+import { LANGUAGE_SLOT, rememberedLanguage, type Language } from '../i18n';
 import { readPlace, writePlace, type Place } from '../place';
 import type { CommunityEntry } from '../types';
+import { brand, languageSwitch } from '../views/header';
 import { building } from './building';
 import { Context } from './context';
 import { portfolio } from './portfolio';
-import type { Building, Portfolio } from './types';
-
-const LANGUAGE_SLOT = 'commonwatt.language';
-
-async function read<T>(path: string): Promise<T> {
-  const response = await fetch(`api/v1/${path}`, { headers: authorized() }).catch((error: unknown) => {
-    throw new ApiError(0, 'unreachable', String(error), '');
-  });
-  if (!response.ok) throw await errorOf(response);
-  return (await response.json()) as T;
-}
 
 class Page {
   private context = new Context(rememberedLanguage());
   private place: Place = readPlace(location.hash);
   private entries: readonly CommunityEntry[] = [];
-  private content: HTMLElement = h('p', { class: 'panel', role: 'status' }, this.context.words.text('loading'));
+  private content: HTMLElement = h('p', { class: 'panel', role: 'status' }, this.context.words.text('buildings.page.loading'));
 
   constructor(private readonly root: HTMLElement) {
     window.addEventListener('hashchange', () => {
@@ -43,16 +32,16 @@ class Page {
   }
 
   private async load(): Promise<void> {
-    this.show(h('p', { class: 'panel', role: 'status' }, this.context.words.text('loading')));
+    this.show(h('p', { class: 'panel', role: 'status' }, this.context.words.text('buildings.page.loading')));
     try {
       if (this.entries.length === 0) this.entries = await communities();
       const { community, context } = this;
       if (community === null) return;
       const address = (site: string | null): string => writePlace({ community: community.id, site });
       if (this.place.site === null) {
-        this.show(portfolio(context, await read<Portfolio>(`communities/${encodeURIComponent(community.id)}/indicators`), address));
+        this.show(portfolio(context, await buildings(community.id), address));
       } else {
-        this.show(building(context, await read<Building>(`sites/${encodeURIComponent(this.place.site)}/indicators`), address(null)));
+        this.show(building(context, await accountsOf(this.place.site), address(null)));
         document.getElementById('building')?.focus();
       }
     } catch (error) {
@@ -71,7 +60,7 @@ class Page {
         setAccessKey(input.value.trim());
         void this.load();
       };
-      panel.append(h('form', { class: 'key-form', submit: use }, h('label', { for: 'key' }, words.text('key')), input, h('button', { type: 'submit' }, words.text('key_use'))));
+      panel.append(h('form', { class: 'key-form', submit: use }, h('label', { for: 'key' }, words.text('header.key.open')), input, h('button', { type: 'submit' }, words.text('key.dialog.use'))));
     }
     return panel;
   }
@@ -80,8 +69,8 @@ class Page {
     this.content = content;
     const { words } = this.context;
     const name = this.community?.name ?? '';
-    const title = h('h1', { id: 'title' }, words.text('title', { name }));
-    document.title = `${words.text('title', { name })} – commonwatt`;
+    const title = h('h1', { id: 'title' }, words.text('buildings.page.title', { name }));
+    document.title = `${words.text('buildings.page.title', { name })} – commonwatt`;
     document.documentElement.lang = this.context.language;
     this.root.replaceChildren(h('div', { class: 'page' }, this.header(), h('main', { id: 'main', class: 'accounts' }, title, this.reports(), this.content)));
   }
@@ -90,15 +79,12 @@ class Page {
     const { words } = this.context;
     const select = h('select', { id: 'community', change: () => (location.hash = writePlace({ community: select.value, site: null })) });
     select.append(...this.entries.map(({ id, name }) => h('option', { value: id, selected: id === this.community?.id }, name)));
-    const languages = LANGUAGES.map((language) =>
-      h('button', { type: 'button', lang: language, 'aria-pressed': String(language === this.context.language), click: () => this.speak(language) }, language.toUpperCase()),
-    );
     return h(
       'header',
       { class: 'band' },
-      h('p', { class: 'brand' }, icon('shared'), h('span', {}, 'common', h('b', {}, 'watt'))),
-      h('label', { class: 'community', for: 'community' }, h('span', {}, words.text('community')), select),
-      h('div', { class: 'tools' }, h('a', { href: `./${writePlace({ community: this.community?.id ?? null, site: null })}` }, words.text('live')), h('div', { class: 'languages', role: 'group', 'aria-label': words.text('language') }, ...languages)),
+      brand(),
+      h('label', { class: 'community', for: 'community' }, h('span', {}, words.text('header.community.label')), select),
+      h('div', { class: 'tools' }, h('a', { href: `./${writePlace({ community: this.community?.id ?? null, site: null })}` }, words.text('me.header.live')), languageSwitch(words, (language) => this.speak(language))),
     );
   }
 
@@ -108,7 +94,7 @@ class Page {
     const path = `api/v1/communities/${encodeURIComponent(this.community.id)}/buildings-report?language=${language}`;
     const link = (text: string, kind: string, name: string): HTMLElement =>
       h('a', { class: 'button', href: path, click: (event) => void this.download(event, path, kind, name) }, text);
-    return h('p', { class: 'reports' }, link(words.text('report'), 'text/html', 'report.html'), link(words.text('report_pdf'), 'application/pdf', 'report.pdf'));
+    return h('p', { class: 'reports' }, link(words.text('buildings.page.report'), 'text/html', 'report.html'), link(words.text('buildings.page.report_pdf'), 'application/pdf', 'report.pdf'));
   }
 
   /** A plain link carries neither a key nor which form is wanted. */
@@ -131,11 +117,6 @@ class Page {
     this.context = new Context(language);
     void this.load();
   }
-}
-
-function rememberedLanguage(): Language {
-  const remembered = localStorage.getItem(LANGUAGE_SLOT);
-  return isLanguage(remembered) ? remembered : preferred(navigator.languages);
 }
 
 const root = document.getElementById('app');

@@ -1,13 +1,22 @@
 /** All buildings of a community in a table, the worst first. */
 import { h } from '../dom';
+import type { Key } from '../i18n';
 import { energyChange, type Context } from './context';
 import type { Portfolio, Row } from './types';
-import type { Key } from './words';
 
-const COLUMNS: readonly Key[] = ['building', 'energy', 'normal', 'primary', 'class', 'change', 'known', 'saving'];
+const COLUMNS: readonly Key[] = [
+  'buildings.table.building',
+  'buildings.figure.energy',
+  'buildings.figure.normal',
+  'buildings.figure.primary',
+  'buildings.figure.class',
+  'buildings.figure.change',
+  'buildings.figure.known',
+  'buildings.table.saving',
+];
 
 export function letter(context: Context, name: string | null): HTMLElement {
-  return name === null ? h('span', { class: 'unknown' }, context.words.text('unknown')) : h('span', { class: 'letter' }, name);
+  return name === null ? h('span', { class: 'unknown' }, context.words.text('page.value.unknown')) : h('span', { class: 'letter' }, name);
 }
 
 export function portfolio(context: Context, of: Portfolio, address: (site: string) => string): HTMLElement {
@@ -19,18 +28,18 @@ export function portfolio(context: Context, of: Portfolio, address: (site: strin
   return h(
     'div',
     { class: 'panel' },
-    h('p', { class: 'summary' }, words.text(of.known > 0 ? 'summary' : 'summary_none', values)),
+    h('p', { class: 'summary' }, words.text(of.known > 0 ? 'buildings.table.summary' : 'buildings.table.summary_none', values)),
     h(
       'div',
-      { class: 'scroll', tabindex: '0', role: 'region', 'aria-label': words.text('title', { name: of.community }) },
-      h('table', {}, h('caption', {}, words.text('caption', { day: context.day(last) })), h('thead', {}, h('tr', {}, ...heads)), h('tbody', {}, ...rows)),
+      { class: 'scroll', tabindex: '0', role: 'region', 'aria-label': words.text('buildings.page.title', { name: of.community }) },
+      h('table', {}, h('caption', {}, words.text('buildings.table.caption', { day: context.day(last) })), h('thead', {}, h('tr', {}, ...heads)), h('tbody', {}, ...rows)),
     ),
   );
 }
 
 function line(context: Context, row: Row, address: string): HTMLElement {
   const { words, format } = context;
-  const estimated = row.estimated_share >= 0.005 ? h('small', {}, words.text('estimated', { share: format.percent(row.estimated_share) })) : null;
+  const estimated = row.estimated_share >= 0.005 ? h('small', {}, words.text('buildings.table.estimated', { share: format.percent(row.estimated_share) })) : null;
   const cells: (Node | string)[] = [
     context.number(row.energy_kwh_m2, 'kWh/m²'),
     context.number(row.normalised_kwh_m2, 'kWh/m²'),
@@ -50,9 +59,9 @@ function line(context: Context, row: Row, address: string): HTMLElement {
 
 function savingOf(context: Context, row: Row): (Node | string)[] {
   const { words } = context;
-  if (row.saving === null) return [words.text('none_found')];
+  if (row.saving === null) return [words.text('buildings.table.none_found')];
   const { kind, kwh, eur } = row.saving;
-  const worth = kind === 'peaks' ? words.text('spread', { kwh: context.energy(kwh) }) : words.text('worth', { kwh: context.energy(kwh), eur: context.euro(eur, 'no_price') });
-  const more = row.savings_found > 1 ? [h('small', {}, words.text('more', { count: row.savings_found - 1 }))] : [];
-  return [words.text(`kind_${kind}`), h('small', {}, worth), ...more];
+  const worth = kind === 'peaks' ? words.text('buildings.savings.spread', { kwh: context.energy(kwh) }) : words.text('buildings.savings.worth', { kwh: context.energy(kwh), eur: context.euro(eur, 'buildings.savings.no_price') });
+  const more = row.savings_found > 1 ? [h('small', {}, words.text('buildings.table.more', { count: row.savings_found - 1 }))] : [];
+  return [words.text(`buildings.kind.${kind}`), h('small', {}, worth), ...more];
 }
