@@ -140,7 +140,7 @@ def report_command(
     from api.buildings.report.month import month_of, report_material
     from api.buildings.report.page import html
     from api.buildings.report.pdf import pdf
-    from api.buildings.report.words import LANGUAGES
+    from papers.texts import LANGUAGES
 
     found = next((one for one in LANGUAGES if one == language), None)
     if found is None:

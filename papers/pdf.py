@@ -105,7 +105,7 @@ def _row(say: Words, paper: Paper, line: Line) -> list[str]:
         "" if line.energy_wh is None else say.kwh(sign * line.energy_wh),
         "" if line.eur_kwh is None else say.price(line.eur_kwh),
         say.percent(line.vat_rate),
-        say.number(sign * line.net, "#,##0.00"),
+        say.decimal(sign * line.net, "#,##0.00"),
     ]
 
 
@@ -192,7 +192,7 @@ def _energy(say: Words, paper: Paper) -> Iterator[tuple[str, str]]:
     if paper.spared_eur is not None:
         yield say("spared"), say.euros(paper.spared_eur)
     if energy.estimated:
-        yield say("estimated"), say.number(Decimal(energy.estimated), "#,##0")
+        yield say("estimated"), say.decimal(Decimal(energy.estimated), "#,##0")
     if paper.statement.grid_type:
         yield say("grid_type"), paper.statement.grid_type
     yield say("key"), ", ".join(paper.keys)

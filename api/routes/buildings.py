@@ -16,8 +16,8 @@ from api.schemas_buildings import IndexEntry, IndexList, IndexView, IndicatorsVi
 from energy.buildings.index import ImplausibleError, IndexMeter
 
 if TYPE_CHECKING:
-    from api.buildings.report.words import Language
     from api.buildings.sources import Place
+    from energy.settlement.terms import Language
     from storage.register.readings_by_hand import Entry
 
 __all__ = ["router"]

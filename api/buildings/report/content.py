@@ -10,7 +10,7 @@ from typing import Any, Final
 from api.buildings.accounts import Account
 from api.buildings.report import charts
 from api.buildings.report.savings import also, saving_card
-from api.buildings.report.words import Language, Words
+from api.buildings.report.words import Words
 from api.buildings.views import months
 from energy.buildings.days import ENERGY, Carrier, Days, Stretch, used
 from energy.buildings.degree_days import BASE_C
@@ -18,6 +18,7 @@ from energy.buildings.factors import Book, Factor
 from energy.buildings.indicators import BuildingYear, Unknown
 from energy.buildings.portfolio import Portfolio, TargetState, portfolio, worst_first
 from energy.buildings.savings.saving import Kind
+from energy.settlement.terms import Language
 
 __all__ = ["Material", "content"]
 
@@ -240,7 +241,7 @@ def _year_chart(say: Words, of: Material) -> dict[str, str]:
     ]
     for several in zip(*of_each, strict=True):
         both = [one for one in several if one["amount"] is not None and one["before"] is not None]
-        labels.append(say.initials()[int(several[0]["month"][5:]) - 1])
+        labels.append(say.initial(date.fromisoformat(f"{several[0]['month']}-01")))
         now.append(sum(one["amount"] for one in both) / 1000 if both else None)
         before.append(sum(one["before"] for one in both) / 1000 if both else None)
     alt = say("chart_year")

@@ -14,7 +14,8 @@ from api.buildings.report.charts import Line, bars, lines, sparkline
 from api.buildings.report.content import content
 from api.buildings.report.page import html
 from api.buildings.report.pdf import pdf
-from api.buildings.report.words import LANGUAGES, Words
+from api.buildings.report.words import Words
+from papers.texts import LANGUAGES
 from tests.api.buildings.material import material
 
 
@@ -36,15 +37,13 @@ def test_every_text_stands_in_every_language_with_the_same_names():
             frozenset(name for _, name, _, _ in string.Formatter().parse(text) if name) for text in of_each.values()
         }
         assert len(names) == 1, key
-    for key in ("months", "months_short"):
-        assert all(len(text.split(" ")) == 12 for text in texts[key].values())
 
 
 @pytest.mark.parametrize(
     ("language", "number", "share", "energy"),
     [
         ("en", "1,234.5\u00a0m", "12%", "21.0\u00a0MWh"),
-        ("fr", "1\u202f234,5\u00a0m", "12\u00a0%", "21,0\u00a0MWh"),
+        ("fr", "1\u00a0234,5\u00a0m", "12\u00a0%", "21,0\u00a0MWh"),
         ("nl", "1.234,5\u00a0m", "12%", "21,0\u00a0MWh"),
         ("de", "1.234,5\u00a0m", "12\u00a0%", "21,0\u00a0MWh"),
     ],
