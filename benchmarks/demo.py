@@ -7,7 +7,6 @@ import json
 import sqlite3
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 import urllib.error
@@ -18,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.measure import cpu_seconds, memory_mb
-from benchmarks.processes import free_ports, until
+from benchmarks.processes import demo_command, free_ports, until
 
 __all__ = ["DemoTable", "demo", "running_demo"]
 
@@ -77,20 +76,10 @@ def demo(runs: int) -> list[DemoTable]:
 def running_demo(folder: Path, *arguments: str) -> Iterator[tuple[float, float]]:
     """A running demonstration: (seconds it took to go live, when it began on the monotonic clock)."""
     (port,) = free_ports(1)
-    command = [
-        sys.executable,
-        "-m",
-        "cli.main",
-        "demo",
-        "--no-browser",
-        "--port",
-        str(port),
-        "--data",
-        str(folder),
-        *arguments,
-    ]
     began = time.monotonic()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        demo_command(folder, port, *arguments), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     try:
         until(lambda: _sites_live(port) >= SITES, f"{SITES} live sites")
         yield time.monotonic() - began, began

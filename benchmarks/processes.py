@@ -21,6 +21,7 @@ from cli.broker import mosquitto_binary
 
 __all__ = [
     "broker_binary",
+    "demo_command",
     "ended",
     "free_ports",
     "in_background",
@@ -54,6 +55,12 @@ def service(command: str, config: dict[str, Any], folder: Path) -> Iterator[int]
             raise
         finally:
             ended(process)
+
+
+def demo_command(folder: Path, port: int, *arguments: str) -> list[str]:
+    """`commonwatt demo` in that folder, its page on that port."""
+    fixed = ["demo", "--no-browser", "--port", str(port), "--data", str(folder)]
+    return [sys.executable, "-m", "cli.main", *fixed, *arguments]
 
 
 @contextmanager

@@ -22,8 +22,8 @@ from storage.history.sqlite import SqliteHistory
 from storage.register import Register
 
 
-def make_community(*, rules=(), interval_s=10.0):
-    """Two sites: a town hall with PV and grid meter, a school with PV, grid meter and battery."""
+def make_community(*, interval_s=10.0, battery=None, **settings):
+    """Two sites: a town hall with PV and grid meter, a school with PV, grid meter and battery (with more facts)."""
 
     def device(name, role, **more):
         return Device(id=name, role=role, interval_s=interval_s, **more)
@@ -45,11 +45,11 @@ def make_community(*, rules=(), interval_s=10.0):
                 devices=(
                     device("grid", Role.GRID),
                     device("pv", Role.PV),
-                    device("battery", Role.BATTERY, capacity_wh=50_000),
+                    device("battery", Role.BATTERY, capacity_wh=50_000, **(battery or {})),
                 ),
             ),
         ),
-        rules=tuple(rules),
+        **settings,
     )
 
 

@@ -7,39 +7,18 @@ import pytest
 
 from collector.leases import BALANCER
 from energy.balancing.settings import BalancerSettings, Steer
-from energy.community import Community, Device, Site
-from energy.quantities import Role
 
-from .conftest import charge_rule, eventually
+from .conftest import charge_rule, eventually, make_community
 from .test_control import COMMANDS, now_ms, roof_on
 
 DECIDED = "cw/v1/ixelles/live/balancer"
 
 
 def community(*, rules=(), **settings):
-    """The town hall and the school of test_control, whose battery may be steered within 5 kW."""
-
-    def device(name, role, **more):
-        return Device(id=name, role=role, interval_s=0.3, **more)
-
-    battery = device("battery", Role.BATTERY, capacity_wh=50_000, rated_w=5000, steer=Steer())
-    return Community(
-        id="ixelles",
-        name="Ixelles",
-        sites=(
-            Site(
-                id="ixl-hall",
-                name="Hall",
-                gateway="gw-hall",
-                devices=(device("grid", Role.GRID), device("pv", Role.PV)),
-            ),
-            Site(
-                id="ixl-school",
-                name="School",
-                gateway="gw-school",
-                devices=(device("grid", Role.GRID), device("pv", Role.PV), battery),
-            ),
-        ),
+    """The school's battery may be steered within 5 kW."""
+    return make_community(
+        interval_s=0.3,
+        battery={"rated_w": 5000, "steer": Steer()},
         rules=tuple(rules),
         balancer=BalancerSettings(cycle_s=1, settle_s=0.1, **settings),
     )

@@ -8,7 +8,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -20,6 +19,7 @@ from typing import Any
 import pytest
 import yaml
 
+from benchmarks.processes import demo_command
 from storage.history.sqlite import SqliteHistory
 
 SUMMER_NOON = "2026-06-21T10:30:00Z"
@@ -60,19 +60,9 @@ class Demo:
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        command = [
-            sys.executable,
-            "-m",
-            "cli.main",
-            "demo",
-            "--no-browser",
-            "--port",
-            str(self.port),
-            "--data",
-            str(self.folder),
-        ]
+        command = demo_command(self.folder, self.port, *self.arguments)
         self.log = (self.folder.parent / "demo.log").open("ab")
-        self.process = subprocess.Popen([*command, *self.arguments], stdout=self.log, stderr=self.log)
+        self.process = subprocess.Popen(command, stdout=self.log, stderr=self.log)
 
     def stop(self, number: int = signal.SIGTERM) -> None:
         if self.process is not None:
