@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import msgspec
 import typer
 
+from cli.options import CentreOption, JsonOption
 from energy.errors import ConfigError, DataError, StoreError
 
 if TYPE_CHECKING:
@@ -24,18 +24,17 @@ __all__ = ["alerts_app"]
 
 alerts_app = typer.Typer(help="Alerts, their rules, evidence and messages.", no_args_is_help=True)
 
-ConfigOption = Annotated[Path, typer.Option("--config", help="The centre's configuration.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print facts as JSON.")]
-
 
 @alerts_app.command("list")
 def list_alerts(
-    config: ConfigOption,
+    config: CentreOption,
     everything: Annotated[bool, typer.Option("--all", help="Those that have cleared, too.")] = False,
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many.")] = 100,
     as_json: JsonOption = False,
 ) -> None:
     """What stands, the worst first."""
+    import msgspec
+
     with _register(_load(config)) as register:
         found = register.alerts(open_only=not everything, limit=limit)
     if as_json:
@@ -50,7 +49,7 @@ def list_alerts(
 
 @alerts_app.command("rules")
 def list_rules(
-    config: ConfigOption,
+    config: CentreOption,
     library: Annotated[
         bool, typer.Option("--library", help="The ready rules there are, instead of those used.")
     ] = False,
@@ -81,12 +80,14 @@ def list_rules(
 
 @alerts_app.command("export")
 def export_evidence(
-    config: ConfigOption,
+    config: CentreOption,
     out: Annotated[Path, typer.Option(help="The file to write: .csv or .json; `-` is standard output as CSV.")],
     alert: Annotated[list[str] | None, typer.Option(help="An alert's id; may be repeated. Without: all.")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """The evidence of alerts: crossing, action, command, result, effect measured, cleared."""
+    import msgspec
+
     from storage.register.evidence import as_csv, commands_of, evidence_rows
 
     if out.suffix not in {".csv", ".json"} and str(out) != "-":
@@ -112,11 +113,13 @@ def export_evidence(
 
 @alerts_app.command("test")
 def try_channels(
-    config: ConfigOption,
+    config: CentreOption,
     channel: Annotated[list[str] | None, typer.Option(help="A channel's id; may be repeated. Without: all.")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Sends a test message to channels, and says how it went. Exit 1 when an address did not take it."""
+    import msgspec
+
     from messaging.notices import Mailbox, trial
 
     settings = _load(config).notifications

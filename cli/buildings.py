@@ -13,7 +13,8 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from cli.register.command import JsonOption, WhoOption, WhyOption, open_database, who
+from cli.options import CentreOption, JsonOption, WhoOption, WhyOption
+from cli.register.command import open_database, who
 from energy.errors import ConfigError, DataError
 from runtime.clock import clock_from_env
 
@@ -28,7 +29,6 @@ buildings_app = typer.Typer(help="Accounting of buildings: indicators, savings, 
 index_app = typer.Typer(help="Meters that a person reads.", no_args_is_help=True)
 buildings_app.add_typer(index_app, name="index")
 
-ConfigOption = Annotated[Path, typer.Option("--config", help="The centre's configuration.")]
 YearOption = Annotated[int | None, typer.Option(help="Without it: the twelve months before today.")]
 SiteArgument = Annotated[str, typer.Argument(help="The site's id.")]
 _TEMPERATURE_ROWS = 40_000  # a century of days
@@ -36,7 +36,7 @@ _TEMPERATURE_ROWS = 40_000  # a century of days
 
 @buildings_app.command("show")
 def show_command(
-    config: ConfigOption,
+    config: CentreOption,
     site: Annotated[str | None, typer.Option(help="One building instead of all.")] = None,
     year: YearOption = None,
     as_json: JsonOption = False,
@@ -64,7 +64,7 @@ def add_index(
     meter: Annotated[str, typer.Argument(help="The meter's id, as the configuration has it.")],
     day: Annotated[str, typer.Argument(help="As 2026-11-01: the beginning of that day.")],
     index: Annotated[str, typer.Argument(help="What the meter showed.")],
-    config: ConfigOption,
+    config: CentreOption,
     exchanged_to: Annotated[
         str | None, typer.Option(help="The meter was exchanged: the new one's first index.")
     ] = None,
@@ -99,7 +99,7 @@ def add_index(
 
 
 @index_app.command("list")
-def list_index(site: SiteArgument, config: ConfigOption, as_json: JsonOption = False) -> None:
+def list_index(site: SiteArgument, config: CentreOption, as_json: JsonOption = False) -> None:
     """The readings of a building that count now."""
     from storage.register.readings_by_hand import entries
 
@@ -128,7 +128,7 @@ def list_index(site: SiteArgument, config: ConfigOption, as_json: JsonOption = F
 
 @buildings_app.command("report")
 def report_command(
-    config: ConfigOption,
+    config: CentreOption,
     community: Annotated[str, typer.Option(help="The community's id.")],
     out: Annotated[Path, typer.Option(help="Where to write it: a name that ends in .html or .pdf.")],
     month: Annotated[str | None, typer.Option(help="As 2026-10; without it the last month that is over.")] = None,
@@ -164,7 +164,7 @@ def report_command(
 @buildings_app.command("weather")
 def weather_command(
     file: Annotated[Path, typer.Argument(help="CSV with day,temperature_c: the mean of each local day.")],
-    config: ConfigOption,
+    config: CentreOption,
     source: Annotated[str, typer.Option(help="Where the temperatures are from.")],
     station: Annotated[str | None, typer.Option(help="Default: the one of the configuration.")] = None,
     by: WhoOption = None,
@@ -183,7 +183,7 @@ def weather_command(
 
 
 @buildings_app.command("factors")
-def factors_command(config: ConfigOption, as_json: JsonOption = False) -> None:
+def factors_command(config: CentreOption, as_json: JsonOption = False) -> None:
     """The factors that hold today, the town's own first, each with its source; `commonwatt check` validates a file."""
     book = _load(config).buildings.book()
     today = datetime.fromtimestamp(clock_from_env().now_ms() / 1000, ZoneInfo("Europe/Brussels")).date()

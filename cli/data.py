@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
+from cli.options import CentreOption, JsonOption
+
 if TYPE_CHECKING:
     from cli.configs import CentreConfig
     from storage.backup import Kept
 
 __all__ = ["add_data_commands"]
 
-ConfigOption = Annotated[Path, typer.Option("--config", help="The centre's configuration.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print facts as JSON.")]
 Names = list[str] | None
 
 
@@ -29,7 +29,7 @@ def add_data_commands(app: typer.Typer) -> None:
 
 
 def backup_command(
-    config: ConfigOption,
+    config: CentreOption,
     out: Annotated[Path, typer.Option(help="The folder to make.")],
     as_json: JsonOption = False,
 ) -> None:
@@ -43,7 +43,7 @@ def backup_command(
 
 
 def restore_command(
-    config: ConfigOption,
+    config: CentreOption,
     copy: Annotated[Path, typer.Option("--from", help="The folder that `backup` made.")],
     replace: Annotated[bool, typer.Option("--replace", help="Move what is there aside, as NAME.before.")] = False,
     as_json: JsonOption = False,
@@ -57,7 +57,7 @@ def restore_command(
 
 
 def export_command(
-    config: ConfigOption,
+    config: CentreOption,
     start: Annotated[str, typer.Option("--from", help="First instant, ISO 8601; UTC unless it says otherwise.")],
     end: Annotated[str, typer.Option("--to", help="First instant that is no longer in it.")],
     out: Annotated[Path, typer.Option(help="File to write, .csv or .parquet.")],
@@ -87,7 +87,7 @@ def export_command(
 
 
 def move_command(
-    config: ConfigOption,
+    config: CentreOption,
     to: Annotated[Path, typer.Option(help="The configuration the centre is to have, with the new store.")],
     as_json: JsonOption = False,
 ) -> None:

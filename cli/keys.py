@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.register.command import JsonOption, WhoOption, WhyOption, open_database, who
+from cli.options import JsonOption, WhoOption, WhyOption
+from cli.register.command import open_database, who
 from cli.roles import RoleOption, read_role
 from energy.errors import ConfigError, RefusedError
 from energy.quarters import local_midnight

@@ -19,6 +19,7 @@ from cli.doctor.command import doctor
 from cli.field.command import add_field_commands
 from cli.imports.command import import_command
 from cli.keys import keys_app
+from cli.options import JsonOption
 from cli.register.command import register_app
 from cli.settle.command import settle_command
 from cli.settlement.command import statements_app
@@ -46,7 +47,6 @@ class LogFormat(StrEnum):
 
 
 ConfigOption = Annotated[Path, typer.Option("--config", help="YAML configuration file.", exists=False)]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print facts as JSON.")]
 
 
 def _print_version(wanted: bool) -> None:

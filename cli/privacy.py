@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.register.command import JsonOption, WhoOption, WhyOption, open_database, who
+from cli.options import CentreOption, JsonOption, WhoOption, WhyOption
+from cli.register.command import open_database, who
 from energy.errors import RefusedError
 from runtime.clock import clock_from_env
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
 __all__ = ["add_privacy_commands"]
 
-ConfigOption = Annotated[Path, typer.Option("--config", help="The centre's configuration, which names the register.")]
 PersonArgument = Annotated[str, typer.Argument(help="A user's or a person's id.")]
 PurposeArgument = Annotated[str, typer.Argument(help="curve, research, or another of your own.")]
 _EVER = (0, 1 << 62)
@@ -51,7 +51,7 @@ def add_privacy_commands(app: typer.Typer) -> None:
     app.command("research")(export_research)
 
 
-def list_consents(person: PersonArgument, config: ConfigOption, as_json: JsonOption = False) -> None:
+def list_consents(person: PersonArgument, config: CentreOption, as_json: JsonOption = False) -> None:
     """What a person agreed to, and until when."""
     from storage.register.consents import consents
     from storage.register.erasure import ids_of
@@ -71,7 +71,7 @@ def list_consents(person: PersonArgument, config: ConfigOption, as_json: JsonOpt
 def give_consent(
     person: PersonArgument,
     purpose: PurposeArgument,
-    config: ConfigOption,
+    config: CentreOption,
     evidence: Annotated[str, typer.Option(help="The form, its date, and where it lies.")],
     by: WhoOption = None,
     why: WhyOption = "",
@@ -88,7 +88,7 @@ def give_consent(
 
 
 def withdraw_consent(
-    person: PersonArgument, purpose: PurposeArgument, config: ConfigOption, by: WhoOption = None, why: WhyOption = ""
+    person: PersonArgument, purpose: PurposeArgument, config: CentreOption, by: WhoOption = None, why: WhyOption = ""
 ) -> None:
     """Ends a consent: from now on what needs it is refused. That it stood stays known."""
     from storage.register.consents import withdraw
@@ -103,7 +103,7 @@ def withdraw_consent(
 
 def export_person(
     person: PersonArgument,
-    config: ConfigOption,
+    config: CentreOption,
     out: Annotated[Path, typer.Option(help="The .zip to write; only its owner may read it.")],
     by: WhoOption = None,
     why: WhyOption = "",
@@ -126,7 +126,7 @@ def export_person(
     print(json.dumps(told) if as_json else f"{out}: everything about {ids.person}, {quarters} quarter-hours")
 
 
-def erase_person(person: PersonArgument, config: ConfigOption, by: WhoOption = None, why: WhyOption = "") -> None:
+def erase_person(person: PersonArgument, config: CentreOption, by: WhoOption = None, why: WhyOption = "") -> None:
     """Erases a person: name, mail, login, evidence and quarter-hours; statements and documents stay under the pseudonym."""
     from storage.register.erasure import erase, ids_of
 
@@ -137,7 +137,7 @@ def erase_person(person: PersonArgument, config: ConfigOption, by: WhoOption = N
 
 
 def export_research(
-    config: ConfigOption,
+    config: CentreOption,
     community: Annotated[str, typer.Option(help="The community's id.")],
     out: Annotated[Path, typer.Option(help="The CSV to write.")],
     by: WhoOption = None,

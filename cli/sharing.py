@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cli.options import JsonOption
 from cli.sharing_reconcile import reconcile_command
 from energy.errors import ConfigError
 
@@ -26,7 +27,6 @@ sharing_app.command("reconcile")(reconcile_command)
 
 ReadingsOption = Annotated[Path, typer.Option(help="CSV or Parquet with ean,start,withdrawal_kwh,injection_kwh.")]
 KeyOption = Annotated[Path, typer.Option(help="YAML with the sharing key in force.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print facts as JSON.")]
 
 
 @sharing_app.command("presets")

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from pydantic import TypeAdapter, ValidationError
 
+from cli.options import CentreOption, JsonOption, WhoOption, WhyOption
 from cli.privacy import add_privacy_commands
-from cli.register.command import JsonOption, WhoOption, WhyOption, open_database, who
+from cli.register.command import open_database, who
 from cli.roles import RoleOption, read_role
 from energy.errors import DataError, RefusedError
 from runtime.clock import clock_from_env
@@ -24,13 +24,12 @@ users_app = typer.Typer(help="People and their roles.", no_args_is_help=True)
 
 add_privacy_commands(users_app)
 
-ConfigOption = Annotated[Path, typer.Option("--config", help="The centre's configuration, which names the register.")]
 UserArgument = Annotated[str, typer.Argument(help="The user's id, as `users list` shows it.")]
 ScopeOption = Annotated[list[str] | None, typer.Option(help="An id, or * for all; may be repeated.")]
 
 
 @users_app.command("list")
-def list_users(config: ConfigOption, as_json: JsonOption = False) -> None:
+def list_users(config: CentreOption, as_json: JsonOption = False) -> None:
     """Who there is, with role and scope."""
     from storage.register.people import PEOPLE, USERS
 
@@ -52,7 +51,7 @@ def list_users(config: ConfigOption, as_json: JsonOption = False) -> None:
 @users_app.command("add")
 def add_user(
     name: Annotated[str, typer.Argument(help="The person's name.")],
-    config: ConfigOption,
+    config: CentreOption,
     role: RoleOption = None,
     mail: Annotated[str, typer.Option(help="Where the person is written to.")] = "",
     login: Annotated[str, typer.Option(help="The person's name at the identity provider.")] = "",
@@ -91,7 +90,7 @@ def add_user(
 def change_role(
     user: UserArgument,
     role: Annotated[str, typer.Argument(help="What the person is from now on.")],
-    config: ConfigOption,
+    config: CentreOption,
     by: WhoOption = None,
     why: WhyOption = "",
 ) -> None:
@@ -102,7 +101,7 @@ def change_role(
 
 
 @users_app.command("disable")
-def disable(user: UserArgument, config: ConfigOption, by: WhoOption = None, why: WhyOption = "") -> None:
+def disable(user: UserArgument, config: CentreOption, by: WhoOption = None, why: WhyOption = "") -> None:
     """Ends what a user may do, and its keys with it; who it is stays known."""
     _change(config, user, "disable", {"disabled": True}, by, why)
     print(f"{user} is disabled")
@@ -143,6 +142,8 @@ def _note(
 
 
 def _checked(record: type[Any], **values: Any) -> Any:
+    from pydantic import TypeAdapter, ValidationError
+
     try:
         return TypeAdapter(record).validate_python(values)
     except ValidationError as error:

@@ -13,6 +13,7 @@ import typer
 
 from cli.doctor.check import Result
 from cli.doctor.machine import check_serial_port
+from cli.options import JsonOption
 from energy.errors import ConfigError, DeviceError
 
 if TYPE_CHECKING:
@@ -31,7 +32,6 @@ TargetArgument = Annotated[
     ),
 ]
 ProfilesDirOption = Annotated[Path | None, typer.Option(help="A folder of your own device profiles.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print facts as JSON.")]
 
 
 def add_field_commands(app: typer.Typer) -> None:

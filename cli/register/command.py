@@ -9,24 +9,23 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cli.options import CentreOption, JsonOption, WhoOption, WhyOption
 from runtime.clock import clock_from_env
-from storage.register.settings import RegisterSettings
 
-__all__ = ["open_database", "register_app"]
+if TYPE_CHECKING:
+    from storage.register.settings import RegisterSettings
+
+__all__ = ["open_database", "register_app", "who"]
 
 register_app = typer.Typer(help="The register: what configuration would change, and changing it.", no_args_is_help=True)
 
-ConfigOption = Annotated[Path, typer.Option("--config", help="The centre's configuration.")]
 PeopleOption = Annotated[
     Path | None, typer.Option("--people", help="People, participants, metering points, sharing keys, prices.")
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print facts as JSON.")]
-WhoOption = Annotated[str | None, typer.Option("--by", help="Who does it, for the audit; default: who runs this.")]
-WhyOption = Annotated[str, typer.Option("--why", help="Why, for the audit.")]
 
 
 @contextmanager
@@ -47,7 +46,7 @@ def who(given: str | None) -> str:
 
 
 @register_app.command("plan")
-def plan_command(config: ConfigOption, people: PeopleOption = None, as_json: JsonOption = False) -> None:
+def plan_command(config: CentreOption, people: PeopleOption = None, as_json: JsonOption = False) -> None:
     """Compares the files with the register and tells what would change. Writes nothing into it."""
     from storage.register.plan import compare
 
@@ -60,7 +59,7 @@ def plan_command(config: ConfigOption, people: PeopleOption = None, as_json: Jso
 
 @register_app.command("apply")
 def apply_command(
-    config: ConfigOption,
+    config: CentreOption,
     plan: Annotated[str, typer.Option("--plan", help="The plan's number, as `register plan` told it.")],
     people: PeopleOption = None,
     by: WhoOption = None,
@@ -80,7 +79,7 @@ def apply_command(
 
 @register_app.command("export")
 def export_command(
-    config: ConfigOption,
+    config: CentreOption,
     on: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Only what holds on that day.")] = None,
     known_at: Annotated[
         datetime | None, typer.Option(formats=["%Y-%m-%d"], help="As it was known at that day's start (UTC).")
@@ -101,7 +100,7 @@ def export_command(
 
 @register_app.command("audit")
 def audit_command(
-    config: ConfigOption,
+    config: CentreOption,
     subject: Annotated[str | None, typer.Option(help="Only what was done to this id.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=100_000, help="How many lines at most.")] = 100,
     as_json: JsonOption = False,

@@ -10,7 +10,8 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from cli.register.command import JsonOption, WhoOption, WhyOption, open_database, who
+from cli.options import CentreOption, JsonOption, WhoOption, WhyOption
+from cli.register.command import open_database, who
 from energy.errors import ConfigError, DataError
 from runtime.clock import clock_from_env
 
@@ -23,7 +24,6 @@ __all__ = ["statements_app"]
 
 statements_app = typer.Typer(help="A community's month: statements, invoices, corrections.", no_args_is_help=True)
 
-ConfigOption = Annotated[Path, typer.Option("--config", help="The centre's configuration, which names the register.")]
 CommunityOption = Annotated[str, typer.Option(help="The community's id.")]
 MonthOption = Annotated[str, typer.Option(help="As 2026-06.")]
 ReadingsOption = Annotated[Path, typer.Option(help="CSV or Parquet with ean,start,withdrawal_kwh,injection_kwh.")]
@@ -38,7 +38,7 @@ RunStatus = Literal["preview", "final", "correction"]
 
 @statements_app.command("run")
 def run_command(
-    config: ConfigOption,
+    config: CentreOption,
     community: CommunityOption,
     month: MonthOption,
     readings: ReadingsOption,
@@ -72,7 +72,7 @@ def run_command(
 
 @statements_app.command("show")
 def show_command(
-    config: ConfigOption,
+    config: CentreOption,
     community: CommunityOption,
     month: MonthOption,
     version: VersionOption = None,
@@ -85,7 +85,7 @@ def show_command(
 
 @statements_app.command("explain")
 def explain_command(
-    config: ConfigOption,
+    config: CentreOption,
     community: CommunityOption,
     month: MonthOption,
     member: Annotated[str, typer.Option(help="The participant's id.")],
@@ -122,7 +122,7 @@ def explain_command(
 
 @statements_app.command("papers")
 def papers_command(
-    config: ConfigOption,
+    config: CentreOption,
     community: CommunityOption,
     month: MonthOption,
     out: Annotated[Path, typer.Option(help="A folder that is not there yet.")],

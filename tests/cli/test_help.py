@@ -6,6 +6,8 @@ Written anew by `COMMONWATT_UPDATE_COMMANDS=1 pytest tests/cli/test_help.py`.
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -79,3 +81,11 @@ def test_commands_of_the_contract_are_there():
     ]
     for name in [*promised, "doctor", "settle", "dashboards build", "dashboards push", "keys create"]:
         assert f"\ncommonwatt {name} " in commands
+
+
+def test_command_line_starts_without_what_only_some_commands_need():
+    """`commonwatt --version` and shell completion wait for every import; pydantic alone doubled them."""
+    heavy = ["pydantic", "msgspec", "sqlalchemy", "numpy", "duckdb", "pyarrow", "fastapi", "highspy", "yaml"]
+    probe = f"import sys, cli.main; sys.exit(' '.join(sys.modules.keys() & {set(heavy)!r}))"
+    done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=False)
+    assert done.stderr.strip() == ""

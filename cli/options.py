@@ -1,0 +1,15 @@
+"""Options that many commands have, each with one name and one text."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = ["CentreOption", "JsonOption", "WhoOption", "WhyOption"]
+
+CentreOption = Annotated[Path, typer.Option("--config", help="The centre's configuration.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print facts as JSON.")]
+WhoOption = Annotated[str | None, typer.Option("--by", help="Who does it, for the audit; default: who runs this.")]
+WhyOption = Annotated[str, typer.Option("--why", help="Why, for the audit.")]
