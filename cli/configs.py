@@ -100,6 +100,7 @@ _KINDS: Final = {  # each with the keys that tell it, and where its model is; a 
     "simulator": (("sites",), "simulator.config", "SimulatorConfig"),
     "key": (("rounds", "preset"), "cli.settle.key", "KeyFile"),
     "terms": (("shared_energy",), "energy.settlement.terms", "Terms"),
+    "investment": (("finance",), "energy.sizing.terms", "SizingTerms"),
     "factors": (("factors", "scales", "degree_days", "targets"), "energy.buildings.factors", "FactorsFile"),
 }
 
@@ -107,6 +108,7 @@ _COUNTED: Final = {  # what `check` counts of the simpler kinds, by field
     "case": {"communities": "communities", "tariffs": "tariffs"},
     "key": {"rounds": "rounds"},
     "terms": {"shared_energy": "prices", "charges": "charges", "vat": "VAT rates"},
+    "investment": {"energy": "prices", "pv": "costs of PV", "battery": "costs of batteries"},
     "factors": {"factors": "factors", "scales": "scales", "targets": "targets", "benchmarks": "benchmarks"},
 }
 
@@ -168,13 +170,13 @@ def _kind_of(path: Path) -> tuple[str, type[BaseModel]]:
     raise ConfigError(
         "is no configuration of commonwatt",
         file=str(path),
-        hint="a centre has `communities:`, a gateway `gateway:`, a simulator `sites:`, a sharing key `rounds:`, a people file `people:`, a case `tariffs:`, terms `shared_energy:`, factors `factors:`",
+        hint="a centre has `communities:`, a gateway `gateway:`, a simulator `sites:`, a sharing key `rounds:`, a people file `people:`, a case `tariffs:`, terms `shared_energy:`, an investment `finance:`, factors `factors:`",
     )
 
 
 def _doubts(kind: str, config: Any) -> list[str]:
     """What is allowed and will hardly work, or that nobody has confirmed."""
-    if kind == "terms":
+    if kind in {"terms", "investment"}:
         return [f"{entry} is not verified: {source}" for entry, source in config.unverified()]
     if kind == "factors":
         found: list[str] = config.unverified()

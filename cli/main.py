@@ -24,6 +24,7 @@ from cli.register.command import register_app
 from cli.settle.command import settle_command
 from cli.settlement.command import statements_app
 from cli.sharing import sharing_app
+from cli.sizing.command import sizing_command
 from cli.users import users_app
 from energy.errors import CommonwattError, ConfigError
 from runtime.service import configure_logs
@@ -150,7 +151,10 @@ def simulate(config: ConfigOption) -> None:
 @app.command()
 def check(
     file: Annotated[
-        Path, typer.Argument(help="A centre, gateway, simulator, people, sharing-key, terms, factors or case file.")
+        Path,
+        typer.Argument(
+            help="A centre, gateway, simulator, people, sharing-key, terms, investment, factors or case file."
+        ),
     ],
     as_json: JsonOption = False,
 ) -> None:
@@ -170,7 +174,7 @@ def check(
 @app.command()
 def schema(
     kind: Annotated[
-        str, typer.Argument(help="centre, gateway, simulator, people, key, terms, factors or case")
+        str, typer.Argument(help="centre, gateway, simulator, people, key, terms, investment, factors or case")
     ] = "centre",
 ) -> None:
     """Prints the JSON schema of a configuration."""
@@ -183,6 +187,7 @@ add_data_commands(app)
 add_field_commands(app)
 app.command(name="doctor")(doctor)
 app.command(name="settle")(settle_command)
+app.command(name="sizing")(sizing_command)
 app.command(name="import")(import_command)
 app.command(name="backtest")(backtest_command)
 app.add_typer(alerts_app, name="alerts")

@@ -82,11 +82,14 @@ def with_points(readings: QuarterReadings, more: QuarterReadings) -> QuarterRead
 def with_roof(readings: QuarterReadings, point: str, production: IntArray) -> QuarterReadings:
     """With this production (Wh of each quarter-hour) behind a point's meter: its own withdrawal is covered first.
 
-    Where the point's withdrawal is unknown it stays so, and its injection becomes unknown.
+    Where the point's withdrawal is unknown it stays so, and its injection becomes unknown; a point that never withdraws
+    injects all of it.
     """
     column = readings.points.index(point)
     withdrawal, injection = readings.withdrawal.copy(), readings.injection.copy()
     known = readings.withdrawal_known[:, column]
+    if not known.any():
+        known = np.ones_like(known)
     used = np.where(known, np.minimum(production, withdrawal[:, column]), 0)
     withdrawal[:, column] -= used
     injection[:, column] += np.where(known, production - used, 0)

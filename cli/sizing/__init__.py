@@ -1,0 +1,1 @@
+"""`commonwatt sizing`: what more PV or a battery at one point would bring."""
