@@ -41,10 +41,18 @@ class Page:
             self._call(f"{domain}.enable")
 
     def open(self, url: str, *, width: int = 1400, height: int = 1500) -> None:
+        self.resize(width, height)
+        self._call("Page.navigate", url=url)
+
+    def resize(self, width: int, height: int) -> None:
+        """The window; below 600 a phone's."""
         self._call(
             "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600
         )
-        self._call("Page.navigate", url=url)
+
+    def prefer(self, scheme: str) -> None:
+        """`light` or `dark`, as the reader's system is set."""
+        self._call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
 
     def evaluate(self, expression: str) -> Any:
         answer = self._call("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)

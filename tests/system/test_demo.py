@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.system.axe import violations_in_all_looks
 from tests.system.browser import browser
 from tests.system.conftest import SPEED, Demo, eventually, stored
 
@@ -214,6 +215,30 @@ def test_demo_page_is_alive_in_a_browser(demo, tmp_path):
     if os.environ.get("COMMONWATT_SCREENSHOT"):
         (ROOT / "docs" / "images").mkdir(exist_ok=True)
         shutil.copy(picture, ROOT / "docs" / "images" / "live-page.png")
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("#community=brussels", "main tbody tr"),
+        ("#community=brussels", "dialog"),
+        ("#community=brussels&site=brussels-depot", "#site-title"),
+        ("buildings#community=brussels", "main tbody tr"),
+        ("buildings#community=brussels&site=brussels-school", "#building"),
+        ("me", "#key"),
+        ("advice/brussels", "#ahead"),
+        ("advice/brussels/poster", "main"),
+    ],
+)
+def test_demo_page_breaks_no_rule_of_accessibility(demo, tmp_path, address, shown):
+    eventually(lambda: demo.get("/api/v1/alerts")["alerts"], timeout_s=120, what="an alert to show")
+    with browser(tmp_path) as page:
+        page.open(f"http://127.0.0.1:{demo.port}/{address}")
+        page.wait_for(f"document.querySelector({shown!r}) !== null")
+        if shown == "dialog":
+            page.evaluate("document.querySelector('button.key').click()")
+        assert violations_in_all_looks(page) == []
 
 
 def test_demo_killed_and_started_again_goes_on_without_doubling(demo):

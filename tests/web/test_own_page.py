@@ -22,6 +22,7 @@ from storage.register.participants import METERING_POINTS, PARTICIPANTS, Meterin
 from storage.register.people import PEOPLE, Person
 from tests.api.conftest import COMMUNITIES, NOW, Keys
 from tests.api.test_me import EANS, settled
+from tests.system.axe import violations_in_all_looks
 from tests.system.browser import Page, browser
 
 pytestmark = pytest.mark.skipif(not (BUILT_PAGE / "me.html").is_file(), reason="the page is not built")
@@ -121,6 +122,15 @@ def test_member_enters_by_its_key_sees_its_own_and_leaves_nothing_behind(served:
         page.evaluate("[...document.querySelectorAll('button')].find((each) => each.innerText === 'Verlassen').click()")
         page.wait_for("document.querySelector('#key') !== null && sessionStorage.length === 0")
         assert page.console == []
+
+
+def test_own_page_breaks_no_rule_of_accessibility(served: Served, tmp_path: Path):
+    with browser(tmp_path) as page:
+        page.open(served.url)
+        enter(page, served.member)
+        page.wait_for("document.querySelector('.uplot') !== null")
+        page.wait_for("document.querySelector('#consent-curve') !== null")
+        assert violations_in_all_looks(page) == []
 
 
 def test_consent_is_given_and_withdrawn_with_a_tick(served: Served, register: Register, tmp_path: Path):

@@ -33,7 +33,7 @@ export function languageSwitch(words: Translator, choose: (language: Language) =
         type: 'button',
         lang: language,
         'aria-pressed': String(language === words.language),
-        'aria-label': LANGUAGE_NAMES[language],
+        'aria-label': `${language.toUpperCase()} ${LANGUAGE_NAMES[language]}`,
         click: () => choose(language),
       },
       language.toUpperCase(),
