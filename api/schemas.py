@@ -365,6 +365,9 @@ class CommandView(View):
     state: CommandState
     ends_at: MaybeInstant
     trail: list[TrailEntry]
+    renewals: int = Field(0, description="how often it was renewed as it stands; renewals are no commands of their own")
+    renewed_at: MaybeInstant = None
+    lease: str = Field("", description="the id on the wire of the newest renewal, else its own")
 
 
 class CommandList(View):

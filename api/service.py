@@ -92,7 +92,7 @@ class ApiService:
         for command in active:
             community = sites.get(command.device.partition("/")[0])
             if community is not None:
-                self.live.restore_lease(community, msgspec.to_builtins(command))
+                self.live.restore_lease(community, {**msgspec.to_builtins(command), "id": command.lease})
 
     async def _serve(self, listener: socket.socket) -> None:
         server = _Server(

@@ -31,6 +31,7 @@ from energy.metering import SiteEnergy
 from energy.names import device_id
 from energy.quantities import Role
 from energy.quarters import QUARTER_MS, quarter_start
+from energy.renewals import renewal_of
 from energy.tariff import prices
 from messaging.codec import Command, CommandResult
 from storage.register import Command as StoredCommand
@@ -127,7 +128,8 @@ class Balancer:
         steered, ends = self._steered.get(stored.device), stored.ends_at
         if steered is None or ends is None or steered.quantity not in stored.set or stored.device in self._holds:
             return
-        command = Command(stored.id, stored.device, stored.set, stored.ttl_s, stored.issued_by, stored.reason, stored.t)
+        lease_id = stored.lease
+        command = Command(lease_id, stored.device, stored.set, stored.ttl_s, stored.issued_by, stored.reason, stored.t)
         value = stored.set[steered.quantity]
         value = value if isinstance(value, str) else float(value)
         lease = Lease(command, now_s + (ends - now_ms) / 1000)
@@ -253,7 +255,9 @@ class Balancer:
         device, value = decision.device, decision.value
         assert value is not None
         ttl_s = float(self._settings.ttl_s)
-        command = self._order(device, {self._steered[device].quantity: value}, ttl_s, decision.reason, now_ms)
+        wanted: dict[str, float | str] = {self._steered[device].quantity: value}
+        command_id = self._new_id() if renewed is None else renewal_of(renewed.lease.command.id)
+        command = self._order(device, wanted, ttl_s, decision.reason, now_ms, command_id)
         if command is None:
             return
         before = self._holds.get(device)
@@ -272,16 +276,16 @@ class Balancer:
             self._change(device, now_ms)
 
     def _end(self, device: str, why: str, now_ms: int) -> None:
-        if self._order(device, {}, 0.0, why, now_ms) is not None:
+        if self._order(device, {}, 0.0, why, now_ms, self._new_id()) is not None:
             self._change(device, now_ms)
 
     def _order(
-        self, device: str, wanted: dict[str, float | str], ttl_s: float, reason: str, now_ms: int
+        self, device: str, wanted: dict[str, float | str], ttl_s: float, reason: str, now_ms: int, command_id: str
     ) -> Command | None:
         gateway = self._gateway_of(device)
         if gateway is None:
             return None
-        command = Command(self._new_id(), device, wanted, ttl_s, BALANCER, reason, now_ms)
+        command = Command(command_id, device, wanted, ttl_s, BALANCER, reason, now_ms)
         self._orders.append(Order(*gateway, command))
         return command
 

@@ -281,4 +281,4 @@ class Control:
 def _remaining(stored: StoredCommand, now_ms: int) -> Command:
     """A lease of the register as if it were asked for now, with the time it has left."""
     left_s = ((stored.ends_at or now_ms) - now_ms) / 1000
-    return Command(stored.id, stored.device, stored.set, left_s, stored.issued_by, stored.reason, stored.t)
+    return Command(stored.lease, stored.device, stored.set, left_s, stored.issued_by, stored.reason, stored.t)

@@ -20,6 +20,7 @@ from collector.case import Case, Steering
 from collector.leases import BALANCER, ForeignLeases, Lease, Order
 from collector.look import Look
 from energy.alerts.rules import Action, Rule
+from energy.renewals import renewal_of
 from messaging.codec import Command, CommandResult
 
 __all__ = ["DeviceView", "Helm", "issuer"]
@@ -127,7 +128,8 @@ class Helm:
     def _ask(self, case: Case, steering: Steering, look: Look) -> None:
         action = steering.action
         renewal = steering.lease is not None
-        command = self._order(action, look.rule, float(action.ttl_s), sentences.reason(look), look.now_ms)
+        command_id = self._new_id() if steering.lease is None else renewal_of(steering.lease.command.id)
+        command = self._order(action, look, float(action.ttl_s), sentences.reason(look), command_id)
         if command is None:
             steering.next_s = look.now_s + _RETRY_S
             case.note(steering, "failed", f"no gateway is known for {action.device}", look.now_ms)
@@ -145,16 +147,16 @@ class Helm:
         lease = steering.ended(0.0) if steering.lease is not None else None
         if lease is None or lease.ends_s <= look.now_s:
             return
-        command = self._order(steering.action, look.rule, 0.0, f"rule {look.rule.id}: {why}", look.now_ms)
+        command = self._order(steering.action, look, 0.0, f"rule {look.rule.id}: {why}", self._new_id())
         if command is not None:
             steering.ending = frozenset({lease.command.id, command.id})
         case.note(steering, "reverted", f"the lease on {steering.action.device} was ended: {why}", look.now_ms)
 
-    def _order(self, action: Action, rule: Rule, ttl_s: float, reason: str, now_ms: int) -> Command | None:
+    def _order(self, action: Action, look: Look, ttl_s: float, reason: str, command_id: str) -> Command | None:
         gateway = self._gateway_of(action.device)
         if gateway is None:
             return None
-        command = Command(self._new_id(), action.device, dict(action.set), ttl_s, issuer(rule), reason, now_ms)
+        command = Command(command_id, action.device, dict(action.set), ttl_s, issuer(look.rule), reason, look.now_ms)
         self._orders.append(Order(*gateway, command))
         return command
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from energy.errors import DeviceError, RefusedError
+from energy.renewals import replaced_by
 from gateway.actuator import Actuator
 from gateway.device import Transport
 from gateway.leases import RESULTS, Event, Lease, Permit, State, step
@@ -154,7 +155,7 @@ class DeviceControl:
             await self._write(lease)
         except DeviceError as error:
             self._device_failed(error)
-            self._supersede(previous, f"replaced by {lease.id}, which failed")
+            self._supersede(previous, f"{replaced_by(lease.id)}, which failed")
             self._report(step(lease, Event.WRITE_FAILED), error.message)
             await self._try_safe()
         except asyncio.CancelledError:
@@ -162,7 +163,7 @@ class DeviceControl:
             self._report(step(lease, Event.WRITE_FAILED), "the gateway stops")
             raise
         else:
-            self._supersede(previous, f"replaced by {lease.id}")
+            self._supersede(previous, replaced_by(lease.id))
             self._confirm(step(lease, Event.CONFIRM))
             await self._drop_others(previous, lease)
 

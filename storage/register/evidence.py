@@ -33,14 +33,23 @@ def commands_of(alert: Alert) -> list[str]:
 
 
 def evidence_rows(alert: Alert, commands: Sequence[Command]) -> list[EvidenceRow]:
-    """The alert's own steps and the trail of its leases."""
+    """The alert's own steps, the trail of its leases, and how often they were renewed."""
     own = [EvidenceRow(step.t, alert, step.event, step.text) for step in alert.evidence]
     trail = [
         EvidenceRow(step.t, alert, f"command {step.state}", f"{command.device}: {step.reason}", command.id)
         for command in commands
         for step in command.trail
     ]
-    return sorted([*own, *trail], key=lambda row: row.t)
+    renewed = [
+        EvidenceRow(command.renewed_at, alert, "command renewed", f"{command.device}: {_times(command)}", command.id)
+        for command in commands
+        if command.renewed_at is not None
+    ]
+    return sorted([*own, *trail, *renewed], key=lambda row: row.t)
+
+
+def _times(command: Command) -> str:
+    return f"renewed {'once' if command.renewals == 1 else f'{command.renewals} times'}, the last time now"
 
 
 def as_csv(rows: Iterable[EvidenceRow]) -> str:

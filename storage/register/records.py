@@ -54,7 +54,8 @@ class TrailEntry:
 class Command:
     """A lease asked of one device. `ends_at`: when it will end or ended (ms UTC), None when not known.
 
-    `device` is empty when only results of it came, never the command itself.
+    `device` is empty when only results of it came, never the command itself. Renewals are no commands of their own:
+    `renewals` is the number of the last one confirmed, at `renewed_at` (ms UTC); `lease` the id under which it was asked last.
     """
 
     id: str
@@ -67,6 +68,9 @@ class Command:
     state: CommandState
     ends_at: int | None
     trail: tuple[TrailEntry, ...] = ()
+    renewals: int = 0
+    renewed_at: int | None = None
+    lease: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ import msgspec
 from sqlalchemy import ColumnElement, Connection, delete, func, or_, select
 
 from energy.errors import DataError
+from energy.renewals import first_of, numbered, renewal_of, replaced_by
 from storage.register.acts import acted, can
 from storage.register.database import RegisterDatabase
 from storage.register.records import Act, ActKind, Alert, Command, CommandState, QuarantineEntry, TrailEntry, Value
@@ -47,7 +48,10 @@ class Register:
         t: int,
         ends_at: int | None,
     ) -> Command:
-        """Keeps what was asked, at `t`, to hold until `ends_at` (ms UTC). The same id again is its renewal."""
+        """Keeps what was asked, at `t`, to hold until `ends_at` (ms UTC). The same id again asks for it anew.
+
+        A renewal's id (`energy.renewals`) that asks for the same is noted at the command it renews.
+        """
         asked = {
             "id": command_id,
             "device": device,
@@ -60,20 +64,34 @@ class Register:
             "asked_until": ends_at,
         }
         with self.database.write() as connection:
-            connection.execute(statements(connection).ask, asked)
+            if _renewed(connection, asked):
+                return _settled(connection, first_of(command_id)[0])
+            connection.execute(statements(connection).ask, {**asked, "renewals_asked": 0, "renewals": 0})
             return _stepped(connection, command_id, TrailEntry(t, "asked", reason))
 
     def record_result(self, command_id: str, state: CommandState, reason: str, t: int) -> Command:
-        """Keeps what a gateway told of a command, once however often it is told. An unknown command is kept too."""
+        """Keeps what a gateway told of a command, once however often it is told. An unknown command is kept too.
+
+        Of renewals only the confirmations are counted; that one took the place of the one before is not kept.
+        """
         unknown = {"device": "", "values_json": b"{}", "ttl_s": 0.0, "issued_by": "", "reason": ""}
+        nothing_yet = {**unknown, "renewals_asked": 0, "renewals": 0}
         with self.database.write() as connection:
-            connection.execute(statements(connection).tell, {"id": command_id, "t": t, "state": state, **unknown})
-            return _stepped(connection, command_id, TrailEntry(t, state, reason))
+            known = statements(connection)
+            own, number = _place(connection, command_id)
+            if number and state == "applied":
+                connection.execute(known.confirm, {"wanted": own, "number": number, "told": t})
+                return _settled(connection, own)
+            replaced = state == "reverted" and reason == replaced_by(renewal_of(command_id))
+            if replaced and (whole := _command(connection, own)) is not None:
+                return whole
+            connection.execute(known.tell, {"id": own, "t": t, "state": state, **nothing_yet})
+            return _stepped(connection, own, TrailEntry(t, state, reason), number)
 
     def command(self, command_id: str) -> Command | None:
-        """The command with its trail, or None."""
+        """The command with its trail, or None; a renewal's id gives the command it renewed."""
         with self.database.read() as connection:
-            return _command(connection, command_id)
+            return _command(connection, _place(connection, command_id)[0])
 
     def commands(
         self, limit: int = 100, before: int | None = None, active_only: bool = False, now_ms: int | None = None
@@ -194,14 +212,41 @@ def _forget_oldest(connection: Connection) -> None:
         connection.execute(delete(QUARANTINE).where(QUARANTINE.c.id.in_(oldest)))
 
 
-def _stepped(connection: Connection, command_id: str, entry: TrailEntry) -> Command:
+def _place(connection: Connection, lease_id: str) -> tuple[str, int]:
+    """The command that a lease's id belongs to and its number there: its own, or what it renews."""
+    first, number = first_of(lease_id)
+    if number:
+        known = statements(connection).command
+        whole = connection.execute(known, {"wanted": first}).one_or_none()
+        alone = connection.execute(known, {"wanted": lease_id}).one_or_none()
+        if whole is not None and alone is None and number <= whole.renewals_asked:
+            return first, number
+    return lease_id, 0
+
+
+def _renewed(connection: Connection, asked: Mapping[str, Any]) -> bool:
+    """Notes a renewal at the command that asks for the very same; False when this is none."""
+    first, number = first_of(asked["id"])
+    if not number:
+        return False
+    same = {f"same_{name}": asked[name] for name in ("device", "issued_by", "values_json")}
+    wanted = {"same_id": first, **same, "number": number, "until": asked["asked_until"]}
+    return bool(connection.execute(statements(connection).renew, wanted).rowcount)
+
+
+def _stepped(connection: Connection, command_id: str, entry: TrailEntry, renewal: int = 0) -> Command:
     """Adds a step to the trail and takes the command's state from the furthest step there is."""
     known = statements(connection)
     # two processes of PostgreSQL that step one command take turns here; SQLite's writers do anyway
     connection.execute(known.lock_command, {"wanted": command_id})
-    step = {"command": command_id, "state": entry.state, "t": entry.t, "reason": entry.reason}
+    step = {"command": command_id, "state": entry.state, "t": entry.t, "reason": entry.reason, "renewal": renewal}
     connection.execute(known.step, step)
-    connection.execute(known.settle, {"wanted": command_id})
+    return _settled(connection, command_id)
+
+
+def _settled(connection: Connection, command_id: str) -> Command:
+    """The command with its state and end as its trail has them now."""
+    connection.execute(statements(connection).settle, {"wanted": command_id})
     command = _command(connection, command_id)
     assert command is not None
     return command
@@ -221,8 +266,9 @@ def _trails(connection: Connection, command_ids: list[str]) -> dict[str, tuple[T
 
 
 def _as_command(row: Any, trail: tuple[TrailEntry, ...]) -> Command:
-    command_id, device, values, *rest = row
-    return Command(*(command_id, device, msgspec.json.decode(values), *rest, trail))
+    command_id, device, values, *rest, renewals, renewed_at, asked = row
+    known = (command_id, device, msgspec.json.decode(values), *rest, trail)
+    return Command(*(*known, renewals, renewed_at, numbered(command_id, asked)))
 
 
 def _as_alert(alert: Alert | Mapping[str, Any]) -> Alert:

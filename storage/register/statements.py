@@ -36,7 +36,10 @@ ACT: Final = table(ActRow)
 QUARANTINE: Final = table(QuarantineRow)
 TALLY: Final = table(TallyRow)
 
-_COMMAND_FIELDS: Final = ("id", "device", "values_json", "ttl_s", "issued_by", "reason", "t", "state", "ends_at")
+_COMMAND_FIELDS: Final = (
+    *("id", "device", "values_json", "ttl_s", "issued_by", "reason", "t", "state", "ends_at"),
+    *("renewals", "renewed_at", "renewals_asked"),
+)
 # How far a step is in a command's life: clocks of gateway and centre differ, so time alone does not order steps.
 # a refusal below applied: a message that came twice is refused under the id of the lease that stands
 _STAGE: Final = case(
@@ -52,6 +55,8 @@ class Statements:
     """Parameters are the columns' names, and those that each builder below names."""
 
     ask: Any
+    renew: Update
+    confirm: Update
     tell: Any
     step: Any
     save_alert: Any
@@ -85,6 +90,8 @@ def _built(dialect: str) -> Statements:
     commands = select(*(COMMAND.c[name] for name in _COMMAND_FIELDS))
     return Statements(
         ask=_ask(insert(COMMAND)),
+        renew=_renew(),
+        confirm=_confirm(),
         tell=insert(COMMAND).on_conflict_do_nothing(index_elements=["id"]),
         step=insert(TRAIL).on_conflict_do_nothing(),
         save_alert=_save_alert(insert(ALERT)),
@@ -113,6 +120,26 @@ def _ask(asked: Any) -> Any:
     return asked.on_conflict_do_update(index_elements=["id"], set_=renewed)
 
 
+def _renew() -> Update:
+    """Another renewal of a command that asks for the very same is noted there."""
+    same = [COMMAND.c[name] == bindparam(f"same_{name}") for name in ("id", "device", "issued_by", "values_json")]
+    number: BindParameter[int] = bindparam("number", type_=COMMAND.c.renewals_asked.type)
+    newer = COMMAND.c.renewals_asked < number
+    asked_until = case((newer, bindparam("until", type_=COMMAND.c.asked_until.type)), else_=COMMAND.c.asked_until)
+    asked = case((newer, number), else_=COMMAND.c.renewals_asked)
+    return update(COMMAND).where(*same).values(renewals_asked=asked, asked_until=asked_until)
+
+
+def _confirm() -> Update:
+    """A renewal was confirmed; the newest one's number and time are kept."""
+    number: BindParameter[int] = bindparam("number", type_=COMMAND.c.renewals.type)
+    told: BindParameter[int] = bindparam("told", type_=COMMAND.c.renewed_at.type)
+    newer = COMMAND.c.renewals < number
+    kept = {"renewals": case((newer, number), else_=COMMAND.c.renewals)}
+    kept["renewed_at"] = case((newer, told), else_=COMMAND.c.renewed_at)
+    return update(COMMAND).where(COMMAND.c.id == bindparam("wanted")).values(kept)
+
+
 def _save_alert(saved: Any) -> Any:
     kept = {name: saved.excluded[name] for name in ("community", "severity", "state", "since", "body")}
     return saved.on_conflict_do_update(index_elements=["id"], set_=kept)
@@ -125,9 +152,9 @@ def _keep(kept: Any) -> Any:
 
 
 def _settle() -> Update:
-    """State and end of the command `wanted` from its trail."""
+    """State and end of the command `wanted` from its trail. What ended it before its newest renewal ended nothing."""
     wanted: BindParameter[str] = bindparam("wanted")
-    own = TRAIL.c.command == wanted
+    own = and_(TRAIL.c.command == wanted, or_(_STAGE.in_((0, 2)), TRAIL.c.renewal >= COMMAND.c.renewals))
     furthest = select(TRAIL.c.state).where(own).order_by(_STAGE.desc(), TRAIL.c.t.desc(), TRAIL.c.state).limit(1)
     applied = TRAIL.alias()
     was_applied = exists(literal(1)).where(applied.c.command == wanted, applied.c.state == "applied")

@@ -22,7 +22,7 @@ def table(row: type[Base]) -> Table:
 
 
 class CommandRow(Base):
-    """A lease asked of a device."""
+    """A lease asked of a device, with its renewals: how many were asked, the number of the last confirmed, and when."""
 
     __tablename__ = "command"
 
@@ -36,10 +36,13 @@ class CommandRow(Base):
     state: Mapped[str]
     ends_at: Mapped[int | None]
     asked_until: Mapped[int | None]
+    renewals_asked: Mapped[int]
+    renewals: Mapped[int]
+    renewed_at: Mapped[int | None]
 
 
 class TrailRow(Base):
-    """One step in the life of a command."""
+    """One step in the life of a command; `renewal`: the number of the one it was told of, 0 for the first."""
 
     __tablename__ = "trail"
 
@@ -47,6 +50,7 @@ class TrailRow(Base):
     state: Mapped[str] = mapped_column(primary_key=True)
     t: Mapped[int] = mapped_column(primary_key=True)
     reason: Mapped[str] = mapped_column(primary_key=True)
+    renewal: Mapped[int]
 
 
 class AlertRow(Base):

@@ -126,6 +126,19 @@ async def test_leases_of_a_former_life_go_on(start, register, wire):
             assert all(c["set"] == {"power_w": -3000} for c in asked(wire))
 
 
+async def test_renewals_are_counted_at_the_lease_over_a_restart(start, register, wire):
+    async with roof_on(wire) as roof:
+        async with start(community(ttl_s=10)):
+            first = await eventually(lambda: next((c for c in asked(wire) if c["set"]), None))
+            await eventually(lambda: register.command(first["id"]).renewals == 1)
+        async with start(community(ttl_s=10)):
+            whole = await eventually(lambda: (c := register.command(first["id"])) and c.renewals == 2 and c)
+        assert roof.battery_w == -3000
+    assert [command.id for command in register.commands()] == [first["id"]]
+    assert [c["id"] for c in asked(wire)][:3] == [first["id"], f"{first['id']}~1", f"{first['id']}~2"]
+    assert (whole.state, [step.state for step in whole.trail]) == ("applied", ["asked", "applied"])
+
+
 @pytest.mark.parametrize("kept", [True, False])
 async def test_decisions_are_retained_for_who_comes_later(start, wire, kept):
     async with start(community(on=kept)), roof_on(wire):

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 import storage.register.register as module
 from energy.errors import DataError, StoreError
+from energy.renewals import numbered
 from storage.register import Alert, AlertAction, Command, Evidence, QuarantineEntry, Register, TrailEntry
 from storage.register.settings import RegisterSettings
 from tests.postgres_server import PostgresServer, postgres_binaries
@@ -28,6 +29,12 @@ def ask(register, command_id="c1", t=T, ends_at=T + 60_000, **changes) -> Comman
     return register.record_command(
         command_id, **fields, issued_by="rule surplus", reason="surplus 5.1 kW", t=t, ends_at=ends_at
     )
+
+
+def renew(register, number) -> Command:
+    """The renewal of c1 half a minute later than the one before."""
+    t = T + number * 30_000
+    return ask(register, f"c1~{number}", t, t + 60_000)
 
 
 def alert(alert_id="a1", **changes) -> Alert:
@@ -67,6 +74,7 @@ class TestCommands:
             state="asked",
             ends_at=T + 60_000,
             trail=(TrailEntry(T, "asked", "surplus 5.1 kW"),),
+            lease="c1",
         )
         assert register.command("c1") == asked
         assert register.commands() == [asked]
@@ -83,6 +91,9 @@ class TestCommands:
             "state": "asked",
             "ends_at": T + 60_000,
             "trail": [{"t": T, "state": "asked", "reason": "surplus 5.1 kW"}],
+            "renewals": 0,
+            "renewed_at": None,
+            "lease": "c1",
         }
 
     def test_results_make_its_trail_and_its_state(self, register):
@@ -121,6 +132,60 @@ class TestCommands:
         behind = register.record_result("c1", "applied", "ok", T - 3_600_000)
         assert behind.state == "applied"
         assert [entry.state for entry in behind.trail] == ["asked", "applied"]
+
+    def test_renewals_are_counted_at_the_lease_they_renew(self, register):
+        ask(register)
+        register.record_result("c1", "applied", "ok", T + 500)
+        for n in range(1, 4):
+            renewal = renew(register, n)
+            assert (renewal.lease, renewal.ends_at) == (f"c1~{n}", T + n * 30_000 + 60_000)
+            register.record_result(numbered("c1", n - 1), "reverted", f"replaced by c1~{n}", T + n * 30_000 + 100)
+            register.record_result(f"c1~{n}", "applied", "ok", T + n * 30_000 + 100)
+        (whole,) = register.commands()
+        assert (whole.state, whole.t, whole.renewals, whole.renewed_at) == ("applied", T, 3, T + 90_100)
+        assert [entry.state for entry in whole.trail] == ["asked", "applied"]
+        assert register.command("c1~2") == whole
+        ended = register.record_result("c1~3", "expired", "its 60 s are over", T + 150_000)
+        assert (ended.state, ended.ends_at) == ("expired", T + 150_000)
+        assert [entry.state for entry in ended.trail] == ["asked", "applied", "expired"]
+        assert len(register.commands()) == 1
+
+    def test_a_renewal_that_is_refused_or_fails_stands_in_the_trail(self, register):
+        ask(register)
+        register.record_result("c1", "applied", "ok", T + 500)
+        renew(register, 1)
+        refused = register.record_result("c1~1", "refused", "above the fuse", T + 30_100)
+        assert (refused.state, refused.renewals) == ("applied", 0)
+        failed = register.record_result("c1", "failed", "it could not be renewed", T + 40_000)
+        assert (failed.state, failed.ends_at) == ("failed", T + 40_000)
+        assert [entry.state for entry in failed.trail] == ["asked", "refused", "applied", "failed"]
+
+    def test_what_ended_a_lease_before_its_newest_renewal_does_not_end_that(self, register):
+        ask(register)
+        register.record_result("c1", "applied", "ok", T + 500)
+        renew(register, 1)
+        register.record_result("c1~1", "applied", "ok", T + 30_100)
+        other = register.record_result("c1", "reverted", "a newer one has its place", T + 30_100)
+        assert (other.state, other.ends_at) == ("applied", T + 90_000)
+        assert other.trail[-1].state == "reverted"
+
+    def test_a_lease_replaced_by_another_one_is_ended(self, register):
+        ask(register)
+        register.record_result("c1", "applied", "ok", T + 500)
+        assert register.record_result("c1", "reverted", "replaced by c2", T + 9_000).state == "reverted"
+
+    @pytest.mark.parametrize("change", [{"device": "hall/ev"}, {"values": {"power_w": -2000}}])
+    def test_what_asks_for_something_else_is_a_command_of_its_own_whatever_its_id(self, register, change):
+        ask(register)
+        own = ask(register, "c1~1", T + 30_000, **change)
+        register.record_result("c1~1", "applied", "ok", T + 30_100)
+        assert (own.id, own.lease, own.renewals) == ("c1~1", "c1~1", 0)
+        assert register.command("c1~1").state == "applied"
+        assert register.command("c1").state == "asked"
+
+    def test_a_renewal_of_what_nobody_knows_is_kept_as_it_came(self, register):
+        assert register.record_result("c9~4", "applied", "ok", T).id == "c9~4"
+        assert ask(register, "c8~4").lease == "c8~4"
 
     def test_a_result_of_an_unknown_command_is_kept_and_completed_when_the_command_comes(self, register):
         stray = register.record_result("c1", "applied", "ok", T + 500)
@@ -315,7 +380,7 @@ def test_order_and_repetition_of_results_make_no_difference(register, steps, dat
     ask(register, other)
     for state, t in shuffled[len(steps) :]:
         register.record_result(other, state, "", T + t)
-    assert dataclasses.replace(register.command(other), id=one) == register.command(one)
+    assert dataclasses.replace(register.command(other), id=one, lease=one) == register.command(one)
 
 
 WRITER = """

@@ -41,6 +41,7 @@ def old(tmp_path) -> Path:
 def test_a_register_from_before_alembic_is_taken_over_with_everything_in_it(old):
     register = Register(old)
     command, stray = register.command("c1"), register.command("stray")
+    assert (command.lease, command.renewals, command.renewed_at) == ("c1", 0, None)
     assert (command.device, command.set, command.state) == ("hall/battery", {"power_w": -3000}, "applied")
     assert command.trail == (TrailEntry(T, "asked", "surplus 5.1 kW"), TrailEntry(T + 500, "applied", "ok"))
     assert (stray.device, stray.set, stray.state) == ("", {}, "expired")
