@@ -10,6 +10,7 @@ from typing import Final
 
 from energy.errors import DataError, DeviceError
 from gateway.device import Layout, Located, Transport, first_located, physical, read_point, read_power
+from gateway.phases import Phases, wanted_phases
 from gateway.profile import Control, Direction, Transform, Write
 from gateway.registers import encode
 from messaging.codec import Value
@@ -37,15 +38,23 @@ class Actuator:
     """The controls of one device. Every method raises DeviceError when the device does not do as told.
 
     `may_wear` is asked before a setpoint's write that wears the device's flash; a safe state is written in any case.
+    `phases`: when the charger's were switched; None: they are left as they are.
     """
 
     def __init__(
-        self, transport: Transport, unit: int, layout: Layout, *, may_wear: Callable[[], bool] = lambda: True
+        self,
+        transport: Transport,
+        unit: int,
+        layout: Layout,
+        *,
+        may_wear: Callable[[], bool] = lambda: True,
+        phases: Phases | None = None,
     ) -> None:
         self._transport = transport
         self._unit = unit
         self._layout = layout
         self._may_wear = may_wear
+        self._phases = phases
 
     async def apply(self, control: Control, value: Value, lease_s: float) -> float:
         """Writes a setpoint (in the quantity's unit, or a state's text) and reads it back.
@@ -53,8 +62,10 @@ class Actuator:
         `lease_s`: how long it may stand without us; inf for no limit. Returns the seconds after which the device
         itself drops it, inf when it never does.
         """
-        number = await self._number_of(control, value)
         watchdog_s = _watchdog_s(control, lease_s)
+        if self._phases is not None and control.transform is not None and isinstance(value, int | float):
+            await self._choose_phases(control, control.transform, value, watchdog_s)
+        number = await self._number_of(control, value)
         await self._execute(control, _towards(control, number), _computed(number, watchdog_s), spare_flash=True)
         await self._read_back(
             [await self._prepare(write, {}) for write in _confirming(control)], control.readback_within_s
@@ -82,6 +93,22 @@ class Actuator:
         if isinstance(value, str):
             return float(self._layout.profile.setpoint_texts(control)[value])
         return await self._transformed(control.transform, value)
+
+    async def _choose_phases(self, control: Control, transform: Transform, power_w: float, watchdog_s: float) -> None:
+        """Switches a charger to as many phases as the power is for, when it may be."""
+        switch, phases = transform.switch, self._phases
+        if switch is None or phases is None:
+            return
+        point = str(transform.phases)
+        wanted = wanted_phases(transform, power_w)
+        if wanted is None or phases.wait_s(switch.pause_s) > 0 or await self._number(point) == wanted:
+            return
+        phases.switched()  # a switching that fails counts, too
+        await self._execute(control, _towards(control, 0.0), _computed(0.0, watchdog_s), spare_flash=True)
+        idle = Write(point=switch.idle, value=0.0, verify=True, tolerance=switch.idle_below_w)
+        await self._read_back([await self._prepare(idle, {})], switch.idle_within_s)
+        to = Write(point=point, value=wanted, verify=True)
+        await self._execute(control, [to], {}, spare_flash=True)
 
     async def _execute(
         self, control: Control, writes: Sequence[Write], computed: dict[str, float], *, spare_flash: bool
@@ -161,6 +188,8 @@ class Actuator:
         if transform.amperes_at_v is None:
             return value
         phases = await self._number(transform.phases) if isinstance(transform.phases, str) else float(transform.phases)
+        if self._phases is not None and transform.switch is not None:
+            return _charger_current(transform, self._phases.current_a(transform, value, phases))
         return _charger_current(transform, value / (transform.amperes_at_v * max(1.0, phases)))
 
     async def _remaining_s(self, control: Control, watchdog_s: float) -> float:

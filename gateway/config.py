@@ -83,6 +83,9 @@ class DeviceConfig(_Model):
     safe_state: dict[str, float | str] = Field(
         default_factory=dict, description="instead of the profile's safe state, a value held without a lease"
     )
+    switch_phases: bool = Field(
+        default=False, description="a charger on three phases: too little for them is drawn from one instead"
+    )
 
     @property
     def site(self) -> str:
@@ -296,6 +299,13 @@ def _check_limits(device: DeviceConfig, profile: Profile) -> None:
             )
     for quantity, value in device.safe_state.items():
         _check_safe_state(quantity, value, device, profile)
+    control = profile.control("power_w")
+    switch = control is not None and control.transform is not None and control.transform.switch is not None
+    if device.switch_phases and not (switch and "power_w" in device.limits):
+        raise ConfigError(
+            f"switch_phases: {'needs limits for power_w' if switch else f'profile {profile.profile} cannot switch them'}",
+            hint="leave it out; below 6 A on three phases the charger then pauses",
+        )
 
 
 def _check_limit(quantity: str, limit: Limit, control: Control, profile: Profile) -> None:

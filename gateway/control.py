@@ -21,6 +21,7 @@ from energy.renewals import replaced_by
 from gateway.actuator import Actuator
 from gateway.device import Transport
 from gateway.leases import RESULTS, Event, Lease, Permit, State, step
+from gateway.phases import Phases
 from gateway.polling import FieldDevice
 from gateway.profile import Control
 from gateway.waiting import wait_for_news
@@ -63,6 +64,7 @@ class DeviceControl:
         tell: Tell,
         *,
         safe_values: Mapping[str, Value] | None = None,
+        switch_phases: bool = False,
     ) -> None:
         self.device = device
         self.permits = dict(permits)
@@ -82,6 +84,7 @@ class DeviceControl:
         self._safe_failures = 0
         self._safe_retry_at = 0.0
         self._worn: deque[float] = deque()
+        self._phases = Phases(clock, self.permits["power_w"].high) if switch_phases else None
 
     def submit(self, command: Command) -> None:
         """Queues a command that passed its checks."""
@@ -175,7 +178,8 @@ class DeviceControl:
                 self._changes[quantity] = _Change(value, now, commanded=True)
         self.lease = replace(lease, renew_at=self._renewal_after(now))
         asked = ", ".join(f"{quantity} = {value}" for quantity, value in lease.set.items())
-        self._report(lease, f"{asked} for {lease.ttl_s:g} s, read back")
+        phases = f"; {self._phases.said}" if self._phases is not None and self._phases.said else ""
+        self._report(lease, f"{asked} for {lease.ttl_s:g} s, read back{phases}")
 
     async def _drop_others(self, previous: Lease | None, lease: Lease) -> None:
         """Quantities the earlier lease held and the newer does not go back to their safe state."""
@@ -310,7 +314,7 @@ class DeviceControl:
 
     async def _actuator(self) -> Actuator:
         layout = await self.device.layout_on(self._transport)
-        return Actuator(self._transport, self.device.unit, layout, may_wear=self._may_wear)
+        return Actuator(self._transport, self.device.unit, layout, may_wear=self._may_wear, phases=self._phases)
 
     def _may_wear(self) -> bool:
         """Whether the device's flash may be written once more within a day; notes it if so."""

@@ -153,6 +153,11 @@ def _control(control: Control) -> list[str]:
             f"  - Own timer: the device drops the setpoint {control.watchdog.seconds} s after the last renewal"
         )
     lines.append(f"  - Safe state: {control.safe_state}")
+    if control.transform is not None and (switch := control.transform.switch) is not None:
+        lines.append(
+            f"  - With `switch_phases: true`: less than {switch.least_a:g} A on three phases is drawn from one; switched "
+            f"at 0 A, every {switch.pause_s:g} s at most"
+        )
     if control.unattended:
         lines.append(f"  - Needs `accept_no_watchdog: true`: {control.unattended}")
     if control.min_hold_s:

@@ -25,6 +25,7 @@ __all__ = [
     "Identity",
     "Library",
     "Pacing",
+    "PhaseSwitch",
     "Point",
     "Profile",
     "SunSpec",
@@ -121,6 +122,16 @@ class Write(_Model):
     tolerance: float = Field(default=0.0, ge=0, description="of the read-back, in the point's unit")
 
 
+class PhaseSwitch(_Model):
+    """How a charger is switched between one phase and three: its point of phases takes 1 and 3, and 0 A is set first."""
+
+    pause_s: float = Field(ge=0, le=3600, description="between two switchings, and after the gateway's start")
+    least_a: float = Field(default=6.0, ge=6, le=32, description="below this on three phases it is switched to one")
+    idle: str = Field(description="point of its power, W: it is switched when this shows that nothing flows any more")
+    idle_below_w: float = Field(default=100.0, ge=0)
+    idle_within_s: float = Field(default=10.0, gt=0, le=30)
+
+
 class Transform(_Model):
     """How a setpoint in the quantity's unit becomes the register's value."""
 
@@ -129,6 +140,15 @@ class Transform(_Model):
     phases: int | str = Field(default=3, description="number of phases, or the point that tells it")
     least_a: float = Field(default=0.0, ge=0, description="a lower current is written as 0, which pauses")
     step_a: float = Field(default=0.0, ge=0, description="currents are rounded down to a multiple of it")
+    switch: PhaseSwitch | None = Field(
+        default=None, description="where it can be switched to one phase; `phases` is a point"
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.switch is not None and (self.amperes_at_v is None or not isinstance(self.phases, str)):
+            raise ValueError("switch goes with amperes_at_v, and phases must be the point that is switched")
+        return self
 
 
 class Watchdog(_Model):
@@ -243,6 +263,7 @@ class Profile(_Model):
         if control.transform:
             used |= set(control.transform.percent_of)
             used |= {control.transform.phases} if isinstance(control.transform.phases, str) else set()
+            used |= {control.transform.switch.idle} if control.transform.switch else set()
         used |= set(control.confirm)
         if control.watchdog and control.watchdog.remaining:
             used.add(control.watchdog.remaining)

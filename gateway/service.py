@@ -205,6 +205,7 @@ class GatewayService:
                         self._clock,
                         self._tell,
                         safe_values=config.safe_state,
+                        switch_phases=config.switch_phases,
                     )
 
     async def _connected(self) -> None:

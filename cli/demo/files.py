@@ -42,6 +42,7 @@ _LIMITS = {  # by the end of a site's name: what its connection bears and what i
     "social-housing": {"import_limit_w": 100_000, "peak_limit_w": 100_000},
 }
 _TARIFF = {"import_eur_kwh": 0.32, "feed_in_eur_kwh": 0.05, "shared_fee_eur_kwh": 0.06}
+_SWITCHES_PHASES = frozenset({"ev-2"})
 _CHARGER_W, _CHARGER_SAFE_A = 11_040, 10.0  # 16 A on three phases instead of 10 A
 
 
@@ -176,7 +177,8 @@ def _limits(device: DeviceConfig) -> dict[str, Any]:
         case Role.BATTERY:
             return {"limits": {"power_w": {"low": -(device.rated_w or 0), "high": device.rated_w}}}
         case Role.EV:
-            return {"limits": {"power_w": {"low": 0, "high": device.rated_w}}}
+            limits = {"power_w": {"low": 0, "high": device.rated_w}}
+            return {"limits": limits, "switch_phases": device.id in _SWITCHES_PHASES}
         case Role.HEAT_PUMP:
             return {"limits": {"state": {"allowed": ["normal", "boost", "blocked"]}}}
         case _:
@@ -289,10 +291,11 @@ def _balancer(interval_s: float, speed: float) -> dict[str, Any]:
 
 def _device(device: DeviceConfig, interval_s: float) -> dict[str, Any]:
     steered = device.role in {Role.BATTERY, Role.EV, Role.HEAT_PUMP}
+    steer = {"one_phase": True} if device.id in _SWITCHES_PHASES else {}
     facts: dict[str, Any] = {
         "rated_w": device.rated_w,
         "capacity_wh": device.capacity_wh,
-        "steer": {} if steered else None,
+        "steer": steer if steered else None,
     }
     return {
         "id": device.id,

@@ -46,7 +46,10 @@ class _Turn:
     @property
     def most_w(self) -> float:
         """What it may have in this mode."""
-        return min(self.wish_w, least_w(self.charger) - _STEP_W) if self.mode == _ONE else self.wish_w
+        if self.mode != _ONE:
+            return self.wish_w
+        one_w = self.charger.high_w / len(self.charger.wired)
+        return min(self.wish_w, one_w, least_w(self.charger) - _STEP_W)
 
 
 def least_w(charger: Charger, phases: int | None = None) -> float:
