@@ -37,6 +37,7 @@ from api.routes.places import router as place_routes
 from api.routes.plan import router as plan_routes
 from api.routes.sharing import router as sharing_routes
 from api.routes.statements import router as statement_routes
+from api.routes.wishes import router as wish_routes
 from api.schemas import ProblemView
 from api.settings import ApiSettings
 from energy.community import Community
@@ -57,6 +58,7 @@ _ROUTES: Final = (
     live_routes,
     history_routes,
     plan_routes,
+    wish_routes,
     forecast_routes,
     advice_routes,
     sharing_routes,

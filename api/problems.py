@@ -62,6 +62,8 @@ _LISTS: Final = {
     "alert": "alerts",
     "channel": "channels",
     "command": "commands",
+    "charger": "sites/{site}/devices",
+    "wish": "sites/{site}/chargers/{charger}/wish",
     "participant": "communities/{community}/statements",
     "statement": "communities/{community}/statements",
     "document": "communities/{community}/statements",

@@ -45,6 +45,9 @@ class Plan(View):
     ]
     peak_target_w: Annotated[dict[str, float], Field(description="by site, where peaks cost")]
     steps: list[PlanStep]
+    cars: dict[str, list[float]] = Field(
+        default_factory=dict, description="by charger, W planned for its car in each quarter-hour, by price"
+    )
     missing: Annotated[list[str], Field(description="what the plan had to do without")]
 
 

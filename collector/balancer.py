@@ -21,6 +21,7 @@ from typing import Any, Final
 from collector.leases import BALANCER, Lease, Order
 from energy.alerts.facts import Facts
 from energy.balance import STALE_INTERVALS
+from energy.balancing.cars import CarHere, Wish, wish_of
 from energy.balancing.cycle import decide
 from energy.balancing.look import Guidance, Held, has_car, look
 from energy.balancing.now import BLOCKED, Answer, Decision, Rates, Standing
@@ -74,10 +75,11 @@ class _Hold:
 
 @dataclass(slots=True)
 class _Session:
-    """A car at a charger: since when (ms UTC) it is known to be there and what the counter stood at."""
+    """A car at a charger: since when (ms UTC) it is known to be there, what the counter stood at, what it got since."""
 
     since_ms: int
     counter_wh: float
+    delivered_wh: float = 0.0
 
 
 class Balancer:
@@ -95,6 +97,8 @@ class Balancer:
         self.community = community
         self.plan: PlanAnswer | None = None
         """The newest plan; an old one no longer counts."""
+        self.wishes: Mapping[str, Wish] = {}
+        """What people said of the cars at its chargers."""
         self._settings = community.balancer
         self._gateway_of = gateway_of
         self._holder = holder
@@ -156,6 +160,7 @@ class Balancer:
             changed_ms=self._changed_ms,
             rest_until_s=self._rest_until_s,
             delivered_wh=self._delivered_wh(facts),
+            wishes=self.wishes,
             quarters={site.id: quarter(site.id) for site in self.community.sites},
             max_age_s=self._max_age_s,
         )
@@ -199,6 +204,19 @@ class Balancer:
             hold.renew_s = now_s + _RETRY_S
             hold.state = "failed"
 
+    def cars(self, now_ms: int) -> tuple[CarHere, ...]:
+        """The cars that are to be planned by price."""
+        found = []
+        for steered in self._chargers():
+            session, steer = self._sessions.get(steered.id), steered.device.steer
+            if session is None or steer is None or steer.charge != "by_price":
+                continue
+            wish = wish_of(steer, now_ms, self.community.timezone, self.wishes.get(steered.id))
+            if wish is not None:
+                missing_wh = max(0.0, wish.energy_wh - session.delivered_wh)
+                found.append(CarHere(steered.id, session.since_ms, wish, missing_wh))
+        return tuple(found)
+
     def view(self, now_ms: int) -> dict[str, Any]:
         """The decisions and limits as they are published and shown."""
         return {
@@ -214,7 +232,8 @@ class Balancer:
         if plan is not None and plan.t <= now_ms < plan.t + _PLAN_GOOD_MS:
             step = plan.steps[(now_ms - plan.t) // QUARTER_MS]
             rates = Rates(step.import_eur_kwh, step.feed_in_eur_kwh, tariff.shared_fee_eur_kwh)
-            return rates, Guidance(plan.values, max(0.0, step.grid_w), plan.peak_target_w)
+            cars_w = {name: power_w[(now_ms - plan.t) // QUARTER_MS] for name, power_w in plan.cars.items()}
+            return rates, Guidance(plan.values, max(0.0, step.grid_w), plan.peak_target_w, cars_w)
         (buy,), (sell,) = prices(tariff, [quarter_start(now_ms)], self.community.timezone, {})
         return Rates(buy, sell, tariff.shared_fee_eur_kwh), Guidance()
 
@@ -327,7 +346,7 @@ class Balancer:
             session = self._sessions.get(steered.id)
             counter = facts.number(steered.site, steered.device, "energy_import_wh")
             if session is not None and counter is not None:
-                found[steered.id] = max(0.0, counter - session.counter_wh)
+                found[steered.id] = session.delivered_wh = max(0.0, counter - session.counter_wh)
         return found
 
     def _chargers(self) -> Iterable[_Steered]:

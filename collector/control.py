@@ -23,6 +23,7 @@ from collector.rules import RuleDesk
 from collector.senses import Senses
 from collector.steering import DeviceView
 from energy.alerts.facts import Facts
+from energy.balancing.cars import CarHere, Wish
 from energy.community import Community
 from energy.errors import StoreError
 from messaging import topics
@@ -32,6 +33,7 @@ from runtime.clock import Clock
 from runtime.outage import Outage
 from storage.register import Alert, Evidence, Register, Told
 from storage.register import Command as StoredCommand
+from storage.register.wishes import wishes
 
 __all__ = ["Control"]
 
@@ -41,6 +43,7 @@ _PAST_ALERTS: Final = 200  # cleared ones whose retained messages are taken away
 _ALL: Final = 1_000_000
 _PAST_MS: Final = 86_400_000
 _TELL_MS: Final = 10_000  # what the balancer decided is said again this often, changed or not
+_WISHES_S: Final = 5.0
 _WAITING: Final = 10_000  # results and commands of others that wait for the register
 
 
@@ -74,6 +77,7 @@ class Control:
             name: Balancer(desk.community, directory.gateway, desk.holder, speed=clock.speed)
             for name, desk in self._desks.items()
         }
+        self._next_wishes_s = 0.0
         self._decided: dict[str, tuple[int, dict[str, Any]]] = {}
         self._plans: dict[str, bytes] = {}
         self._past: dict[str, Alert] = {}  # cleared not long ago: somebody may still have to be told
@@ -134,6 +138,10 @@ class Control:
         self._plans[plan.community] = msgspec.json.encode(plan)
         self._unpublished[topics.live_plan(plan.community)] = (plan.community, self._plans[plan.community])
 
+    def cars(self, community: str) -> tuple[CarHere, ...]:
+        """The community's cars that are to be planned by price."""
+        return self._balancers[community].cars(self._clock.now_ms())
+
     def alerts(self) -> list[Alert]:
         """Alerts that stand, and those that cleared within a day."""
         standing = [alert for desk in self._desks.values() for alert in desk.open_alerts()]
@@ -154,6 +162,7 @@ class Control:
         now_ms, now_s = self._clock.now_ms(), self._clock.monotonic()
         self._senses.connection(connected=self._connection.connected.is_set(), now_ms=now_ms)
         await self._pick_up_acts(now_ms, now_s)
+        await self._pick_up_wishes(now_ms, now_s)
         for community in self._directory.communities.values():
             desk = self._desks[community.id]
             facts = self._senses.facts(community, picture, now_ms)
@@ -201,6 +210,22 @@ class Control:
             return  # told by _save, and asked again at the next step
         for desk in self._desks.values():
             desk.acted(acts, now_ms, now_s)
+
+    async def _pick_up_wishes(self, now_ms: int, now_s: float) -> None:
+        """What people said at the API of the cars at chargers."""
+        if now_s < self._next_wishes_s:
+            return
+        self._next_wishes_s = now_s + _WISHES_S * self._clock.speed
+        try:
+            told = await asyncio.to_thread(self._wishes, now_ms)
+        except StoreError:
+            return  # what was said before goes on to count, and it is asked again
+        for balancer in self._balancers.values():
+            balancer.wishes = told
+
+    def _wishes(self, now_ms: int) -> dict[str, Wish]:
+        with self._register.database.read() as connection:
+            return {wish.device: Wish(wish.ready_at, wish.energy_wh) for wish in wishes(connection, now_ms)}
 
     def _forget_past(self, now_ms: int) -> None:
         self._past = {

@@ -16,8 +16,10 @@ import msgspec
 
 from collector.live import LiveState
 from collector.prices import MarketPrices
-from energy.community import Community, Device
-from energy.dispatch.request import PlanAnswer, PlannedBattery, PlanRequest
+from energy.balancing.cars import CarHere, Wish
+from energy.balancing.settings import PHASE_V, Steer
+from energy.community import Community, Device, Site
+from energy.dispatch.request import PlanAnswer, PlannedBattery, PlannedCar, PlanRequest
 from energy.errors import DataError
 from energy.names import device_id
 from energy.quantities import Role
@@ -61,11 +63,12 @@ class _Course:
     market: MarketPrices | None
     quarter: int = 0
     due: bool = True
+    cars: set[tuple[str, int, Wish]] = field(default_factory=set)
     outage: Outage = field(default_factory=lambda: Outage(log, "the planner waits: %s"))
 
 
 class PlanJob:
-    """`run` is a task of the collector; `on_plan` is told of each plan."""
+    """`run` is a task of the collector; `on_plan` is told of each plan. `cars`: those of a community that are planned by price."""
 
     def __init__(
         self,
@@ -74,7 +77,9 @@ class PlanJob:
         live: LiveState,
         clock: Clock,
         on_plan: Callable[[NewPlan], None],
+        cars: Callable[[str], tuple[CarHere, ...]] = lambda _: (),
     ) -> None:
+        self._cars = cars
         self._history = history
         self._live = live
         self._clock = clock
@@ -82,7 +87,7 @@ class PlanJob:
         self._courses = [
             _Course(community, MarketPrices(market) if (market := community.tariff.market) else None)
             for community in communities
-            if community.balancer.on and any(_batteries(community))
+            if community.balancer.on and (any(_batteries(community)) or any(_by_price(community)))
         ]
 
     async def run(self) -> None:
@@ -103,25 +108,31 @@ class PlanJob:
         if course.market is not None and await course.market.refresh(now_ms):
             course.due = True
         quarter = quarter_start(now_ms)
+        cars = self._cars(course.community.id)
+        if {(car.device, car.since_ms, car.wish) for car in cars} != course.cars:
+            course.due = True
         if quarter > course.quarter and now_ms - quarter >= _AFTER_MS:
             course.due = True
         if not course.due:
             return
         market = course.market.known if course.market is not None else {}
-        request = await asyncio.to_thread(self._request, course.community, quarter, market)
+        request = await asyncio.to_thread(self._request, course.community, quarter, market, cars)
         answer = await ask_child("collector.planner", msgspec.json.encode(request), _WITHIN_S)
         plan = msgspec.json.decode(answer, type=PlanAnswer)
         course.due, course.quarter = False, quarter
+        course.cars = {(car.device, car.since_ms, car.wish) for car in cars}
         self._on_plan(NewPlan(course.community.id, self._clock.now_ms(), plan, _missing(course, plan)))
 
-    def _request(self, community: Community, quarter: int, market: dict[int, float]) -> PlanRequest:
+    def _request(
+        self, community: Community, quarter: int, market: dict[int, float], cars: tuple[CarHere, ...]
+    ) -> PlanRequest:
         """Raises StoreError. Blocks."""
         sites = [site.id for site in community.sites]
         since = quarter - _PAST_DAYS * _DAY_MS
         if community.tariff.capacity is not None:
             since = min(since, local_month(local_month(quarter, community.timezone)[0] - 1, community.timezone)[0])
         rows = self._history.site_quarters(sites, since, quarter)
-        return request_of(community, quarter, rows, market, self._soc_pct)
+        return request_of(community, quarter, rows, market, self._soc_pct, cars)
 
     def _soc_pct(self, device: str) -> float | None:
         latest = self._live.latest.get(device)
@@ -135,6 +146,7 @@ def request_of(
     rows: Sequence[SiteQuarter],
     market: dict[int, float],
     soc_pct: Callable[[str], float | None],
+    cars: tuple[CarHere, ...] = (),
 ) -> PlanRequest:
     """What the planner is asked for `community` from `quarter` on. `rows`: its past; an unknown charge counts as half.
 
@@ -164,6 +176,7 @@ def request_of(
         peak_rate_eur_kw=capacity.month_rate_eur_kw if capacity is not None else 0.0,
         billed_kw=_billed_kw(community, rows, quarter) if capacity is not None else (),
         places=_places(community),
+        cars=tuple(_planned_cars(community, cars, meter_of)),
     )
 
 
@@ -207,6 +220,33 @@ def _planned(name: str, device: Device, meter: int, soc_pct: float | None) -> Pl
         wear_eur_kwh=steer.wear_eur_kwh,
         energy_kwh=capacity_kwh * min(1.0, max(0.0, charge)),
     )
+
+
+def _by_price(community: Community) -> Iterable[tuple[Site, Device, Steer]]:
+    """The chargers whose cars are planned by price."""
+    for site in community.sites:
+        for device in site.devices:
+            if device.steer is not None and device.steer.charge == "by_price":
+                yield site, device, device.steer
+
+
+def _planned_cars(community: Community, cars: tuple[CarHere, ...], meter_of: dict[str, int]) -> Iterable[PlannedCar]:
+    here = {car.device: car for car in cars}
+    for site, device, steer in _by_price(community):
+        car = here.get(device_id(site.id, device.id))
+        if car is None or car.missing_wh <= 0:
+            continue
+        phases = 1 if steer.one_phase else len(steer.wired)
+        yield PlannedCar(
+            id=car.device,
+            meter=meter_of[site.id],
+            site=site.id,
+            missing_kwh=car.missing_wh / 1000,
+            least_kw=steer.least_a * PHASE_V * phases / 1000,
+            most_kw=steer.bounds(device.role, device.rated_w)[1] / 1000,
+            ready_ms=car.wish.ready_ms,
+            limit_kw=None if site.import_limit_w is None else site.import_limit_w / 1000,
+        )
 
 
 def _starts(rows: Sequence[SiteQuarter], quarter: int) -> range:

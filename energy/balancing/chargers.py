@@ -166,6 +166,8 @@ def _kept(charger: Charger, turn: _Turn) -> float:
 
 def _why_not(charger: Charger, turn: _Turn, room: Room) -> str:
     least = least_w(charger, 1 if charger.switches else None)
+    if turn.wish_w < least and charger.planned:
+        return "Waits for a cheaper hour: it can still be ready in time."
     if turn.wish_w < least:
         return f"Waits: the surplus is less than the {charger.least_a:g} A at which a car charges."
     spare_w = max(0.0, room.spare_w(charger.wired))
@@ -178,7 +180,12 @@ def _why(charger: Charger, turn: _Turn, room: Room) -> str:
         return f"{what}, all it can: no limit stands in the way."
     if charger.surplus_only and turn.has_w >= turn.wish_w - _STEP_W:
         if charger.need_w is not None and charger.need_w >= turn.has_w - _STEP_W:
-            return f"{what}: its car needs that to be ready in time."
+            why = (
+                "the plan has it charge now, for prices"
+                if charger.planned
+                else "its car needs that to be ready in time"
+            )
+            return f"{what}: {why}."
         return f"{what} of the surplus."
     others = sum(other.car for other in room.site.chargers) - 1
     return (

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, time, timedelta
+from datetime import datetime, time
 from typing import Final
 from zoneinfo import ZoneInfo
 
 from energy.alerts.facts import Facts
+from energy.balancing.cars import Wish, need_w, wish_of
 from energy.balancing.now import (
     PHASES,
     Battery,
@@ -42,19 +43,20 @@ __all__ = ["Guidance", "Held", "has_car", "look"]
 _NO_CAR: Final = frozenset({"A", "A1", "A2", "disconnected", "available", "not ready", "starting"})
 _DRAWS_W: Final = 50.0
 _AMPS: Final = 0.5
-_HOUR_MS: Final = 3_600_000
-_LEAST_LEFT_H: Final = 0.1
-_IN_HAND: Final = 1.1  # a car is to be ready a little before its time
+_NO_TIME_LEFT: Final = 0.9  # of its highest power, that a car needs from now on: prices no longer count
 _PER_HOUR: Final = 4  # quarter-hours
 
 
 @dataclass(frozen=True, slots=True)
 class Guidance:
-    """What a plan tells the balancer. `values`: by battery, what one more kWh is worth at rising charge, EUR/kWh."""
+    """What a plan tells the balancer. `values`: by battery, what one more kWh is worth at rising charge, EUR/kWh. `cars_w`: by
+    charger, what its car is to get now.
+    """
 
     values: Mapping[str, Sequence[float]] = field(default_factory=dict)
     grid_target_w: float | None = None
     peak_target_w: Mapping[str, float] = field(default_factory=dict)
+    cars_w: Mapping[str, float] = field(default_factory=dict)
 
     def value(self, device: str, fill: float) -> float | None:
         """The value of one more kWh when `fill` of what it may use is stored; None: not planned."""
@@ -67,7 +69,7 @@ class Held:
     """What the balancer knows of its own leases and of those of others. Times: `_s` monotonic, `_ms` UTC.
 
     `taken`: by device, why it is not ours now, in a sentence. `changed_ms`: by site, when a lease last changed. `delivered_wh`: by charger,
-    what its car got so far. `max_age_s`: an older reading says nothing about now, however slowly its device is polled.
+    what its car got so far. `wishes`: by charger, what a person said of its car. `max_age_s`: an older reading says nothing about now, however slowly its device is polled.
     """
 
     now_s: float
@@ -76,6 +78,7 @@ class Held:
     changed_ms: Mapping[str, int] = field(default_factory=dict)
     rest_until_s: Mapping[str, float] = field(default_factory=dict)
     delivered_wh: Mapping[str, float] = field(default_factory=dict)
+    wishes: Mapping[str, Wish] = field(default_factory=dict)
     quarters: Mapping[str, SiteEnergy | None] = field(default_factory=dict)
     max_age_s: float = 60.0
 
@@ -273,6 +276,7 @@ class _Site:
         power_w = _number(values, "power_w") or 0.0
         state = values.get("state")
         car = has_car(state if isinstance(state, str) else None, power_w)
+        need, planned = self._need(name, steer, high_w) if car else (None, False)
         return Charger(
             name,
             power_w,
@@ -282,17 +286,24 @@ class _Site:
             wired=wired,
             one_phase=steer.one_phase,
             surplus_only=steer.charge != "at_once",
-            need_w=self._need_w(name, steer) if steer.charge == "by_deadline" and car else None,
+            need_w=need,
+            planned=planned,
             car=car,
             standing=self._held.standing.get(name),
         )
 
-    def _need_w(self, name: str, steer: Steer) -> float:
-        """The mean power that gets its car ready in time."""
-        assert steer.ready_by is not None
-        left_wh = max(0.0, steer.energy_wh - self._held.delivered_wh.get(name, 0.0))
-        left_h = _hours_until(steer.ready_by, self._facts.now, self._facts.community.timezone)
-        return _IN_HAND * left_wh / max(_LEAST_LEFT_H, left_h)
+    def _need(self, name: str, steer: Steer, high_w: float) -> tuple[float | None, bool]:
+        """The power its car needs now, None without a deadline, and whether that is the plan's."""
+        if steer.charge not in {"by_deadline", "by_price"}:
+            return None, False
+        wish = wish_of(steer, self._facts.now, self._facts.community.timezone, self._held.wishes.get(name))
+        if wish is None:
+            return None, False
+        needed_w = need_w(wish, self._held.delivered_wh.get(name, 0.0), self._facts.now)
+        planned_w = self._guidance.cars_w.get(name) if steer.charge == "by_price" else None
+        if planned_w is None or needed_w >= _NO_TIME_LEFT * high_w:
+            return needed_w, False
+        return planned_w, True
 
     def _lamps(self, name: str, device: Device, steer: Steer) -> Lamps | None:
         site, standing = self._site, self._held.standing.get(name)
@@ -355,15 +366,6 @@ def _drawn(values: Mapping[str, float | int | str], power_w: float, wired: tuple
         even = power_w / (len(wired) * PHASE_V)
         amps[phase] = even if current is None else current if current >= _AMPS else 0.0
     return amps[0], amps[1], amps[2]
-
-
-def _hours_until(ready_by: time, now_ms: int, timezone: str) -> float:
-    """Hours until it is that local time, today or tomorrow."""
-    local = datetime.fromtimestamp(now_ms / 1000, ZoneInfo(timezone))
-    then = local.replace(hour=ready_by.hour, minute=ready_by.minute, second=0, microsecond=0)
-    if then <= local:
-        then += timedelta(days=1)
-    return (then.astimezone(UTC).timestamp() * 1000 - now_ms) / _HOUR_MS
 
 
 def _within(moment: time, begin: time, end: time) -> bool:

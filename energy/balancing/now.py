@@ -88,7 +88,8 @@ class Battery:
 class Charger:
     """A charging point. `amps`: what it draws from each phase of the grid connection now.
 
-    `need_w`: mean power that gets its car ready in time; None: no deadline. `car`: False when none is plugged in.
+    `need_w`: mean power that gets its car ready in time; None: no deadline. `planned`: a plan found it, by price.
+    `car`: False when none is plugged in.
     """
 
     id: str
@@ -100,6 +101,7 @@ class Charger:
     one_phase: bool = False
     surplus_only: bool = False
     need_w: float | None = None
+    planned: bool = False
     car: bool = True
     standing: Standing | None = None
 

@@ -51,9 +51,10 @@ class Steer(_Model):
     soc_max_pct: float = Field(default=95.0, ge=0, le=100, description="not charged above")
     round_trip_efficiency: float = Field(default=0.9, gt=0, le=1)
     wear_eur_kwh: float = Field(default=0.0, ge=0, le=10, description="what a kWh taken out of the cells wears off")
-    charge: Literal["at_once", "surplus", "by_deadline"] = Field(
+    charge: Literal["at_once", "surplus", "by_deadline", "by_price"] = Field(
         default="at_once",
-        description="at_once: all that is left; surplus: solar surplus only; by_deadline: surplus, and what `ready_by` needs",
+        description="at_once: all that is left; surplus: solar surplus only; by_deadline: surplus, and what `ready_by` needs; "
+        "by_price: surplus, and what `ready_by` needs in the hours that the plan finds cheapest",
     )
     ready_by: time | None = Field(default=None, description="local time at which cars are to be ready")
     energy_wh: float = Field(default=20_000, gt=0, le=500_000, description="what a car is taken to want, Wh")
@@ -73,8 +74,8 @@ class Steer(_Model):
             raise ValueError("soc_min_pct must be below soc_max_pct")
         if len(set(self.wired)) != len(self.wired):
             raise ValueError("wired names a phase twice")
-        if self.charge == "by_deadline" and self.ready_by is None:
-            raise ValueError("charge: by_deadline needs ready_by, a local time")
+        if self.charge in {"by_deadline", "by_price"} and self.ready_by is None:
+            raise ValueError(f"charge: {self.charge} needs ready_by, a local time")
         if self.switch and self.dim_pct < 100:
             raise ValueError("lamps on a contact cannot be dimmed: leave out dim_pct, or switch")
         return self

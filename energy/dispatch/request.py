@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-__all__ = ["PlanAnswer", "PlanRequest", "PlanStep", "PlannedBattery"]
+__all__ = ["PlanAnswer", "PlanRequest", "PlanStep", "PlannedBattery", "PlannedCar"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +19,22 @@ class PlannedBattery:
     efficiency: float
     wear_eur_kwh: float
     energy_kwh: float
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedCar:
+    """A car that is to get `missing_kwh` until `ready_ms` (UTC), nothing or `least_kw` to `most_kw` at a time. `id`: its
+    charger; `limit_kw`: of all cars of the site, None: none.
+    """
+
+    id: str
+    meter: int
+    site: str
+    missing_kwh: float
+    least_kw: float
+    most_kw: float
+    ready_ms: int
+    limit_kw: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +59,7 @@ class PlanRequest:
     peak_rate_eur_kw: float = 0.0
     billed_kw: tuple[float, ...] = ()
     places: tuple[tuple[float, float], ...] = ()
+    cars: tuple[PlannedCar, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +87,7 @@ class PlanAnswer:
     """A plan. `values`: by battery, what one more kWh is worth in each hundredth of what it may store, EUR/kWh;
     `value_eur_kwh`: their mean at the present charge.
 
-    `peak_target_w`: by meter, where peaks cost. `days`: of the past it rests on; `estimated`: part of it that was filled in.
+    `peak_target_w`: by meter, where peaks cost. `days`: of the past it rests on; `estimated`: part of it that was filled in. `cars`: by charger, mean power planned for each quarter-hour, W.
     """
 
     community: str
@@ -81,3 +98,4 @@ class PlanAnswer:
     values: dict[str, list[float]]
     peak_target_w: dict[str, float]
     steps: list[PlanStep]
+    cars: dict[str, list[float]] = field(default_factory=dict)

@@ -13,6 +13,7 @@ from typing import Final
 
 import numpy as np
 
+from energy.dispatch.ahead import plan_cars
 from energy.dispatch.fleet import Fleet, Tanks, tanks_of
 from energy.dispatch.planner import Outlook, Plan, Planner
 from energy.dispatch.program import Program
@@ -69,6 +70,7 @@ def plan_ahead(request: PlanRequest) -> PlanAnswer:
             if math.isfinite(target)
         },
         steps=_steps(request, load_ahead.sum(axis=0), pv_ahead.sum(axis=0), scenarios.sum(axis=0), course),
+        cars=plan_cars(request, outlook, tanks, stored) if request.cars else {},
     )
 
 

@@ -19,6 +19,7 @@ OF_IXELLES = {
     "alert": "ixl-alert",
     "command": "ixl-command",
     "channel": "ixl",
+    "charger": "ev-1",
     "participant": "m-1",
     "purpose": "curve",
     "statement": "ixelles.2026-06.1.m-1.consumer",
@@ -66,8 +67,12 @@ NEEDS = {
     ("post", "/api/v1/commands"): Action.COMMAND,
     ("get", "/api/v1/commands/{command}"): Action.READ,
     ("post", "/api/v1/commands/release-all"): Action.COMMAND,
+    ("get", "/api/v1/sites/{site}/chargers/{charger}/wish"): Action.READ,
+    ("put", "/api/v1/sites/{site}/chargers/{charger}/wish"): Action.COMMAND,
+    ("delete", "/api/v1/sites/{site}/chargers/{charger}/wish"): Action.COMMAND,
 }
 ROLES = list(AccessRole)
+WISH = {"ready_at": NOW + 3_600_000, "energy_wh": 20_000}
 COMMAND = {"device": "ixl-hall/battery", "set": {"power_w": -3000}, "ttl_s": 60, "reason": "a test"}
 
 
@@ -99,8 +104,13 @@ def of_tenant(api: Api, role: AccessRole, community: str) -> dict[str, str]:
 
 async def request(api: Api, method: str, path: str, headers: dict[str, str] | str | None) -> httpx.Response:
     headers = api.headers[headers] if isinstance(headers, str) else headers or {}
-    bodies = {"/commands": COMMAND, "/mute": {"for_s": 60}, "/index": {"meter": "gas", "day": "2025-06-01", "index": 1}}
-    body = next((body for end, body in bodies.items() if path.endswith(end) and method == "post"), None)
+    bodies = {
+        "/wish": WISH,
+        "/commands": COMMAND,
+        "/mute": {"for_s": 60},
+        "/index": {"meter": "gas", "day": "2025-06-01", "index": 1},
+    }
+    body = next((body for end, body in bodies.items() if path.endswith(end) and method in {"post", "put"}), None)
     query = {"month": "2026-06"} if path.endswith("}/statements") else None
     return await api.client.request(method, path.format(**OF_IXELLES), headers=headers, json=body, params=query)
 

@@ -37,6 +37,7 @@ def plan(community: str = "ixelles", **values: Any) -> dict[str, Any]:
         "values": {"ixl-hall/battery": [0.3, 0.2]},
         "peak_target_w": {"ixl-hall": 40_000.0},
         "steps": [STEP],
+        "cars": {"ixl-hall/ev-1": [7_000.0]},
     }
     return {
         "community": community,

@@ -1,6 +1,9 @@
 """Plans in the running collector: asked of a real child process, followed by the balancer, published, never in the way."""
 
+import asyncio
+import contextlib
 import http.server
+import itertools
 import os
 import threading
 from datetime import UTC, datetime
@@ -9,7 +12,8 @@ import pytest
 
 from collector.planning import PlanJob, request_of
 from collector.prices import KEY_ENV, MarketPrices, read_prices
-from energy.balancing.settings import Steer
+from energy.balancing.cars import CarHere, Wish
+from energy.balancing.settings import BalancerSettings, Steer
 from energy.community import Community, Device, Site
 from energy.errors import DataError
 from energy.quantities import Quality, Role
@@ -18,10 +22,11 @@ from energy.tariff import Capacity, Entsoe, Market, Tariff
 from runtime.child import ask_child
 from runtime.clock import ManualClock
 from storage.history import SiteQuarter
+from storage.register.wishes import CarWish, keep_wish
 
 from .conftest import eventually
 from .test_balancer import community as steered
-from .test_control import roof_on
+from .test_control import now_ms, roof_on
 
 NOW = 1_764_319_440_000  # Fri 28 Nov 2025, 09:44 in Brussels
 QUARTER = NOW // QUARTER_MS * QUARTER_MS
@@ -246,3 +251,80 @@ async def test_day_ahead_prices_come_from_the_platform_by_quarter_hour(platform,
     assert not await refused.refresh(NOW)
     assert "401" in refused.problem
     assert "s3cret" not in refused.problem
+
+
+def hub(**changes):
+    """A street charger whose cars are planned by price, and no battery."""
+    ev = Device(
+        id="ev-1", role=Role.EV, interval_s=0.3, rated_w=11_040,
+        steer=Steer.model_validate({"charge": "by_price", "ready_by": "07:00", "energy_wh": 10_000, **changes}),
+    )  # fmt: skip
+    grid = Device(id="grid", role=Role.GRID, interval_s=0.3)
+    return Community(
+        id="ixelles",
+        name="Ixelles",
+        sites=(Site(id="ixl-school", name="School", gateway="gw-school", devices=(grid, ev), import_limit_w=30_000),),
+        balancer=BalancerSettings(cycle_s=1, settle_s=0.1),
+    )
+
+
+def test_request_names_the_cars_that_are_planned_by_price():
+    here = CarHere("ixl-school/ev-1", NOW - 1000, Wish(NOW + 3_600_000, 10_000), 7_500.0)
+    (car,) = request_of(hub(one_phase=True), QUARTER, [], {}, lambda _: None, (here,)).cars
+    assert (car.missing_kwh, car.ready_ms, car.limit_kw) == (7.5, NOW + 3_600_000, 30.0)
+    assert (car.least_kw, car.most_kw) == (1.38, 11.04)
+    full = CarHere("ixl-school/ev-1", NOW, Wish(NOW + 1, 1.0), 0.0)
+    assert request_of(hub(), QUARTER, [], {}, lambda _: None, (full,)).cars == ()
+
+
+async def test_car_by_price_is_planned_when_it_comes_and_when_a_person_says_what_it_wants(start, register, wire):
+    community = hub()
+    async with start(community), cars_on(wire):
+        first = await eventually(
+            lambda: (p := wire.last("cw/v1/ixelles/live/plan")) and p["plan"]["cars"] and p, timeout_s=30
+        )
+        powers = first["plan"]["cars"]["ixl-school/ev-1"]
+        assert sum(powers) / 4 == pytest.approx(10_000, rel=0.01)
+        assert powers[0] == 11_040  # one price for all hours: the first
+        await eventually(lambda: (d := car_decision(wire)) and d["set"]["power_w"] == 11_040)
+        ready_at = now_ms() + 4 * 3_600_000
+        with register.database.write() as connection:
+            keep_wish(connection, CarWish("ixl-school/ev-1", ready_at, 2_760.0, "lea", now_ms()))
+
+        def anew():
+            plan = wire.last("cw/v1/ixelles/live/plan")
+            return sum(plan["plan"]["cars"].get("ixl-school/ev-1", [])) / 4 == pytest.approx(2_760, rel=0.01)
+
+        await eventually(anew, timeout_s=60)
+
+
+def car_decision(wire):
+    said = wire.last("cw/v1/ixelles/live/balancer")
+    return said and next((each for each in said["decisions"] if each["set"] and each["set"]["power_w"] > 0), None)
+
+
+@contextlib.asynccontextmanager
+async def cars_on(wire):
+    """A gateway with a grid meter and a charger at which a car waits."""
+
+    async def tell():
+        for seq in itertools.count():
+            t = now_ms()
+            readings = [
+                {
+                    "device": "ixl-school/grid",
+                    "t": t,
+                    "v": {"power_w": 500.0, "energy_import_wh": 1000, "energy_export_wh": 0},
+                },
+                {"device": "ixl-school/ev-1", "t": t, "v": {"power_w": 0.0, "energy_import_wh": 5000, "state": "B2"}},
+            ]
+            body = {"epoch": "e", "seq": seq, "historical": False, "readings": readings}
+            await wire.send("cw/v1/ixelles/gw-school/data", body)
+            await asyncio.sleep(0.2)
+
+    task = asyncio.create_task(tell())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)

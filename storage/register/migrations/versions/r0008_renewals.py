@@ -1,4 +1,4 @@
-"""Renewals of a lease are counted at its command. Those of before stay commands of their own."""
+"""Renewals of a lease are counted at its command, those of before stay commands of their own; what cars want."""
 
 from __future__ import annotations
 
@@ -10,8 +10,16 @@ down_revision = "r0007"
 
 
 def upgrade() -> None:
-    """Adds the columns."""
+    """Adds columns and table."""
     for name in ("renewals_asked", "renewals"):
         op.add_column("command", sa.Column(name, sa.BigInteger, nullable=False, server_default="0"))
     op.add_column("command", sa.Column("renewed_at", sa.BigInteger))
     op.add_column("trail", sa.Column("renewal", sa.BigInteger, nullable=False, server_default="0"))
+    op.create_table(
+        "car_wish",
+        sa.Column("device", sa.Text, primary_key=True),
+        sa.Column("ready_at", sa.BigInteger, nullable=False),
+        sa.Column("energy_wh", sa.Double, nullable=False),
+        sa.Column("by", sa.Text, nullable=False),
+        sa.Column("t", sa.BigInteger, nullable=False),
+    )
