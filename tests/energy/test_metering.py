@@ -16,6 +16,7 @@ from energy.metering import (
     device_energy,
     power_energy,
     site_energy,
+    steady,
 )
 from energy.quantities import Quality, Role
 from energy.quarters import QUARTER_MS
@@ -112,6 +113,35 @@ def test_power_energy_of_constant_power_is_power_times_time_and_an_estimate():
 def test_power_energy_across_a_gap_is_unknown():
     samples = [Sample(T0, 1.0), Sample(T0 + 200_000, 1.0), Sample(T0 + QUARTER_MS, 1.0)]
     assert power_energy(samples, T0, T0 + QUARTER_MS) == Energy(None, MISSING)
+
+
+def test_power_energy_of_two_samples_is_their_mean_times_the_time():
+    samples = [Sample(T0, 0.0), Sample(T0 + 60_000, 1200.0)]
+    assert power_energy(samples, T0, T0 + 60_000) == Energy(10, ESTIMATED)
+
+
+def test_energy_does_not_depend_on_what_came_before_the_interval():
+    power = [Sample(T0 - 600_000, 0.0), *(Sample(T0 + s * 1000, 1200.0) for s in range(0, 901, 10))]
+    assert power_energy(power, T0, T0 + QUARTER_MS).wh == pytest.approx(300)
+    assert counter_energy(_counter((-10, 5000), (0, 0), (900, 90)), T0, T0 + QUARTER_MS) == Energy(90, MEASURED)
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([0, 27_777, 27_777], True),
+        ([0, 10_000, 9_999], False),
+        ([0, 27_778, 27_778], False),  # 10 MW for the shortest step, 10 s, are 27,777.8 Wh
+        ([5], True),
+        ([0, 0, 0], True),
+    ],
+)
+def test_steady_counter_only_rises_and_no_step_can_be_a_swap(values, expected):
+    assert steady([T0, T0 + 10_000, T0 + 30_000][: len(values)], values) is expected
+
+
+def test_steady_counter_may_rise_by_all_that_is_possible():
+    assert steady([0, 36_000], [0.0, 100_000.0])
 
 
 def test_device_energy_battery_without_counters_splits_power_by_its_sign():

@@ -5,10 +5,10 @@ from decimal import Decimal
 
 import pytest
 
-from energy.settlement.documents import corrected, corrections, drafts, numbered
+from energy.settlement.documents import corrected, corrections, drafts, numbered, payments
 from energy.settlement.money import parse_communication
 from energy.settlement.statement import Member, statements
-from tests.energy.settlement.example import setting, volume
+from tests.energy.settlement.example import OTHER, setting, volume
 
 JUNE = date(2026, 7, 3)
 
@@ -27,8 +27,30 @@ def test_document_carries_number_communication_and_due_day():
 
 @pytest.mark.parametrize("sequence", [0, 10**6])
 def test_number_that_a_year_does_not_have_is_refused(sequence):
-    with pytest.raises(ValueError, match="no number of a document"):
+    with pytest.raises(ValueError, match="no number of a document: a year has up to 999,999"):
         numbered(drafts(made(1000))[0], 2026, sequence, JUNE, 30)
+
+
+def test_last_number_of_a_year_is_given():
+    assert numbered(drafts(made(1000))[0], 2026, 999_999, JUNE, 30).number == "2026-999999"
+
+
+def test_payment_of_a_member_is_the_sum_of_its_own_documents_and_due_with_the_last():
+    volumes = [volume(1000), volume(5000, member="m-2", point=OTHER)]
+    members = [Member("m-1", "citizen"), Member("m-2", "citizen")]
+    first, other = (
+        numbered(draft, 2026, number, JUNE, 30)
+        for number, draft in enumerate(drafts(statements(setting(), members, volumes)), 1)
+    )
+    (change,) = corrections(made(1000), made(900))
+    credit, again = (
+        numbered(draft, 2026, number, date(2026, 8, 3), 30) for number, draft in enumerate(corrected(change, first), 3)
+    )
+    one, two = payments([credit, other, again])
+    assert (one.member, one.documents) == ("m-1", ("2026-000003", "2026-000004"))
+    assert one.owed == again.draft.owed + credit.draft.owed < 0
+    assert (one.due, one.communication) == (date(2026, 9, 2), again.communication)
+    assert (two.member, two.owed, two.documents) == ("m-2", other.draft.owed, ("2026-000002",))
 
 
 def test_nothing_is_sent_to_who_received_nothing():

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from energy.errors import ConfigError, DataError
 from energy.quarters import QUARTER_MS
+from energy.settlement.curves import curves
 from energy.settlement.explain import explain_line, steps
 from energy.settlement.inputs import DatedKey, digest, inputs_of
 from energy.settlement.month import MonthRun, month_window, settle_month
@@ -164,6 +165,21 @@ def test_step_tells_its_reading_and_whether_the_key_filled_it():
     assert {(step.withdrawal_wh, step.injection_wh, step.received_wh) for step in found} == {(100, 0, 50)}
     assert [step.start for step in found if step.filled] == [START + 96 * QUARTER_MS]
     assert found[96].filled == {Direction.WITHDRAWAL}
+
+
+def test_who_moves_out_sees_its_own_quarter_hours_alone():
+    made = settled(tenures=[*TENURES[1:], Tenure(EAN, "m-1", None, HALF), Tenure(EAN, "town", HALF, None)])
+    before, after = steps(made, "m-1", EAN), steps(made, "town", EAN)
+    assert (before[0].start, before[-1].start) == (START, HALF - QUARTER_MS)
+    assert (after[0].start, after[-1].start) == (HALF, END - QUARTER_MS)
+    assert steps(made, "m-2", EAN) == []
+    whole = {(curve.member, curve.point): (curve.start, curve.values.shape[1]) for curve in curves(made)}
+    assert whole == {
+        ("m-1", EAN): (START, 1440),
+        ("town", EAN): (HALF, 1440),
+        ("m-2", OTHER): (START, 2880),
+        ("town", SUN): (START, 2880),
+    }
 
 
 def test_line_that_is_not_from_these_readings_is_refused():

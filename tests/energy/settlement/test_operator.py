@@ -22,6 +22,14 @@ def test_day_and_night_of_a_point_are_added_and_what_is_unknown_stays_so():
     assert night.plus(day) == day.plus(night)
 
 
+def test_what_a_point_withdrew_is_what_it_shared_and_what_its_supplier_sold():
+    (known, unknown) = operator_volumes(
+        [OperatorTotal(EAN, 100, 40, 0, None), total(OTHER, 100)], [Tenure(EAN, "m-1"), Tenure(OTHER, "m-2")], WINDOW
+    )
+    assert (known.withdrawal_wh, known.received_wh, known.injection_wh) == (140, 100, 0)
+    assert unknown.withdrawal_wh == 100
+
+
 def test_totals_become_the_volumes_of_who_holds_the_point():
     made = operator_volumes(
         [total(OTHER, 7), total(EAN, 0, 9)], [Tenure(EAN, "m-1"), Tenure(OTHER, "m-2", 0, 2000)], WINDOW
@@ -50,4 +58,6 @@ def test_every_difference_is_told_also_of_points_that_only_one_side_knows():
         Difference(SUN, "injection", 0, 140),
         Difference(EAN, "withdrawal", 100, 90),
     )
+    moved = [volume(60, given_wh=5), volume(40, member="m-2", given_wh=7)]
+    assert differences(moved, [total(EAN, 100, 12)]) == ()
     assert differences(ours, [total(EAN, 100)]) == (Difference(OTHER, "withdrawal", 50, 0),)

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from energy.errors import ConfigError
+from energy.settlement.paper import spared_eur
 from energy.settlement.statement import Member, statements
 from tests.energy.settlement.example import EAN, OTHER, SUN, YEAR, setting, volume
 
@@ -111,3 +112,10 @@ def test_members_are_charged_by_id_whatever_their_order():
     made = statements(setting(), members, own)
     assert [statement.member for statement in made] == ["m-1", "m-2"]
     assert made == statements(setting(), list(reversed(members)), list(reversed(own)))
+
+
+@pytest.mark.parametrize(("reference", "spared"), [("0.39", "15.82"), ("0.2", "-7.64"), (None, None)])
+def test_what_is_spared_is_the_suppliers_price_less_what_is_paid_with_vat(charge, reference, spared):
+    """123.457 kWh for 32.33 EUR."""
+    made = spared_eur(charge(grid_type="B"), None if reference is None else Decimal(reference))
+    assert made == (None if spared is None else Decimal(spared))

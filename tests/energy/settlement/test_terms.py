@@ -57,6 +57,8 @@ def test_price_changes_on_the_first_day_of_a_month():
         ({"shared_energy": [{"eur_kwh": "NaN", "source": "x", **YEAR}]}, "finite"),
         ({"shared_energy": [{"eur_kwh": "0.14", **YEAR}]}, "source"),
         ({"vat": [{"rate": "6", "source": "x", **YEAR}]}, "less than or equal to 1"),
+        ({"vat": [{"rate": "0.06", "category": "E", "source": "x", **YEAR}]}, "category S goes with a rate above 0"),
+        ({"vat": [{"rate": "0", "category": "S", "source": "x", **YEAR}]}, "category S goes with a rate above 0"),
     ],
 )
 def test_terms_that_make_no_sense_are_refused(fields, told):
@@ -69,3 +71,18 @@ def test_entries_that_nobody_confirmed_are_told_with_their_source():
     doubts = terms(shared_energy=confirmed).unverified()
     assert ("vat[0]", "to be confirmed") in doubts
     assert not any(field.startswith("shared_energy") for field, _ in doubts)
+
+
+@pytest.mark.parametrize(
+    ("rate", "category", "code", "exemption"),
+    [
+        ("0.21", None, "S", ""),
+        ("0.21", "S", "S", ""),
+        ("0", None, "E", "law"),
+        ("0", "Z", "Z", ""),
+        ("0", "O", "O", "law"),
+    ],
+)
+def test_vat_rate_knows_its_category_and_why_none_is_due(rate, category, code, exemption):
+    (made,) = terms(vat=[{"rate": rate, "category": category, "source": "law", **YEAR}]).vat
+    assert (made.code, made.exemption) == (code, exemption)
