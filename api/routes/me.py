@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
@@ -286,10 +287,18 @@ def _members(context: Context, principal: Principal, community: str, starts: ran
 
     with context.register.database.read() as connection:
         curves = of_community(connection, community, starts.start, starts.stop)
-        sites = {point.participant: point.site for point in METERING_POINTS.all(connection) if point.site is not None}
+        points = METERING_POINTS.all(connection)
+    places: defaultdict[str, set[str | None]] = defaultdict(set)
+    for point in points:
+        places[point.participant].add(point.site)
     settles = principal.may(Action.SETTLE, community)
-    hidden = set() if settles else {curve.member for curve in curves} - principal.participants
-    at_sites = {member for member in hidden & sites.keys() if not principal.may(Action.READ, community, sites[member])}
-    readable = hidden & sites.keys() - at_sites
-    found = members_history(starts, curves, Group(at_sites, hidden - at_sites - readable))
+    others = set() if settles else {curve.member for curve in curves} - principal.participants
+    hidden = {member for member in others if not _reads_all(principal, community, places[member])}
+    at_sites = {member for member in hidden if places[member] - {None}}
+    found = members_history(starts, curves, Group(at_sites, hidden - at_sites))
     return json_answer({"community": community, "t": list(starts), "step": "15m"} | msgspec.to_builtins(found))
+
+
+def _reads_all(principal: Principal, community: str, places: Collection[str | None]) -> bool:
+    """Whether the caller reads the site of each of a member's metering points, so that it can take the member off a sum."""
+    return bool(places) and all(site is not None and principal.may(Action.READ, community, site) for site in places)

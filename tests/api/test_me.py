@@ -194,6 +194,20 @@ async def test_members_at_measured_sites_and_the_others_are_groups_of_their_own(
     assert (await members.get("communities/ixelles/members/history", "manager", **window(1))).json()["members"] == [8]
 
 
+async def test_member_with_a_point_nobody_else_reads_is_not_taken_off_by_its_site(api: Api, members: Members):
+    """The viewer knows what all eight did at the hall; of the ninth point it would be told alone."""
+    with api.register.database.write() as connection:
+        for n in range(8):
+            point = MeteringPoint(id=EANS[n], participant=f"m-{n}", direction="both", site="ixl-hall")
+            METERING_POINTS.put(connection, point, NOW + 1)
+    api.keys.look()
+    assert (await members.get("communities/ixelles/members/history", "viewer", **window(1))).json()["members"] == [8]
+    with api.register.database.write() as connection:
+        METERING_POINTS.put(connection, MeteringPoint(id=EANS[8], participant="m-1", direction="both"), NOW + 2)
+    api.keys.look()
+    assert (await members.get("communities/ixelles/members/history", "viewer", **window(1))).json()["members"] == [0]
+
+
 @pytest.mark.parametrize(("at_sites", "elsewhere", "told"), [(0, 4, 0), (0, 5, 5), (4, 5, 0), (5, 5, 10), (5, 0, 5)])
 def test_each_part_of_a_group_is_none_or_at_least_five(at_sites: int, elsewhere: int, told: int):
     names = [f"m-{n}" for n in range(at_sites + elsewhere)]
