@@ -10,9 +10,6 @@ from enum import StrEnum
 from typing import Final
 from zoneinfo import ZoneInfo
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from api.timeline.query import Answer
 from api.timeline.values import Value
 
@@ -86,6 +83,9 @@ def _excel_cell(value: Value) -> str:
 
 
 def _parquet(answer: Answer, site: str) -> bytes:
+    import pyarrow as pa  # noqa: PLC0415 - 40 MB, which beside InfluxDB nothing else needs
+    import pyarrow.parquet as pq  # noqa: PLC0415
+
     rows = list(_rows(answer))
     is_text = any(isinstance(value, str) for _, _, value in rows)
     values = [value if is_text or value is None else float(value) for _, _, value in rows]
