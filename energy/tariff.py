@@ -36,6 +36,16 @@ class Band(_Model):
     )
     eur_kwh: float = Field(ge=-10, le=10)
 
+    @model_validator(mode="after")
+    def _within_a_day(self) -> Self:
+        if self.from_.tzinfo or self.until.tzinfo:
+            raise ValueError("from and until are local time: leave out the offset")
+        if self.until != _MIDNIGHT and self.until <= self.from_:
+            raise ValueError(
+                f"until {self.until:%H:%M} is not after {self.from_:%H:%M}: a night is two bands, to and from 00:00"
+            )
+        return self
+
     def holds(self, local: datetime) -> bool:
         """Whether it is the price at that local time."""
         moment = local.time()

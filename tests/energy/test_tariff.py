@@ -1,10 +1,12 @@
 """What a kWh costs: bands in local time, the market where it is known, the tariff where it is not."""
 
+from datetime import UTC, datetime
+
 import pytest
 from pydantic import ValidationError
 
 from energy.quarters import QUARTER_MS
-from energy.tariff import Tariff, prices
+from energy.tariff import Band, Tariff, prices
 
 T = 1_764_284_400_000  # Fri 28 Nov 2025, 00:00 in Brussels
 HOUR = 3_600_000
@@ -12,6 +14,25 @@ HOUR = 3_600_000
 
 def hours(*numbers):
     return [T + round(number * HOUR) for number in numbers]
+
+
+@pytest.mark.parametrize(("start", "until"), [("22:00", "06:00"), ("08:00", "08:00"), ("00:30", "00:15")])
+def test_band_that_would_never_hold_is_refused(start, until):
+    """A night tariff from 22:00 to 06:00 as one band would silently cost nobody anything."""
+    with pytest.raises(ValidationError, match="a night is two bands"):
+        Band.model_validate({"from": start, "until": until, "eur_kwh": 0.2})
+
+
+@pytest.mark.parametrize(("start", "until"), [("17:00Z", "22:00"), ("17:00", "22:00+01:00"), ("17:00Z", "22:00Z")])
+def test_band_with_an_offset_is_refused(start, until):
+    with pytest.raises(ValidationError, match="leave out the offset"):
+        Band.model_validate({"from": start, "until": until, "eur_kwh": 0.2})
+
+
+def test_band_may_last_the_whole_day_or_until_midnight():
+    local = datetime(2026, 11, 28, 23, 59, tzinfo=UTC)
+    for start in ("00:00", "23:00"):
+        assert Band.model_validate({"from": start, "until": "00:00", "eur_kwh": 0.2}).holds(local)
 
 
 def test_first_band_that_holds_decides_in_local_time():

@@ -136,6 +136,18 @@ def test_season_that_was_never_read_is_no_jump():
     refused(reading("2026-11-01", str(60 * 21 + 600)), years)
 
 
+@pytest.mark.parametrize(("days", "refuses"), [(299, False), (300, True)])
+def test_jump_is_smaller_once_every_season_is_known(days, refuses):
+    """Ten times the usual use: of a year that is a jump, of a summer it may be winter."""
+    first = date(2025, 12, 1)
+    known = [IndexReading(first + timedelta(days=n), Decimal(n)) for n in (0, 100, 200, days)]
+    ten_days = IndexReading(first + timedelta(days=days + 10), Decimal(days + 100))
+    if refuses:
+        refused(ten_days, known)
+    else:
+        check_reading(METER, known, ten_days, TODAY)
+
+
 @given(st.lists(st.integers(0, 400), min_size=2, max_size=30), st.integers(0, 5000))
 def test_stretches_add_up_to_the_whole_whatever_the_exchanges(uses, start):
     readings, index, total = [], Decimal(start), 0

@@ -53,7 +53,9 @@ def test_drift_is_found_with_its_size_and_begin(excess):
     year = sum(one.amount for one in gas()[Carrier.GAS] if one.days.first >= date(2025, 11, 1))
     assert saving.kwh == pytest.approx(excess * year, rel=0.35)
     assert saving.eur is None  # nobody gave a price of gas
-    assert any(saving.pattern.marked)
+    assert [day for day, marked in zip(saving.pattern.x, saving.pattern.marked, strict=True) if marked] == [
+        day.isoformat() for day in RECENT
+    ]
     assert len(saving.pattern.lines["measured"]) == len(saving.pattern.lines["expected"]) == len(saving.pattern.x)
 
 
@@ -105,6 +107,12 @@ def test_left_on_while_closed_is_found_with_its_energy():
     assert not saving.pattern.marked[10]
 
 
+@pytest.mark.parametrize(("days", "looked"), [(13, False), (14, True)])
+def test_two_weeks_of_power_are_enough_to_look_at_hours(days, looked):
+    found = look(power=load(quarters(days)))
+    assert (Kind.PEAKS not in {one.kind for one in found.not_looked}) is looked
+
+
 def test_hours_that_nobody_gave_are_asked_for():
     found = look(power=load(quarters()), opening_hours="")
     assert any(one.kind is Kind.OUT_OF_HOURS and one.why is Why.HOURS for one in found.not_looked)
@@ -135,6 +143,11 @@ def test_peak_at_the_same_time_every_morning_is_found():
     found = look(power=load(quarters(power_w=start)))
     (saving,) = [one for one in found.savings if one.kind is Kind.PEAKS]
     assert saving.facts["time"] in {"08:00", "08:15"}
+    assert (saving.pattern.x[0], saving.pattern.x[33], saving.pattern.x[-1]) == ("00:00", "08:15", "23:45")
+    assert [name for name, marked in zip(saving.pattern.x, saving.pattern.marked, strict=True) if marked] == [
+        "08:00",
+        "08:15",
+    ]
     assert saving.facts["peak_w"] == pytest.approx(42_000, rel=0.1)
     assert saving.eur is None  # Brussels has no price of a measured peak
 
