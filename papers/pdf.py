@@ -200,6 +200,8 @@ def _energy(say: Words, paper: Paper) -> Iterator[tuple[str, str]]:
 
 
 def _notes(say: Words, paper: Paper) -> Iterator[str]:
+    if paper.why:
+        yield say("reason", why=paper.why)
     for each in paper.draft.totals.by_rate:
         if each.reason:
             yield say("exemption", rate=say.percent(each.rate), reason=each.reason)

@@ -91,7 +91,8 @@ def _head(tree: ET.Element, paper: Paper, document: Document, root: str) -> None
     if root == "Invoice":
         _add(tree, "DueDate", document.due.isoformat())
     _add(tree, f"{root}TypeCode", _TYPES[root, draft.side])
-    _add(tree, "Note", say("subject", month=say.month(month.first)))
+    note = say("subject", month=say.month(month.first))
+    _add(tree, "Note", f"{note}. {say('reason', why=paper.why)}" if paper.why else note)
     _add(tree, "DocumentCurrencyCode", "EUR")
     _add(tree, "BuyerReference", draft.member)
     period = _add(tree, "InvoicePeriod")

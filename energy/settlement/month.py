@@ -42,7 +42,10 @@ class Settled:
 
 @dataclass(frozen=True, slots=True)
 class MonthRun:
-    """What is kept of a run, word for word. `digest`: of inputs and readings. `corrections`: against the last final one."""
+    """What is kept of a run, word for word. `digest`: of inputs and readings. `corrections`: against the last final one.
+
+    `why`: the reason given for it, which credit notes and what takes their place say.
+    """
 
     status: RunStatus
     digest: str
@@ -54,6 +57,7 @@ class MonthRun:
     differences: tuple[Difference, ...] = ()
     corrections: tuple[Correction, ...] = ()
     documents: tuple[Document, ...] = ()
+    why: str = ""
 
 
 def month_window(month: Month, timezone: str) -> tuple[int, int]:

@@ -45,7 +45,7 @@ class Paper:
 
     `statement` is the member's month on the document's side, None where nothing of it is left. `labels`: names of lines
     that the terms give. `spared_eur`: what the same energy from a supplier would have cost more. `payment`: what is left
-    to pay of it together with what was issued beside it.
+    to pay of it together with what was issued beside it. `why`: the reason of a correction.
     """
 
     draft: Draft
@@ -62,6 +62,7 @@ class Paper:
     credited: Document | None = None
     spared_eur: Decimal | None = None
     payment: Payment | None = None
+    why: str = ""
 
 
 def spared_eur(statement: Statement, reference_eur_kwh: Decimal | None) -> Decimal | None:

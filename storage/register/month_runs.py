@@ -53,6 +53,7 @@ def keep(
         differences=settled.differences,
         corrections=tuple(changes),
         documents=tuple(made),
+        why=why.strip(),
     )
     result = msgspec.json.encode(run)
     runs.add(connection, community, month, status, inputs=digest, result=result, by=by, now_ms=now_ms)

@@ -109,6 +109,7 @@ class _Desk:
             keys=tuple(key.id for key in self._run.inputs.keys),
             labels={charge.name: charge.label[language] for charge in self._terms.charges if language in charge.label},
             network_by_supplier=self._terms.network == "billed_by_supplier",
+            why=self._run.why if self._run.status == "correction" and document in self._run.documents else "",
             payment=self._payments.get(document.number) if document else None,
             credited=self._documents.get(draft.credits) if draft.credits else None,
             spared_eur=spared_eur(statement, compared.eur_kwh) if statement and compared else None,

@@ -213,10 +213,13 @@ def test_papers_of_a_month_are_written_as_a_whole_folder(desk, tmp_path):
 
 def test_papers_of_a_correction_settle_the_difference(desk, tmp_path):
     desk("statements", "run", *FROM, "--status", "final")
-    desk("statements", "run", *LATE, "--status", "correction")
+    desk("statements", "run", *LATE, "--status", "correction", "--why", "the meter was late")
     told = desk("statements", "papers", *WHERE, "--out", str(tmp_path / "late"), plain=True)
     assert "4 PDF and 2 Peppol XML" in told
     assert "1 times to pay out (transfers.xml)" in told  # Léa gets back what the meter said too much
+    papers = [path.read_text() for path in (tmp_path / "late").glob("*.xml") if "p-firm" in path.name]
+    assert len(papers) == 2
+    assert all("the meter was late" in each for each in papers)
 
 
 def test_preview_has_papers_that_are_no_invoices(desk, tmp_path):

@@ -122,7 +122,29 @@ def test_corrected_invoice_asks_for_the_difference_only():
     assert "This amount is settled with 2026-000004" in read(pdf(note))
     told = read(pdf(again)).replace("\u00a0", " ")
     difference = first.draft.totals.gross - totals(less).gross
-    assert f"Settled with 2026-000003: {difference} € will be paid to your account BE71" in told
+    assert f"Settled with 2026-000003. {difference} € will be paid to your account BE71" in told
+
+
+@pytest.mark.parametrize(
+    ("language", "told"),
+    [
+        ("fr", "Motif : the meter was late"),
+        ("nl", "Reden: the meter was late"),
+        ("en", "Reason: the meter was late"),
+        ("de", "Grund: the meter was late"),
+    ],
+)
+def test_credit_note_and_what_takes_its_place_say_the_reason(language, told):
+    first = replace(invoice(language), why="the meter was late")
+    for paper in credit_note(first, language, first.draft):
+        assert told in read(pdf(paper))
+    assert told not in read(pdf(invoice(language)))
+
+
+def test_document_that_leaves_nothing_to_pay_says_so_in_a_sentence():
+    first = invoice("en")
+    _, again = credit_note(first, "en", first.draft)
+    assert "Settled with 2026-000003. Nothing remains to be paid." in read(pdf(again))
 
 
 @pytest.mark.parametrize(
