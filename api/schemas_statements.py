@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-__all__ = ["IssuedView", "StatementView", "StatementsView"]
+__all__ = ["FarSiteView", "IssuedView", "StatementView", "StatementsView"]
 
 Euro = Annotated[str, Field(pattern=r"^-?\d+\.\d{2}$", description="EUR")]
 Energy = Annotated[int, Field(description="whole Wh")]
@@ -132,3 +132,25 @@ class StatementView(_View):
     lines: list[LineView]
     totals: MoneyView
     warnings: list[str]
+
+
+class DearerView(_View):
+    """A member's month as it is and as it would be; `warnings` are the social guard's."""
+
+    member: str
+    received_wh: Energy
+    before: Euro
+    after: Euro
+    more: Euro
+    warnings: list[str]
+
+
+class FarSiteView(_View):
+    """What one site of a farther grid type would cost everybody, with VAT: `before` and `after` are the whole operation's."""
+
+    community: str
+    month: str
+    before: Literal["A", "B", "C", "D"]
+    after: Literal["A", "B", "C", "D"]
+    members: list[DearerView]
+    more: Euro

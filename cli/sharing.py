@@ -15,6 +15,7 @@ from cli.sharing_reconcile import reconcile_command
 from energy.errors import ConfigError
 
 if TYPE_CHECKING:
+    from cli.sharing_far_site import GridCosts
     from energy.sharing.advice import Option
     from energy.sharing.key import SharingKey
     from energy.sharing.settlement import QuarterReadings
@@ -63,6 +64,10 @@ def what_if(
     other_key: Annotated[Path | None, typer.Option(help="YAML with another key.")] = None,
     more: Annotated[Path | None, typer.Option(help="Readings of members or roofs that would join.")] = None,
     battery: Annotated[str | None, typer.Option(help="A battery: EAN,kWh,kW of the point it would stand at.")] = None,
+    terms: Annotated[
+        Path | None, typer.Option(help="YAML with prices: what --more's grid type costs everybody.")
+    ] = None,
+    grid_types: Annotated[str, typer.Option(help="With --terms: grid type now and of --more, as B,D.")] = "",
     as_json: JsonOption = False,
 ) -> None:
     """Who would have gained what by another key, a member more, another roof, a battery."""
@@ -73,9 +78,24 @@ def what_if(
     then = _changed(was, more, battery)
     if then is was and other_key is None:
         raise ConfigError("nothing would change", field="what-if", hint="give --other-key, --more or --battery")
+    costs = _grid_costs(terms, grid_types, was, more)
     after = _open_to(_key(other_key) if other_key else rules, was, then)
     found = gains(settle_quarters(rules, was), settle_quarters(after, then))
-    print(json.dumps(_gains_json(found)) if as_json else "\n".join(_gains_text(found)))
+    if as_json:
+        print(json.dumps(_gains_json(found) | ({} if costs is None else {"grid_type": costs.facts()})))
+        return
+    print("\n".join([*_gains_text(found), *([] if costs is None else costs.text())]))
+
+
+def _grid_costs(terms: Path | None, grid_types: str, was: QuarterReadings, more: Path | None) -> GridCosts | None:
+    from cli.sharing_far_site import grid_costs
+
+    if terms is None and not grid_types:
+        return None
+    if terms is None or more is None:
+        hint = "give --terms, --more and --grid-types together"
+        raise ConfigError("says what a joining site costs", field="--grid-types", hint=hint)
+    return grid_costs(terms, grid_types, int(was.starts[-1]))
 
 
 def _loaded(key: Path, readings: Path) -> tuple[SharingKey, QuarterReadings]:

@@ -13,7 +13,9 @@ from api.answers import documented, json_answer
 from api.context import Context, Ctx
 from api.papers import Dialect, DialectQuery, csv_answer, documented_paper, form_of, paper_answer
 from api.problems import Problem, not_found
-from api.schemas_statements import IssuedView, StatementsView, StatementView
+from api.schemas_statements import FarSiteView, IssuedView, StatementsView, StatementView
+from energy.errors import ConfigError
+from energy.settlement.terms import GridType
 
 if TYPE_CHECKING:
     from energy.settlement.lines import Statement
@@ -39,11 +41,51 @@ async def statements(
     authorize(principal, Action.SETTLE, community)
     context.places.community(community)
     found = await run_in_threadpool(_kept, context, community, month)
+    number, run = _version(found, community, month, version)
+    return json_answer(_month(run, number, len(found)))
+
+
+def _version(found: list[MonthRun], community: str, month: str, version: int | None) -> tuple[int, MonthRun]:
+    """The one asked for, or the last. Raises Problem 404."""
     number = len(found) if version is None else version
     if not 0 < number <= len(found):
         hint = "`commonwatt statements run` settles a month" if not found else f"ask for version 1 to {len(found)}"
         raise Problem(404, "not_found", f"{month} of {community} has {len(found)} versions", hint=hint)
-    return json_answer(_month(found[number - 1], number, len(found)))
+    return number, found[number - 1]
+
+
+@router.get("/communities/{community}/statements/far-site", responses=documented(FarSiteView, 404, 422, 503))
+async def far_site(
+    context: Ctx,
+    principal: Annotated[Principal, Depends(may(Action.SETTLE))],
+    community: str,
+    month: Month,
+    joining: Annotated[GridType, Query(alias="type", description="grid type of the site that would join")],
+    version: Version = None,
+) -> Response:
+    """What one farther site would cost everybody: it makes the whole operation of its grid type. Amounts are with VAT."""
+    authorize(principal, Action.SETTLE, community)
+    context.places.community(community)
+    _, run = _version(await run_in_threadpool(_kept, context, community, month), community, month, version)
+    return json_answer(await run_in_threadpool(_far_site, run, joining))
+
+
+def _far_site(run: MonthRun, joining: GridType) -> dict[str, Any]:
+    from energy.settlement.far_site import far_site as charged  # noqa: PLC0415 - numpy waits for the first who asks
+
+    try:
+        found = charged(run.inputs, run.volumes, joining)
+    except ConfigError as error:
+        raise Problem(422, "no_grid_type", error.message, hint=error.hint or "") from None
+    members = [asdict(each) | {"more": each.more} for each in found.members]
+    return {
+        "community": run.inputs.community,
+        "month": run.inputs.month,
+        "before": found.before,
+        "after": found.after,
+        "members": members,
+        "more": found.more,
+    }
 
 
 @router.get("/statements/{statement}", responses=documented_paper(StatementView))

@@ -1,4 +1,4 @@
-"""`commonwatt statements run | show | explain | papers`: settles a community's month, keeps it, and says where each euro is from."""
+"""`commonwatt statements run | show | explain | papers | far-site`: settles a community's month, keeps it, and says where each euro is from."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from energy.settlement.inputs import Inputs
     from energy.settlement.month import MonthRun, Settled
     from energy.settlement.operator import OperatorTotal
+    from energy.settlement.terms import GridType
 
 __all__ = ["statements_app"]
 
@@ -139,6 +140,32 @@ def papers_command(
         papers = made(connection, community, run.inputs.month, number)
     written = write_folder(papers, out, datetime.fromtimestamp(clock_from_env().now_ms() / 1000, UTC))
     print(json.dumps(written.facts(), ensure_ascii=False) if as_json else written.text())
+
+
+@statements_app.command("far-site")
+def far_site_command(
+    config: CentreOption,
+    community: CommunityOption,
+    month: MonthOption,
+    joining: Annotated[str, typer.Option("--type", help="Grid type of the site that would join: A, B, C or D.")],
+    version: VersionOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """What one farther site would cost everybody: it makes the whole operation of its grid type."""
+    from cli.settlement.far_site import far_site_facts, far_site_text
+    from energy.settlement.far_site import far_site
+
+    _, run = _kept(config, community, month, version)
+    found = far_site(run.inputs, run.volumes, _grid_type(joining))
+    print(json.dumps(far_site_facts(found)) if as_json else far_site_text(run.inputs, found))
+
+
+def _grid_type(text: str) -> GridType:
+    from energy.settlement.terms import GridType
+
+    if text not in get_args(GridType):
+        raise ConfigError(f"{text!r} is no grid type", field="--type", hint=f"one of {', '.join(get_args(GridType))}")
+    return cast("GridType", text)
 
 
 def _again(run: MonthRun, readings: Path) -> Settled:

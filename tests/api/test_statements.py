@@ -16,6 +16,7 @@ from tests.energy.settlement.example import EAN, SUN, setting, volume
 
 MONTH = "/api/v1/communities/ixelles/statements"
 DOCUMENT = "/api/v1/communities/ixelles/documents/2026-000001"
+FAR = f"{MONTH}/far-site?month=2026-06&type=D"
 ONE = "/api/v1/statements/ixelles.2026-06.1.m-1.consumer"
 MEMBERS = [Member("m-1", "citizen"), Member("town", "municipality")]
 
@@ -158,7 +159,7 @@ async def test_each_version_can_be_asked_for(settle, ask):
     assert (await ask(f"{MONTH}?month=2026-06")).json()["status"] == "correction"
     assert (await ask(f"{MONTH}?month=2026-06&version=1")).json()["status"] == "final"
     assert (await ask(ONE.replace(".1.", ".2."))).json()["energy"]["received_wh"] == 100_000
-    for path in (f"{MONTH}?month=2026-06&version=3", f"{MONTH}?month=2026-05"):
+    for path in (f"{MONTH}?month=2026-06&version=3", f"{MONTH}?month=2026-05", f"{FAR}&version=3"):
         answer = await ask(path)
         assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
         assert answer.json()["hint"]
@@ -167,7 +168,7 @@ async def test_each_version_can_be_asked_for(settle, ask):
 @pytest.mark.parametrize("role", [role for role in AccessRole if role not in {AccessRole.MANAGER, AccessRole.ADMIN}])
 async def test_nobody_but_managers_sees_what_members_pay(settle, ask, role):
     settle()
-    for path in (f"{MONTH}?month=2026-06", ONE, DOCUMENT):
+    for path in (f"{MONTH}?month=2026-06", ONE, DOCUMENT, FAR):
         answer = await ask(path, role)
         assert answer.status_code == 403, answer.text
         assert "17.28" not in answer.text
@@ -175,7 +176,7 @@ async def test_nobody_but_managers_sees_what_members_pay(settle, ask, role):
 
 async def test_manager_of_another_community_finds_nothing(settle, ask):
     settle()
-    for path in (f"{MONTH}?month=2026-06", ONE, DOCUMENT):
+    for path in (f"{MONTH}?month=2026-06", ONE, DOCUMENT, FAR):
         answer = await ask(path, AccessRole.MANAGER, "schaerbeek")
         assert answer.status_code == 404
     nothing = await ask(ONE.replace("ixelles", "nowhere"), AccessRole.MANAGER, "schaerbeek")
@@ -189,6 +190,21 @@ async def test_manager_of_another_community_finds_nothing(settle, ask):
 async def test_statement_that_is_not_there_is_not_found(settle, ask, path):
     settle()
     assert (await ask(path)).status_code == 404
+
+
+async def test_far_site_tells_what_its_type_would_cost_everybody(api: Api, settle, ask):
+    """123.457 kWh: at B half the network cost is due, at D all of it."""
+    settle()
+    answer = (await ask(FAR)).json()
+    assert (answer["before"], answer["after"], answer["more"]) == ("B", "D", "7.55")
+    (member,) = answer["members"]
+    assert (member["member"], member["before"], member["after"]) == ("m-1", "32.33", "39.88")
+    schema = api.app.openapi()
+    path = f"{MONTH.replace('ixelles', '{community}')}/far-site"
+    said = schema["paths"][path]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
+    jsonschema.validate(answer, said | {"components": schema["components"]})
+    assert (await ask(FAR.replace("type=D", "type=A"))).json()["more"] == "0.00"
+    assert (await ask(FAR.replace("type=D", "type=E"))).status_code == 422
 
 
 async def test_month_that_is_none_is_refused(ask):

@@ -1,6 +1,7 @@
 """`commonwatt sharing`: presets, what if, and the recommended key, from files to figures."""
 
 import json
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -25,6 +26,7 @@ def run(tmp_path):
         "key.yaml": KEY,
         "more.csv": HEADER + "".join(f"{BAKER},{t},2,\n" for t in TIMES),
         "other.yaml": KEY.replace("rounds: fixed", "preset: sibelga-hybrid"),
+        "terms.yaml": (Path(__file__).parents[2] / "deploy/examples/terms-brussels.yaml").read_text(encoding="utf-8"),
     }
     for name, text in files.items():
         (tmp_path / name).write_text(text)
@@ -62,6 +64,19 @@ def test_what_if_of_one_member_more_puts_it_on_the_list(run):
     assert found["shared_more_kwh"] == 2.0
 
 
+def test_what_if_of_a_far_member_tells_what_its_grid_type_costs_everybody(run):
+    """Distribution and transport of 0.09396 and 0.02142 EUR, halved at B and due in full at D, with 6 or 21 % VAT."""
+    far = ("what-if", *BOTH, "--more", "more.csv", "--terms", "terms.yaml", "--grid-types")
+    found = run(*far, "B,D")["grid_type"]
+    assert (found["before"], found["after"]) == ("B", "D")
+    assert found["network_eur_kwh"]["citizen"] == ["0.0611514", "0.1223028"]
+    assert found["network_eur_kwh"]["sme"] == ["0.0698049", "0.1396098"]
+    told = run(*far, "B,D", plain=True)
+    assert "the whole community becomes D, it is B" in told
+    assert "citizen: 0.1223 EUR instead of 0.0612 (+0.0612)" in told
+    assert "the whole community stays D" in run(*far, "D,A", plain=True)
+
+
 def test_what_if_of_a_battery_moves_the_surplus_into_the_next_quarter_hours(run):
     """5 kWh kept of the second, 4.5 given later; halves of less leave 1 kWh of the second unused by the hall."""
     found = run("what-if", *BOTH, "--battery", f"{SUN},10,40")
@@ -77,6 +92,10 @@ def test_what_if_of_a_battery_moves_the_surplus_into_the_next_quarter_hours(run)
         (("--battery", f"{SUN},nan,5"), "is no battery"),
         (("--battery", f"{BAKER},10,5"), "is not in the readings"),
         (("--more", "readings.csv"), "is there already"),
+        (("--other-key", "other.yaml", "--terms", "terms.yaml"), "says what a joining site costs"),
+        (("--more", "more.csv", "--grid-types", "B,D"), "says what a joining site costs"),
+        (("--more", "more.csv", "--terms", "terms.yaml", "--grid-types", "B"), "are no two grid types"),
+        (("--more", "more.csv", "--terms", "terms.yaml", "--grid-types", "B,E"), "are no two grid types"),
     ],
 )
 def test_what_if_that_makes_no_sense_is_refused(run, words, told):

@@ -222,6 +222,17 @@ def test_papers_of_a_correction_settle_the_difference(desk, tmp_path):
     assert all("the meter was late" in each for each in papers)
 
 
+def test_far_site_tells_what_it_would_cost_everybody(desk):
+    desk("statements", "run", *FROM)
+    told = desk("statements", "far-site", *WHERE, "--type", "D")
+    assert told["grid_type"] == {"before": "C", "after": "D"}
+    assert [each["member"] for each in told["members"]] == ["p-firm", "p-lea"]
+    assert told["more"] == "0.00", "the register says type C, which pays in full as D does"
+    assert "is of type C already" in desk("statements", "far-site", *WHERE, "--type", "B", plain=True)
+    with pytest.raises(ConfigError, match="'E' is no grid type"):
+        desk("statements", "far-site", *WHERE, "--type", "E")
+
+
 def test_preview_has_papers_that_are_no_invoices(desk, tmp_path):
     desk("statements", "run", *FROM)
     told = desk("statements", "papers", *WHERE, "--out", str(tmp_path / "preview"))
