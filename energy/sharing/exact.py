@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from energy.sharing.key import Basis, Method, ProducerMethod, Roster, Round, SharingKey
+from energy.sharing.key import Basis, Method, ProducerMethod, Producers, Roster, Round, SharingKey
 
 __all__ = ["QuarterHour", "RoundTrace", "Shared", "share_exact"]
 
@@ -42,16 +42,32 @@ class RoundTrace:
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """What every point received and gave, Wh: whole numbers at resolution 1. `rounds` are before rounding."""
+    """What every point received and gave, Wh: whole numbers at resolution 1. `rounds` are before rounding.
+
+    `from_producers`: the rounds are those of the producers (a two-sided key).
+    """
 
     received: tuple[Fraction, ...]
     given: tuple[Fraction, ...]
     rounds: tuple[RoundTrace, ...]
+    from_producers: bool = False
 
 
 def share_exact(key: SharingKey, roster: Roster, quarter: QuarterHour) -> Shared:
     """Shares one quarter-hour. At resolution 1 the readings must be whole Wh."""
     quarter = _offered(key, roster, quarter)
+    if key.two_sided:
+        wanted = tuple(
+            value if receives else None for value, receives in zip(quarter.withdrawals, roster.receives, strict=True)
+        )
+        if sum(value or _ZERO for value in quarter.injections) >= sum(value or _ZERO for value in wanted):
+            alike = key.model_copy(update={"producers": Producers()})
+            other = _one_side(alike, roster.mirrored(), QuarterHour(quarter.injections, wanted))
+            return Shared(other.given, other.received, other.rounds, from_producers=True)
+    return _one_side(key, roster, quarter)
+
+
+def _one_side(key: SharingKey, roster: Roster, quarter: QuarterHour) -> Shared:
     injections = [value or _ZERO for value in quarter.injections]
     pool = sum(injections, _ZERO)
     receiving = _Receiving(roster, quarter, pool)

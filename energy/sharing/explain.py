@@ -18,7 +18,7 @@ def explain(key: SharingKey, roster: Roster, quarter: QuarterHour, point: str) -
     shared = share_exact(key, roster, quarter)
     sentences = [_not_receiving(roster, quarter, place) or _receiving(roster, quarter, shared, place)]
     if quarter.injections[place]:
-        sentences.append(_giving(key, quarter, shared, place))
+        sentences.append(_giving(key, roster, quarter, shared, place))
     return f"{_name(key, point)} {'; it '.join(sentences)}."
 
 
@@ -49,13 +49,13 @@ def _of_others(quarter: QuarterHour, place: int) -> Fraction:
 def _receiving(roster: Roster, quarter: QuarterHour, shared: Shared, place: int) -> str:
     withdrawal = quarter.withdrawals[place] or Fraction(0)
     received = shared.received[place]
-    steps = [
-        _step(trace, roster, number, place) for number, trace in enumerate(shared.rounds, 1) if trace.received[place]
-    ]
+    steps = [] if shared.from_producers else _steps(shared, roster, place)
     text = f"withdrew {_kwh(withdrawal)} and received {_kwh(received)}"
     if steps:
         text += f": {', then '.join(steps)}"
-    if received != sum((trace.received[place] for trace in shared.rounds), Fraction(0)):
+    if shared.from_producers:
+        text += f" pro rata of withdrawal, for no less was injected than withdrawn and {_kwh(sum(shared.given, Fraction(0)))} were shared by the producers' side of the key"
+    elif received != sum((trace.received[place] for trace in shared.rounds), Fraction(0)):
         text += ", rounded to whole Wh"
     if received == withdrawal:
         return text + ", which is all it withdrew"
@@ -64,6 +64,12 @@ def _receiving(roster: Roster, quarter: QuarterHour, shared: Shared, place: int)
     if received == _of_others(quarter, place):
         return text + ", which is all that others injected"
     return text + f"; the other {_kwh(withdrawal - received)} came from its supplier"
+
+
+def _steps(shared: Shared, roster: Roster, place: int) -> list[str]:
+    return [
+        _step(trace, roster, number, place) for number, trace in enumerate(shared.rounds, 1) if trace.received[place]
+    ]
 
 
 def _step(trace: RoundTrace, roster: Roster, number: int, place: int) -> str:
@@ -93,9 +99,12 @@ def _repeats(trace: RoundTrace) -> str:
     return f", repeated on what was left {limit}"
 
 
-def _giving(key: SharingKey, quarter: QuarterHour, shared: Shared, place: int) -> str:
+def _giving(key: SharingKey, roster: Roster, quarter: QuarterHour, shared: Shared, place: int) -> str:
     injection = quarter.injections[place] or Fraction(0)
     total = sum(shared.given, Fraction(0))
+    if shared.from_producers:
+        how = ", then ".join(_steps(shared, roster.mirrored(), place)) or "nothing by the producers' side of the key"
+        return f"gave {_kwh(shared.given[place])} of the {_kwh(injection)} it injected ({how})"
     rule = {
         ProducerMethod.PRORATA: "pro rata of injection",
         ProducerMethod.FIXED: "by fixed parts",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from fractions import Fraction
@@ -33,6 +33,7 @@ from energy.quarters import QUARTER_MS
 
 __all__ = [
     "LAST_TIER",
+    "MILLIONTHS",
     "SHORT_NAMES",
     "Basis",
     "Method",
@@ -232,9 +233,16 @@ def _weighted(standings: Mapping[str, _S]) -> dict[str, _S]:
 
 
 class SharingKey(_Model):
-    """A key: who receives, in which rounds, whose injection counts, to which resolution, and what a gap does."""
+    """A key: who receives, in which rounds, whose injection counts, to which resolution, and what a gap does.
+
+    `coefficients` by_quarter: the weights of fixed rounds come with each quarter-hour, from a file beside the readings.
+    `two_sided`: where no less is injected than withdrawn, the rounds divide among the producers what is withdrawn, and
+    what these give goes to the receivers pro rata of withdrawal.
+    """
 
     participants: dict[str, Participant] | None = Field(default=None, min_length=1)
+    coefficients: Literal["constant", "by_quarter"] = "constant"
+    two_sided: bool = False
     rounds: Annotated[tuple[Round, ...], BeforeValidator(expand_rounds, json_schema_input_type=_Rounds)] = Field()
     producers: Annotated[Producers, BeforeValidator(expand_producers)] = Producers()
     resolution_wh: Literal[0, 1] = 1
@@ -252,6 +260,8 @@ class SharingKey(_Model):
         fixed = producers.method is ProducerMethod.FIXED
         if fixed and "participants" in info.data and not any(each.weight for each in standings):
             raise ValueError("no producer has a weight: write {method: fixed, points: {EAN: {weight: 0.6}, ...}}")
+        if info.data.get("two_sided"):
+            _check_two_sided(info.data.get("rounds") or (), any(each.weight for each in producers.points.values()))
         return producers
 
     @field_validator("rounds")
@@ -261,7 +271,11 @@ class SharingKey(_Model):
             raise ValueError(f"must be 1 to {_MOST_ROUNDS} rounds, are {len(rounds)}")
         participants = info.data.get("participants") or {}
         fixed = any(round_.method is Method.FIXED for round_ in rounds)
-        if fixed and "participants" in info.data and not any(each.weight for each in participants.values()):
+        if info.data.get("coefficients") == "by_quarter":
+            _check_by_quarter(
+                fixed, info.data.get("two_sided") is True, any(each.weight for each in participants.values())
+            )
+        elif fixed and "participants" in info.data and not any(each.weight for each in participants.values()):
             raise ValueError("a fixed round needs participants with a weight; `equal` needs none")
         resolved = tuple(_with_share(round_, place) for place, round_ in enumerate(rounds))
         total = sum(round_.share or 0 for round_ in resolved)
@@ -270,11 +284,30 @@ class SharingKey(_Model):
         return resolved
 
 
+def _check_two_sided(rounds: Sequence[Round], weighted: bool) -> None:
+    methods = {round_.method for round_ in rounds}
+    if Method.EQUAL in methods:
+        raise ValueError("a two-sided key has no equal rounds: give the points weights and make them fixed")
+    if Method.FIXED in methods and not weighted:
+        raise ValueError("a two-sided fixed key needs weights of producers: {points: {EAN: {weight: 0.6}, ...}}")
+
+
+def _check_by_quarter(fixed: bool, two_sided: bool, weighted: bool) -> None:
+    if not fixed:
+        raise ValueError("coefficients by quarter-hour need a fixed round: they are its weights")
+    if two_sided:
+        raise ValueError("a two-sided key cannot have coefficients by quarter-hour")
+    if weighted:
+        raise ValueError("coefficients come with each quarter-hour: leave out the participants' weights and stakes")
+
+
 def _with_share(round_: Round, place: int) -> Round:
     return round_ if round_.share is not None else round_.model_copy(update={"share": Fraction(int(place == 0))})
 
 
 LAST_TIER: Final = 1001
+MILLIONTHS: Final = 10**6
+"""The unit of coefficients by quarter-hour: six decimals, as Spain's files have them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,6 +323,21 @@ class Roster:
     participation_pct: tuple[int, ...]
     memberships: tuple[tuple[int | None, int | None], ...]  # [since, until) in ms UTC, None: open
 
+    def weighing(self, millionths: Sequence[int]) -> Roster:
+        """With the weights of one quarter-hour."""
+        return replace(self, weights=tuple(Fraction(part, MILLIONTHS) for part in millionths))
+
+    def mirrored(self) -> Roster:
+        """Producers in the place of receivers, for a two-sided key."""
+        return replace(
+            self,
+            receives=(True,) * len(self.points),
+            weights=self.producer_weights,
+            tiers=self.producer_tiers,
+            producer_weights=self.weights,
+            producer_tiers=self.tiers,
+        )
+
     @classmethod
     def of(cls, key: SharingKey, points: Sequence[str], withdraws: Sequence[bool]) -> Roster:
         """`withdraws`: who has any withdrawal value, which decides who receives when nobody is listed.
@@ -300,7 +348,9 @@ class Roster:
             raise ConfigError("is not in the readings", field=f"{field}.{point}", hint="add its readings or remove it")
         listed = key.participants
         receivers = [_standing(listed, None, point) for point in points]
-        producers = [_standing(key.producers.points, listed, point) for point in points]
+        producers = [
+            _standing(key.producers.points, None if key.two_sided else listed, point) for point in points
+        ]  # with two sides a weight is of one side only: both may add up to 1
         return cls(
             points=tuple(points),
             receives=tuple(bool(withdraws[n]) if listed is None else point in listed for n, point in enumerate(points)),

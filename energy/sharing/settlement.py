@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from energy.errors import ConfigError
 from energy.quantities import Quality
 from energy.quarters import QUARTER_MS
 from energy.sharing.exact import QuarterHour, share_exact
@@ -84,11 +85,20 @@ class Settlement:
     filled: tuple[Missing, ...]
 
 
-def settle_quarters(key: SharingKey, readings: QuarterReadings) -> Settlement:
+def settle_quarters(key: SharingKey, readings: QuarterReadings, coefficients: IntArray | None = None) -> Settlement:
     """Shares every quarter-hour that is complete or that the key says how to complete.
 
-    Raises ConfigError when the key does not fit the readings.
+    `coefficients`: weights in millionths, shaped as the readings, for a key that has them by quarter-hour. Raises
+    ConfigError when the key does not fit the readings.
     """
+    if (key.coefficients == "by_quarter") != (coefficients is not None):
+        raise ConfigError(
+            "come with each quarter-hour"
+            if coefficients is None
+            else "are given, and the key has none by quarter-hour",
+            field="coefficients",
+            hint="write `coefficients: by_quarter` into the key and give their file to `settle --coefficients`",
+        )
     withdraws = np.asarray(readings.withdrawal_known.any(axis=0))
     roster = Roster.of(key, readings.points, withdraws.tolist())
     takes_part = _takes_part(readings, roster)
@@ -102,7 +112,7 @@ def settle_quarters(key: SharingKey, readings: QuarterReadings) -> Settlement:
         unsettled = {direction: np.zeros_like(gap) for direction, gap in gaps.items()}
     filled = {direction: gaps[direction] & ~unsettled[direction] for direction in Direction}
     held = np.any([gap.any(axis=1) for gap in unsettled.values()], axis=0)
-    received, given = _share(key, roster, readings, ~held)
+    received, given = _share(key, roster, readings, ~held, coefficients)
     return Settlement(
         readings=readings,
         roster=roster,
@@ -200,13 +210,17 @@ def _estimate(readings: QuarterReadings, gaps: dict[Direction, Mask]) -> tuple[Q
     return complete, {direction: gaps[direction] & ~filled[direction][1] for direction in Direction}
 
 
-def _share(key: SharingKey, roster: Roster, readings: QuarterReadings, rows: Mask) -> tuple[IntArray, IntArray]:
+def _share(
+    key: SharingKey, roster: Roster, readings: QuarterReadings, rows: Mask, coefficients: IntArray | None
+) -> tuple[IntArray, IntArray]:
     if key.resolution_wh:
-        return share_whole(key, roster, readings.withdrawal, readings.injection, readings.withdrawal_known, rows)
+        known = readings.withdrawal_known
+        return share_whole(key, roster, readings.withdrawal, readings.injection, known, rows, coefficients)
     received = np.full(readings.withdrawal.shape, Fraction(0), dtype=object)
     given = received.copy()
     for row in rows.nonzero()[0]:
-        shared = share_exact(key, roster, quarter_hour(readings, int(row)))
+        own = roster if coefficients is None else roster.weighing(coefficients[row].tolist())
+        shared = share_exact(key, own, quarter_hour(readings, int(row)))
         received[row], given[row] = shared.received, shared.given
     return received, given
 

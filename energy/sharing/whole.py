@@ -16,7 +16,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from energy.sharing.key import Basis, Method, ProducerMethod, Roster, Round, SharingKey
+from energy.sharing.key import MILLIONTHS, Basis, Method, ProducerMethod, Producers, Roster, Round, SharingKey
 
 __all__ = ["IntArray", "Mask", "share_whole"]
 
@@ -35,11 +35,13 @@ def share_whole(
     injection: IntArray,
     has_withdrawal: Mask,
     rows: Mask | None = None,
+    coefficients: IntArray | None = None,
 ) -> tuple[IntArray, IntArray]:
     """(received, given) in Wh, shaped (quarter-hours, points) as the readings are.
 
     `withdrawal` and `injection` are int64 Wh >= 0; `has_withdrawal` says where a receiver counts for `equal`; `rows`
-    which quarter-hours are shared, None: all. Of the others nobody receives or gives anything.
+    which quarter-hours are shared, None: all. Of the others nobody receives or gives anything. `coefficients`: weights
+    of fixed rounds by quarter-hour, in millionths.
     """
     received = np.zeros(withdrawal.shape, dtype=np.int64)
     given = np.zeros(withdrawal.shape, dtype=np.int64)
@@ -54,12 +56,30 @@ def share_whole(
         if set(roster.participation_pct) != {100}:
             parts = np.array(roster.participation_pct, dtype=np.int64)
             wanted, offered = wanted * parts // 100, offered * parts // 100
-        received[block] = _receive(key, roster, wanted, offered, present)
-        given[block] = _give(key, roster, offered, received[block])
+        weights = None if coefficients is None else coefficients[block]
+        got = _receive(key, roster, wanted, offered, present, weights)
+        gave = _give(key, roster, offered, got)
+        if key.two_sided:
+            surplus = offered.sum(axis=1) >= wanted.sum(axis=1)
+            got[surplus], gave[surplus] = _from_producers(key, roster, wanted[surplus], offered[surplus])
+        received[block], given[block] = got, gave
     return received, given
 
 
-def _receive(key: SharingKey, roster: Roster, wanted: IntArray, injection: IntArray, present: Mask) -> IntArray:
+def _from_producers(key: SharingKey, roster: Roster, wanted: IntArray, offered: IntArray) -> tuple[IntArray, IntArray]:
+    """(received, given) where the rounds are the producers': the same rule with both sides in each other's place."""
+    given = _receive(key, roster.mirrored(), offered, wanted, offered > 0)
+    return _give(key.model_copy(update={"producers": Producers()}), roster, wanted, given), given
+
+
+def _receive(
+    key: SharingKey,
+    roster: Roster,
+    wanted: IntArray,
+    injection: IntArray,
+    present: Mask,
+    coefficients: IntArray | None = None,
+) -> IntArray:
     pool = injection.sum(axis=1, keepdims=True)
     division = _Division(pool, np.minimum(wanted, pool - injection), wanted)
     for round_ in key.rounds:
@@ -71,14 +91,18 @@ def _receive(key: SharingKey, roster: Roster, wanted: IntArray, injection: IntAr
             for tier in sorted(set(roster.tiers)):
                 division.fill_demand(tiers == tier)
         else:
-            _by_weights(division, round_, roster, present)
+            _by_weights(division, round_, roster, present, coefficients)
     return division.whole()
 
 
-def _by_weights(division: _Division, round_: Round, roster: Roster, present: Mask) -> None:
+def _by_weights(
+    division: _Division, round_: Round, roster: Roster, present: Mask, coefficients: IntArray | None
+) -> None:
     if round_.method is Method.EQUAL:
         weights: IntArray = present.astype(np.int64)
         whole: IntArray = np.maximum(weights.sum(axis=1, keepdims=True), 1)
+    elif coefficients is not None:
+        weights, whole = coefficients, np.full((present.shape[0], 1), MILLIONTHS, dtype=np.int64)
     else:
         numerators, denominator = _integers(roster.weights)
         weights = np.broadcast_to(numerators, present.shape)

@@ -70,6 +70,10 @@ def cases(draw):
     if producers == "fixed":
         producers = {"method": "fixed", "points": {points[0]: {"weight": "1/3"}, points[-1]: {"weight": 0.5}}}
     key = {"participants": draw(participants_of(points)), "rounds": draw(rounds_of()), "producers": producers}
+    if not any(round_["method"] == "equal" for round_ in key["rounds"]) and (
+        isinstance(producers, dict) or not any(round_["method"] == "fixed" for round_ in key["rounds"])
+    ):
+        key["two_sided"] = draw(st.booleans())
     number = draw(st.integers(1, 4))
     column = st.lists(st.one_of(st.none(), energies), min_size=len(points), max_size=len(points))
     rows = [draw(column) for _ in range(number)]
@@ -124,6 +128,31 @@ def test_fast_engine_agrees_with_the_exact_rule_to_the_wh(case):
         oracle = exact(key, points, row, injection)
         assert received[place] == list(oracle.received)
         assert given_[place] == list(oracle.given)
+
+
+@MANY
+@given(st.data(), st.sampled_from(["fixed", "fixed-multi", "hybrid"]))
+def test_coefficients_by_quarter_hour_are_the_weights_of_each(data, rounds):
+    """Both engines, each quarter-hour with weights of its own in millionths."""
+    number = data.draw(st.integers(1, 5))
+    points = [*(f"p{n}" for n in range(number)), "sun"]
+    key = SharingKey.model_validate(
+        {"participants": {point: {} for point in points[:-1]}, "rounds": rounds, "coefficients": "by_quarter"}
+    )
+    raw = [data.draw(st.lists(st.integers(0, 10**6), min_size=number, max_size=number)) for _ in range(3)]
+    parts = np.array([[own * 10**6 // max(sum(row), 10**6) for own in row] + [0] for row in raw])
+    rows = [[*data.draw(st.lists(energies, min_size=number, max_size=number)), None] for _ in raw]
+    injected = [[0] * number + [data.draw(energies)] for _ in raw]
+    withdrawal = np.array([[value or 0 for value in row] for row in rows])
+    known = np.array([[value is not None for value in row] for row in rows])
+    roster = Roster.of(key, points, [True] * number + [False])
+    received, given_ = share_whole(key, roster, withdrawal, np.array(injected), known, None, parts)
+    for n, row in enumerate(rows):
+        quarter = QuarterHour(
+            tuple(None if value is None else Fraction(value) for value in row), tuple(map(Fraction, injected[n]))
+        )
+        shared = share_exact(key, roster.weighing(parts[n].tolist()), quarter)
+        assert (received[n].tolist(), given_[n].tolist()) == (list(shared.received), list(shared.given))
 
 
 @MANY

@@ -220,6 +220,40 @@ def test_alone_with_its_own_injection_nobody_receives(sharing):
     assert case.exactly() == ([0], [0])
 
 
+LUXEMBOURG = {
+    "participants": {"hall": {"weight": 0.5, "tier": 1}, "pool": {"weight": 0.5, "tier": 2}},
+    "producers": {
+        "method": "priority",
+        "points": {"east": {"weight": 0.75, "tier": 2}, "west": {"weight": 0.25, "tier": 1}},
+    },
+    "two_sided": True,
+}
+
+
+@pytest.mark.parametrize(
+    ("rounds", "withdrawn", "injected", "received", "given"),
+    [
+        # less is injected than withdrawn: the consumption side
+        ("priority", (3000, 5000), (2000, 2000), (3000, 1000), (2000, 2000)),
+        ("prorata", (3000, 5000), (2000, 2000), (1500, 2500), (2000, 2000)),
+        ("fixed", (1000, 5000), (2000, 2000), (1000, 2000), (1000, 2000)),
+        # more is injected: the production side, and what it gives is shared pro rata of withdrawal
+        ("priority", (1000, 3000), (3000, 3000), (1000, 3000), (1000, 3000)),
+        ("prorata", (1000, 3000), (6000, 2000), (1000, 3000), (3000, 1000)),
+        ("fixed", (1000, 3000), (2000, 5000), (750, 2250), (2000, 1000)),
+        # as much as is withdrawn is not less: the production side
+        ("fixed", (1000, 3000), (3000, 1000), (1000, 3000), (3000, 1000)),
+    ],
+)
+def test_luxembourgs_two_sided_rule(sharing, rounds, withdrawn, injected, received, given):
+    """Creos: the consumption-side models apply where a group produces less than it consumes, else the production-side ones."""
+    key = LUXEMBOURG | {"rounds": rounds}
+    names = ["hall", "pool", "east", "west"]
+    case = sharing(key, [*withdrawn, None, None], [None, None, *injected], names)
+    for got, gave in (case.exactly(), case.fast()):
+        assert (got[:2], gave[2:]) == (list(received), list(given))
+
+
 def test_participation_factor_caps_what_is_offered_on_both_sides(sharing):
     """Austria: with 50 % of 6 kWh the large consumer counts 3 against 1, and with 80 % of 10 kWh only 8 are offered."""
     key = {
