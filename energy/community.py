@@ -113,6 +113,8 @@ class Community(_Model):
     @model_validator(mode="after")
     def _check(self) -> Self:
         names = [site.id for site in self.sites]
+        if self.sharing.coefficients == "by_quarter":
+            raise ValueError("sharing.coefficients: by_quarter is for `commonwatt settle`, which takes their file")
         for field, point in unknown_points(self.sharing, names):
             raise ValueError(f"sharing.{field} names {point!r}, which is no site of community {self.id!r}")
         if len(names) != len(set(names)):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, Query, Response
+from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
 
 from api.access import Action, Principal, authorize, may
@@ -18,7 +19,7 @@ from api.schemas_sharing import SharingView
 from api.timeline.steps import period
 from energy.community import Community
 from energy.quarters import QUARTER_MS, quarter_start, quarter_starts
-from energy.sharing.key import SharingKey
+from energy.sharing.key import SHORT_NAMES, SharingKey
 
 __all__ = ["router"]
 
@@ -32,7 +33,7 @@ _MOST_SHARES: Final = 300_000  # a month of a hundred sites, some 30 MB
 
 _OF_SINGLE_SITES: Final = ("jain_coverage", "gini_coverage")
 
-WhatIf = Literal["fixed", "fixed-multi", "equal", "prorata", "hybrid", "priority"]
+WhatIf = Annotated[str, Query(max_length=64, pattern=r"^[a-z]+(-[a-z]+)*$")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ class _Question:
     community: Community
     start: int
     end: int
-    what_if: WhatIf | None
+    what_if: str | None
     why: str | None
     detailed: bool
     hidden: frozenset[str]
@@ -62,7 +63,8 @@ async def sharing(
         WhatIf | None,
         Query(
             description="what if the community shared by this key: its own participants, weights and tiers with these "
-            "rounds; a fixed round counts everybody alike where no weights are configured"
+            "rounds; a fixed round counts everybody alike where no weights are configured. fixed, fixed-multi, equal, "
+            "prorata, hybrid, priority, or a grid operator's key by its name, as sibelga-hybrid"
         ),
     ] = None,
     why: Annotated[
@@ -125,7 +127,12 @@ def _answer(context: Context, question: _Question) -> Response:
     from api.timeline.sharing import key_in_force, share_sites  # noqa: PLC0415 - numpy waits for the first who asks
 
     community, detailed = question.community, question.detailed
-    key = key_in_force(community, question.what_if)
+    try:
+        key = key_in_force(community, question.what_if)
+    except ValueError as error:
+        told = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
+        hint = f"one of {', '.join(SHORT_NAMES)}, or a name that `commonwatt sharing presets` lists"
+        raise Problem(422, "unknown_key", told[:500], field="query.key", hint=hint) from None
     _check_receivers(key, question)
     sites = [site.id for site in community.sites]
     found = share_sites(sites, key, question.start, question.end, context.history, question.why)

@@ -20,9 +20,11 @@ from energy.quantities import Quality
 from energy.quarters import QUARTER_MS, quarter_starts
 from energy.sharing.explain import explain
 from energy.sharing.fairness import PointTotals, fairness, point_totals, ratio
-from energy.sharing.key import SHORT_NAMES, Method, Participant, SharingKey
+from energy.sharing.key import SHORT_NAMES, Method, Participant, ProducerMethod, SharingKey
+from energy.sharing.presets import with_preset
 from energy.sharing.settlement import QUALITIES, QuarterReadings, Settlement, quarter_hour, settle_quarters
 from energy.sharing.whole import Mask
+from runtime.presets import shipped_presets
 from storage.history import History
 
 __all__ = ["Share", "SharedQuarter", "Sharing", "key_in_force", "share_sites"]
@@ -62,9 +64,10 @@ class Sharing:
 
 
 def key_in_force(community: Community, what_if: str | None) -> SharingKey:
-    """The community's key; `what_if`: with the rounds of that short name instead.
+    """The community's key; `what_if`: with the rounds of that short name, or of that operator's preset, instead.
 
-    A fixed round of a what-if needs weights: where the key has none, every receiver counts 1/n.
+    A fixed round of a what-if needs weights: where the key has none, every receiver counts 1/n. Raises ValueError for a
+    name that there is not, or a preset that needs what the key does not have.
     """
     key = community.sharing
     names = {site.id: site.name for site in community.sites}
@@ -73,13 +76,27 @@ def key_in_force(community: Community, what_if: str | None) -> SharingKey:
     changed: dict[str, Any] = {"participants": participants, "resolution_wh": 1}
     if what_if is None or not names:
         return key.model_copy(update=changed)
-    fixed = any(round_["method"] == Method.FIXED for round_ in SHORT_NAMES[what_if])
+    other = _rounds(key, what_if)
+    fixed = any(round_["method"] == Method.FIXED for round_ in other["rounds"])
     if fixed and not any(each.weight for each in participants.values()):
         alike = {"weight": Fraction(1, len(participants))}
         changed["participants"] = {site: each.model_copy(update=alike) for site, each in participants.items()}
         stood = {**participants, **key.producers.points}  # as a producer nobody has a weight that was not given
-        changed["producers"] = key.producers.model_copy(update={"points": stood})
-    return SharingKey.model_validate(dict(key) | changed | {"rounds": what_if})
+        changed["producers"] = other.get("producers", key.producers).model_copy(update={"points": stood})
+    return SharingKey.model_validate(dict(key) | other | changed)
+
+
+def _rounds(key: SharingKey, what_if: str) -> dict[str, Any]:
+    """What another key changes: its rounds and sides, and of a preset whose injection counts."""
+    plain = {"two_sided": False, "coefficients": "constant"}
+    if what_if in SHORT_NAMES:
+        return plain | {"rounds": SHORT_NAMES[what_if]}
+    found = with_preset({"preset": what_if}, shipped_presets().presets)
+    if found["coefficients"] != "constant":
+        raise ValueError(f"{what_if} has coefficients by quarter-hour: `commonwatt settle --coefficients` takes them")
+    if "producers" in found:
+        found["producers"] = key.producers.model_copy(update={"method": ProducerMethod(found["producers"])})
+    return found
 
 
 def _receiver(key: SharingKey, site: str) -> Participant:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -48,22 +48,26 @@ class SettleReport:
         yield f"written: {', '.join(str(path) for path in (self.out, self.summary_file) if path)}"
 
 
-def settle(readings: Path, key: Path, out: Path, summary: Path | None = None) -> SettleReport:
-    """Settles `readings` by `key` into `out` and, when wanted, `summary`.
+def settle(
+    readings: Path, key: Path, out: Path, summary: Path | None = None, coefficients: Path | None = None
+) -> SettleReport:
+    """Settles `readings` by `key`, and `coefficients` where it has them by quarter-hour, into `out` and `summary`.
 
     Raises ConfigError or DataError, which name file, line and field; then neither file is changed.
     """
     # Here and not above: the command line also serves gateways, which have no numpy.
+    from cli.settle.coefficients import read_coefficients
     from cli.settle.csv_out import settled_blocks
     from cli.settle.output import json_text, summarise, write_all
     from cli.settle.readings import read_readings
     from energy.sharing.settlement import settle_quarters
 
-    _refuse_overwriting(readings, key, out, summary)
+    _refuse_overwriting([path for path in (readings, key, coefficients) if path], out, summary)
     rules = load_key(key)
     file = read_readings(readings, rules.resolution_wh)
     _check_points(rules, file.readings.points, key)
-    settlement = settle_quarters(rules, file.readings)
+    weights = None if coefficients is None else read_coefficients(coefficients, rules, file.readings)
+    settlement = settle_quarters(rules, file.readings, weights)
     facts = summarise(rules, file, settlement)
     contents: dict[Path, Iterable[bytes]] = {out: settled_blocks(file, settlement)}
     if summary is not None:
@@ -95,8 +99,8 @@ def _check_points(key: SharingKey, points: tuple[str, ...], path: Path) -> None:
         )
 
 
-def _refuse_overwriting(readings: Path, key: Path, out: Path, summary: Path | None) -> None:
-    sources = {readings.resolve(), key.resolve()}
+def _refuse_overwriting(read: Sequence[Path], out: Path, summary: Path | None) -> None:
+    sources = {path.resolve() for path in read}
     for option, path in (("--out", out), ("--summary", summary)):
         if path is not None and path.resolve() in sources:
             raise ConfigError(f"{path} is one of the files read", field=option, hint="write to another file")
@@ -109,10 +113,13 @@ def settle_command(
     key: Annotated[Path, typer.Option(help="YAML with the sharing key.")],
     out: Annotated[Path, typer.Option(help="CSV to write: who received and gave what in each quarter-hour.")],
     summary: Annotated[Path | None, typer.Option(help="JSON to write: totals, rates, fairness, what is held.")] = None,
+    coefficients: Annotated[
+        Path | None, typer.Option(help="CSV start,ean,coefficient, for a key with coefficients by quarter-hour.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
 ) -> None:
     """Shares quarter-hours among participants by a key."""
-    report = settle(readings, key, out, summary)
+    report = settle(readings, key, out, summary, coefficients)
     if as_json:
         from cli.settle.output import json_text
 

@@ -25,6 +25,8 @@ class Preset(_Model):
     called: dict[str, str]
     rounds: Annotated[tuple[Round, ...], BeforeValidator(expand_rounds)]
     producers: ProducerMethod = ProducerMethod.PRORATA
+    two_sided: bool = False
+    coefficients: Literal["constant", "by_quarter"] = "constant"
     evidence: Literal["published", "secondary", "unverified"]
     source: str
     as_of: date
@@ -71,5 +73,8 @@ def with_preset(key: dict[str, Any], presets: Sequence[Preset]) -> dict[str, Any
     if "rounds" in key:
         raise ValueError("give either a preset or rounds: the preset has its own")
     rounds = [round_.model_dump(mode="python") for round_ in found.rounds]
+    own: dict[str, Any] = {"rounds": rounds, "two_sided": found.two_sided, "coefficients": found.coefficients}
+    if other := sorted(field for field in own if field != "rounds" and key.get(field, own[field]) != own[field]):
+        raise ValueError(f"{name} has its own {' and '.join(other)}: leave out what the key says of it")
     producers = {"producers": found.producers.value} if found.producers is not ProducerMethod.PRORATA else {}
-    return producers | {field: value for field, value in key.items() if field != "preset"} | {"rounds": rounds}
+    return producers | {field: value for field, value in key.items() if field != "preset"} | own

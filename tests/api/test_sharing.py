@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import httpx
 import jsonschema
@@ -16,7 +16,6 @@ from pydantic import ValidationError
 
 from api.app import create_app
 from api.live.feed import LiveFeed
-from api.routes.sharing import WhatIf
 from api.schemas_sharing import SharingView
 from api.settings import ApiSettings
 from energy.community import Community
@@ -334,8 +333,43 @@ async def test_fixed_what_if_without_weights_counts_everybody_alike(start: Start
     assert [share["given_wh"] for share in quarter["shares"]] == [0, 0, 0, 0, 1600]  # the hall has no producer's weight
 
 
-async def test_what_if_names_are_those_of_the_keys():
-    assert get_args(WhatIf) == tuple(SHORT_NAMES)
+@pytest.mark.parametrize("name", SHORT_NAMES)
+async def test_every_short_name_may_be_asked(start: Start, name: str):
+    api = await start({"rounds": "prorata", "participants": LISTED})
+    api.write()
+    assert (await api.get(key=name))["key"] == name
+
+
+@pytest.mark.parametrize(
+    ("preset", "expected"),
+    [
+        ("sibelga-fixed", [500, 1000, 1000, 1000]),
+        ("sibelga-hybrid", [500, 1000, 1100, 1400]),
+        ("wallonia-dynamique", [333, 667, 1000, 2000]),
+        ("luxembourg-priority", [500, 1000, 833, 1667]),
+    ],
+)
+async def test_operators_key_may_be_asked_by_its_name(start: Start, preset: str, expected: list[int]):
+    api = await start({"rounds": "equal", "participants": LISTED})
+    api.write()
+    body = await api.get(key=preset)
+    assert (body["key"], body["what_if"]) == (preset, True)
+    assert received(body["quarters"][0]) == [*expected, 0]
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("sibelga", "there is no preset 'sibelga'"),
+        ("spain-beta-hourly", "coefficients by quarter-hour"),
+        ("luxembourg-percentage", "needs weights of producers"),
+    ],
+)
+async def test_key_that_is_none_or_needs_more_is_refused_with_a_hint(start: Start, name: str, told: str):
+    answer = await (await start({"rounds": "equal", "participants": LISTED})).ask(key=name)
+    assert (answer.status_code, answer.json()["code"]) == (422, "unknown_key")
+    assert told in answer.json()["detail"]
+    assert "hybrid" in answer.json()["hint"]
 
 
 async def test_answer_is_as_openapi_says_and_so_is_its_example(start: Start):
@@ -352,7 +386,7 @@ async def test_answer_is_as_openapi_says_and_so_is_its_example(start: Start):
 @pytest.mark.parametrize(
     ("query", "code", "field", "hint"),
     [
-        ({"key": "optimal"}, "invalid", "query.key", "'hybrid'"),
+        ({"key": "optimal"}, "unknown_key", "query.key", "hybrid"),
         ({"why": "nobody"}, "unknown_site", "query.why", "d-hall"),
         ({"start": NOW - 32 * DAY, "end": NOW}, "too_long", "query.from", "31 days"),
         ({"start": NOW - 2 * DAY, "end": NOW, "why": "sun"}, "too_long", "query.from", "25 hours, or without `why`"),

@@ -7,6 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from cli.main import app
+from cli.settle.command import settle
 from energy.errors import ConfigError, DataError
 
 SCHOOL, HALL, SUN, BAKER = "541448910000123453", "541448911000000003", "541448900000000007", "541449020000123458"
@@ -102,6 +103,43 @@ def test_what_if_that_makes_no_sense_is_refused(run, words, told):
     with pytest.raises(ConfigError, match=told) as caught:
         run("what-if", *BOTH, *words)
     assert caught.value.hint
+
+
+def test_key_goes_out_as_spains_file_with_its_line_ends(run, tmp_path):
+    cups = [f"ES003140512345600{n}AB0F" for n in (1, 2, 3)]
+    (tmp_path / "spain.yaml").write_text(
+        "rounds: fixed\nparticipants:\n" + "".join(f"  {each}: {{stake: 5}}\n" for each in cups)
+    )
+    where = ("--out", str(tmp_path), "--format", "spain", "--cau", "ES0031405123456001AB0FA000")
+    told = run("coefficients", "--key", str(tmp_path / "spain.yaml"), *where, "--year", "2027", plain=True)
+    made = tmp_path / "ES0031405123456001AB0FA000_2027.txt"
+    assert str(made) in told
+    assert made.read_bytes() == "\r\n".join(f"{each};0,33333{n}" for each, n in zip(cups, "334", strict=True)).encode()
+    for words, wrong in (((), "is needed"), (("--year", "2027", "--cau", "../x"), "is no CAU")):
+        with pytest.raises(ConfigError, match=wrong):
+            run("coefficients", "--key", str(tmp_path / "spain.yaml"), *where, *words, plain=True)
+    with pytest.raises(ConfigError, match="is no CUPS"):
+        run("coefficients", "--key", "key.yaml", *where, "--year", "2027", plain=True)
+
+
+def test_any_key_goes_out_as_coefficients_that_settle_takes_to_the_same_result(run, tmp_path):
+    """A priority that the operator does not know: as coefficients by quarter-hour it is shared the same."""
+    by_tier, out = tmp_path / "tiers.yaml", [tmp_path / name for name in ("a.csv", "b.csv", "c.csv")]
+    by_tier.write_text(KEY.replace("rounds: fixed", "rounds: priority"))
+    given = tmp_path / "given.yaml"
+    given.write_text(f'participants:\n  "{SCHOOL}": {{}}\n  "{HALL}": {{}}\npreset: enedis-simple\n')
+    run("coefficients", "--key", str(by_tier), "--out", str(out[0]), "--readings", "readings.csv", plain=True)
+    assert out[0].read_text().splitlines()[1:3] == [f"{TIMES[0]},{SCHOOL},0.500000", f"{TIMES[0]},{HALL},0.500000"]
+    settle(tmp_path / "readings.csv", by_tier, out[1])
+    settle(tmp_path / "readings.csv", given, out[2], None, out[0])
+    assert out[1].read_text() == out[2].read_text()
+
+
+def test_weights_go_out_as_constant_coefficients(run, tmp_path):
+    run("coefficients", "--key", "key.yaml", "--out", str(tmp_path / "parts.csv"), plain=True)
+    assert (tmp_path / "parts.csv").read_text() == f"ean,coefficient\n{SCHOOL},0.500000\n{HALL},0.500000\n"
+    with pytest.raises(ConfigError, match="'edi' is no format"):
+        run("coefficients", "--key", "key.yaml", "--out", str(tmp_path / "x"), "--format", "edi", plain=True)
 
 
 def test_recommended_key_comes_first_with_its_figures(run):

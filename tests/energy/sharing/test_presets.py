@@ -36,6 +36,7 @@ ALL = shipped_presets().presets
         ("austria-dynamisch", "prorata"),
         ("luxembourg-priority", "priority"),
         ("spain-beta", "fixed"),
+        ("luxembourg-prorata", "prorata"),
     ],
 )
 def test_shipped_preset_is_the_key_that_the_operator_publishes(name, like):
@@ -58,9 +59,16 @@ def test_preset_keeps_what_else_the_key_says():
     assert [round_["method"] for round_ in key["rounds"]] == [Method.PRIORITY]
 
 
+def test_preset_of_two_sides_and_of_coefficients_by_quarter_hour_says_so():
+    assert with_preset({"preset": "luxembourg-prorata"}, ALL)["two_sided"] is True
+    hourly = SharingKey.model_validate(with_preset({"preset": "spain-beta-hourly", "participants": {"a": {}}}, ALL))
+    assert hourly.coefficients == "by_quarter"
+
+
 @pytest.mark.parametrize(
     ("key", "words"),
     [
+        ({"preset": "luxembourg-prorata", "two_sided": False}, "has its own two_sided"),
         ({"preset": "sibelga"}, "there is no preset 'sibelga'"),
         ({"preset": "sibelga-fixed", "rounds": "fixed"}, "either"),
     ],

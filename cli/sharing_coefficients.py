@@ -1,0 +1,112 @@
+"""`commonwatt sharing coefficients`: a key as a file that a grid operator takes."""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from energy.errors import ConfigError
+
+if TYPE_CHECKING:
+    from energy.sharing.key import SharingKey
+    from energy.sharing.settlement import Settlement
+
+__all__ = ["coefficients_command"]
+
+
+def coefficients_command(
+    key: Annotated[Path, typer.Option(help="YAML with the sharing key; for Spain its participants are CUPS.")],
+    out: Annotated[Path, typer.Option(help="Folder for Spain's file, CSV file for the generic one.")],
+    layout: Annotated[str, typer.Option("--format", help="generic or spain.")] = "generic",
+    readings: Annotated[
+        Path | None, typer.Option(help="Generic: what the key gives in each quarter-hour of these, else its weights.")
+    ] = None,
+    cau: Annotated[str, typer.Option(help="Spain: the code of the shared installation (CAU).")] = "",
+    year: Annotated[int | None, typer.Option(help="Spain: the year of the coefficients.")] = None,
+) -> None:
+    """Writes a key as coefficients: parts of the injection with six decimals."""
+    if layout == "spain":
+        path, text = out / f"{_cau(cau)}_{_year(year)}.txt", _spain(key)
+    elif layout == "generic":
+        path, text = out, _constant(key) if readings is None else _by_quarter(key, readings)
+    else:
+        raise ConfigError(f"{layout!r} is no format", field="--format", hint="generic or spain")
+    from cli.settle.output import write_all
+
+    write_all({path: [text.encode()]})
+    print(f"written: {path}")
+
+
+def _cau(text: str) -> str:
+    if not re.fullmatch(r"[A-Z0-9]{5,40}", text):
+        raise ConfigError(
+            f"{text!r} is no CAU", field="--cau", hint="capital letters and digits, as ES0031405123456001AB0FA000"
+        )
+    return text
+
+
+def _year(year: int | None) -> int:
+    if year is None or not 2000 <= year <= 2200:
+        raise ConfigError("is needed for Spain's file", field="--year", hint="as 2027")
+    return year
+
+
+def _spain(path: Path) -> str:
+    """Lines with CRLF between them and none after the last."""
+    from energy.sharing.coefficients import constant_parts, spain_lines
+    from energy.sharing.key import SharingKey
+    from runtime.config import load_config
+
+    rules = load_config(path, SharingKey, env={})
+    try:
+        return "\r\n".join(spain_lines(constant_parts(rules)))
+    except ValueError as error:
+        raise ConfigError(str(error), file=str(path), field="participants", hint="correct the key") from None
+
+
+def _constant(path: Path) -> str:
+    from cli.settle.command import load_key
+    from energy.sharing.coefficients import constant_parts
+
+    rules = load_key(path)
+    try:
+        parts = constant_parts(rules)
+    except ValueError as error:
+        hint = "correct the key, or give --readings for a key without weights"
+        raise ConfigError(str(error), file=str(path), field="participants", hint=hint) from None
+    return "ean,coefficient\n" + "".join(f"{ean},{_point(part)}\n" for ean, part in parts.items())
+
+
+def _by_quarter(path: Path, readings: Path) -> str:
+    """What each received as a part of all injection; 0 in a quarter-hour that is held."""
+    from cli.settle.cells import utc_text
+    from cli.settle.command import load_key
+    from cli.settle.readings import read_readings
+    from energy.sharing.coefficients import millionths
+    from energy.sharing.settlement import settle_quarters
+
+    rules: SharingKey = load_key(path).model_copy(update={"resolution_wh": 1})
+    settled: Settlement = settle_quarters(rules, read_readings(readings, 1).readings)
+    lines = ["start,ean,coefficient\n"]
+    for row, start in enumerate(settled.readings.starts.tolist()):
+        received = [0 if settled.held[row] else int(each) for each in settled.received[row]]
+        rest = int(settled.readings.injection[row].sum()) - sum(received)
+        parts = (
+            millionths([Fraction(each) for each in (*received, rest)])
+            if any((*received, rest))
+            else [0] * len(received)
+        )
+        lines += [
+            f"{utc_text(start)},{point},{_point(part)}\n"
+            for point, part, receives in zip(settled.readings.points, parts, settled.roster.receives, strict=False)
+            if receives
+        ]
+    return "".join(lines)
+
+
+def _point(part: int) -> str:
+    return f"{part // 10**6}.{part % 10**6:06d}"
