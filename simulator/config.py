@@ -14,7 +14,9 @@ from simulator.load import Profile
 
 __all__ = ["ControlConfig", "DeviceConfig", "Kind", "LoadConfig", "SimulatorConfig", "SiteConfig"]
 
-Kind = Literal["sunspec-inverter", "sunspec-storage", "sdm630", "p1-meter", "alfen-ng9xx", "sg-ready-heat-pump"]
+Kind = Literal[
+    "sunspec-inverter", "sunspec-storage", "sdm630", "p1-meter", "alfen-ng9xx", "sg-ready-heat-pump", "relay-lighting"
+]
 ROLES: dict[Kind, frozenset[Role]] = {
     "sunspec-inverter": frozenset({Role.PV}),
     "sunspec-storage": frozenset({Role.BATTERY}),
@@ -22,6 +24,7 @@ ROLES: dict[Kind, frozenset[Role]] = {
     "p1-meter": frozenset({Role.GRID}),
     "alfen-ng9xx": frozenset({Role.EV}),
     "sg-ready-heat-pump": frozenset({Role.HEAT_PUMP}),
+    "relay-lighting": frozenset({Role.LIGHTING}),
 }
 RATED: frozenset[Role] = frozenset({Role.PV, Role.BATTERY, Role.EV, Role.HEAT_PUMP, Role.LIGHTING})
 

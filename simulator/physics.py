@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 from simulator.sessions import Session
 
-__all__ = ["Battery", "Charger", "Counters", "Device", "HeatPump", "Inverter", "Meter", "quantum_w"]
+__all__ = ["Battery", "Charger", "Counters", "Device", "HeatPump", "Inverter", "Lamps", "Meter", "quantum_w"]
 
 VOLTAGE_V = 230.0
 SIXTEEN_BIT_W = 30_000  # a signed 16-bit register ends at 32 767, and the DC side has a little more than the AC side
@@ -305,6 +305,23 @@ class Charger(Device):
 
     def reboot(self) -> None:
         self.setpoint_a, self.until_ms, self.phases = 0.0, None, 3
+
+
+@dataclass(slots=True)
+class Lamps(Device):
+    """A lighting circuit behind a twilight switch and two contacts: A closed cuts it, B closed dims it."""
+
+    STATE: ClassVar[tuple[str, ...]] = ("contact_a", "contact_b")
+    DIMMED: ClassVar[float] = 0.6
+
+    contact_a: bool = False
+    contact_b: bool = False
+
+    def step(self, dark: float, dt_s: float) -> None:
+        """Burns as far as it is dark, 0 to 1, and as the contacts let it."""
+        level = 0.0 if self.contact_a else self.DIMMED if self.contact_b else 1.0
+        self.power_w = round(self.rated_w * dark * level)
+        self.count(self.power_w, dt_s)
 
 
 @dataclass(slots=True)

@@ -10,13 +10,13 @@ from simulator.config import DeviceConfig, SiteConfig
 from simulator.load import BuildingLoad
 from simulator.local_time import LocalTime
 from simulator.noise import seed_of, smooth, uniform
-from simulator.physics import Battery, Charger, Device, HeatPump, Inverter, Meter
+from simulator.physics import Battery, Charger, Device, HeatPump, Inverter, Lamps, Meter
 from simulator.registers.base import RegisterMap, WorldTime
 from simulator.registers.charger import SocketMap
 from simulator.registers.electrical import Electrical
-from simulator.registers.heat_pump import HeatPumpMap
 from simulator.registers.inverter import InverterMap
 from simulator.registers.meter import MeterMap
+from simulator.registers.relays import RelayMap
 from simulator.registers.storage import StorageMap
 from simulator.scenes import Scenes
 from simulator.sessions import Sessions
@@ -43,7 +43,7 @@ class SimulatedSite:
         self.batteries: list[Battery] = []
         self.chargers: list[tuple[Charger, Sessions]] = []
         self.heat_pumps: list[HeatPump] = []
-        self.lighting: list[Meter] = []
+        self.lighting: list[Meter | Lamps] = []
         self.loads: list[tuple[Meter, float]] = []
         self.base_load_w = 0
         self.clearness = 1.0
@@ -138,8 +138,11 @@ class SimulatedSite:
         if self.lighting:
             dark = min(1.0, max(0.0, (DUSK_DEG - self.sun.elevation_deg(t_ms)) / (DUSK_DEG - NIGHT_DEG)))
             level = dark * (DIMMED if local.minute < 5 * 60 or local.minute >= 23 * 60 else 1.0)
-            for lamps in self.lighting:
-                lamps.step(round(lamps.rated_w * level), dt_s)
+            for circuit in self.lighting:
+                if isinstance(circuit, Lamps):
+                    circuit.step(dark, dt_s)
+                else:
+                    circuit.step(round(circuit.rated_w * level), dt_s)
 
     def _supply(self, t_ms: int) -> None:
         """Voltage rises when the site feeds in, which is what limits feeding in on real streets."""
@@ -178,6 +181,10 @@ class SimulatedSite:
                 heat_pump.stored_wh = heat_pump.capacity_wh / 2
                 self.heat_pumps.append(heat_pump)
                 return heat_pump
+        if config.kind == "relay-lighting":
+            lamps = Lamps(name, rated_w)
+            self.lighting.append(lamps)
+            return lamps
         meter = Meter(name, rated_w)
         if config.role is Role.GRID:
             self.grid = meter
@@ -195,6 +202,6 @@ class SimulatedSite:
                 return StorageMap(device, self.electrical, time)
             case Charger():
                 return SocketMap(device, self.electrical, time)
-            case HeatPump():
-                return HeatPumpMap(device, self.electrical)
+            case HeatPump() | Lamps():
+                return RelayMap(device, self.electrical)
         return MeterMap(device, self.electrical)

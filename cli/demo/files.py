@@ -30,6 +30,7 @@ _PROFILES = {
     "sdm630": "eastron-sdm630",
     "alfen-ng9xx": "alfen-ng9xx",
     "sg-ready-heat-pump": "sg-ready-relay",
+    "relay-lighting": "lighting-relay",
 }
 _SHORTEST_LEASE_S = 60
 _LONGEST_LEASE_S = 300
@@ -181,6 +182,8 @@ def _limits(device: DeviceConfig) -> dict[str, Any]:
             return {"limits": limits, "switch_phases": device.id in _SWITCHES_PHASES}
         case Role.HEAT_PUMP:
             return {"limits": {"state": {"allowed": ["normal", "boost", "blocked"]}}}
+        case Role.LIGHTING:
+            return {"limits": {"state": {"allowed": ["on", "off", "dimmed"]}}}
         case _:
             return {}
 
@@ -290,8 +293,10 @@ def _balancer(interval_s: float, speed: float) -> dict[str, Any]:
 
 
 def _device(device: DeviceConfig, interval_s: float) -> dict[str, Any]:
-    steered = device.role in {Role.BATTERY, Role.EV, Role.HEAT_PUMP}
-    steer = {"one_phase": True} if device.id in _SWITCHES_PHASES else {}
+    steered = device.role in {Role.BATTERY, Role.EV, Role.HEAT_PUMP, Role.LIGHTING}
+    steer: dict[str, Any] = {"one_phase": True} if device.id in _SWITCHES_PHASES else {}
+    if device.role is Role.LIGHTING:
+        steer = {"switch": True, "dim_contact": True, "dim_pct": 60, "dim_from": "22:00", "dim_until": "06:00"}
     facts: dict[str, Any] = {
         "rated_w": device.rated_w,
         "capacity_wh": device.capacity_wh,

@@ -157,5 +157,5 @@ def _inverters(room: Room) -> list[Decision]:
 
 def _lamps(lamps: Lamps) -> Decision:
     if lamps.switch:
-        return Decision(lamps.id, "on" if lamps.level > 0 else "off", lamps.reason)
+        return Decision(lamps.id, "off" if lamps.level == 0 else "on" if lamps.level == 1 else "dimmed", lamps.reason)
     return Decision(lamps.id, float(int(lamps.level * lamps.high_w)), lamps.reason)

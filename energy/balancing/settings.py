@@ -30,6 +30,7 @@ _ONLY_FOR: Final[dict[str, frozenset[Role]]] = {
     "dim_pct": frozenset({Role.LIGHTING}),
     "on_below_deg": frozenset({Role.LIGHTING}),
     "switch": frozenset({Role.LIGHTING}),
+    "dim_contact": frozenset({Role.LIGHTING}),
     "wired": frozenset({Role.EV, Role.BATTERY, Role.HEAT_PUMP, Role.PV}),
 }
 _STEERED: Final = frozenset({Role.BATTERY, Role.EV, Role.HEAT_PUMP, Role.LIGHTING, Role.PV})
@@ -66,7 +67,8 @@ class Steer(_Model):
     dim_until: time = Field(default=time(6), description="until then")
     dim_pct: float = Field(default=100.0, gt=0, le=100, description="how bright dimmed lamps are, % of full light")
     on_below_deg: float = Field(default=-3.0, ge=-18, le=5, description="lamps are on while the sun is lower than this")
-    switch: bool = Field(default=False, description="lamps on a contact: on or off, they cannot be dimmed")
+    switch: bool = Field(default=False, description="lamps on a contact: on or off")
+    dim_contact: bool = Field(default=False, description="a second contact dims lamps that a first one switches")
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -76,8 +78,10 @@ class Steer(_Model):
             raise ValueError("wired names a phase twice")
         if self.charge in {"by_deadline", "by_price"} and self.ready_by is None:
             raise ValueError(f"charge: {self.charge} needs ready_by, a local time")
-        if self.switch and self.dim_pct < 100:
-            raise ValueError("lamps on a contact cannot be dimmed: leave out dim_pct, or switch")
+        if self.dim_contact and not self.switch:
+            raise ValueError("dim_contact goes with switch")
+        if self.switch and self.dim_pct < 100 and not self.dim_contact:
+            raise ValueError("lamps on one contact cannot be dimmed: leave out dim_pct, or switch, or say dim_contact")
         return self
 
     def check_role(self, role: Role, *, rated_w: float | None, capacity_wh: float | None) -> None:

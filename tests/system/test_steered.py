@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,7 @@ class Street:
     def __init__(self, folder: Path, mqtt, free_port) -> None:
         self.folder, self.mqtt, self.free_port = folder, mqtt, free_port
         self.clock = SystemClock()
+        self.place = PLACE
         self.register = Register(folder / "register.db")
         self.history = SqliteHistory(folder / "history.db")
 
@@ -50,7 +52,7 @@ class Street:
         return {name: row.values for name, row in self.history.last([device]).items()}.get(device, {})
 
     def simulator(self, devices: list[dict[str, object]]) -> Simulator:
-        site = {"id": "depot", **PLACE, "load": {"profile": "depot", "annual_kwh": 10}, "devices": devices}
+        site = {"id": "depot", **self.place, "load": {"profile": "depot", "annual_kwh": 10}, "devices": devices}
         return Simulator(SimulatorConfig.model_validate({"sites": [site], "tick_s": 0.25}), self.clock)
 
     def gateway(self, buses: dict[int, list[dict[str, object]]]) -> GatewayService:
@@ -67,7 +69,7 @@ class Street:
     def collector(self, devices: list[dict[str, object]], **site: object) -> Collector:
         community = {
             "id": "street", "name": "Street",
-            "sites": [{"id": "depot", "name": "Depot", "gateway": "gw-depot", **PLACE, **site, "devices": devices}],
+            "sites": [{"id": "depot", "name": "Depot", "gateway": "gw-depot", **self.place, **site, "devices": devices}],
             "balancer": {"cycle_s": 1, "ttl_s": 20, "settle_s": 0.5, "margin_pct": 0},
         }  # fmt: skip
         settings = CollectorSettings(flush_s=0.02, live_interval_s=0.2, rules_interval_s=0.2)
@@ -150,3 +152,45 @@ async def test_little_room_is_drawn_from_one_phase_and_more_from_three(street, m
         simulator.load("depot", 100, 3600)
         await eventually(lambda: charger(1215) == [3])
         await eventually(lambda: street.said("depot/ev-1")["power_l3_w"] > 1_000)
+
+
+def where_it_is(solar_hour: int) -> dict[str, float]:
+    """A place at which the sun stands now as it does at that hour."""
+    now = datetime.now(UTC)
+    longitude = 15 * (solar_hour - now.hour - now.minute / 60)
+    return {"latitude": 50.85, "longitude": (longitude + 180) % 360 - 180}
+
+
+@pytest.mark.parametrize(
+    ("solar_hour", "state", "coils", "power_w"), [(0, "dimmed", [0, 1], 4200), (12, "off", [1, 0], 0)]
+)
+async def test_lamps_follow_the_sun_and_are_dimmed(street, solar_hour, state, coils, power_w):
+    street.place = where_it_is(solar_hour)
+    port = street.free_port()
+    simulator = street.simulator(
+        [
+            {"id": "grid", "kind": "sdm630", "role": "grid", "port": port},
+            {"id": "lighting", "kind": "relay-lighting", "role": "lighting", "port": port, "unit": 2, "rated_w": 7000},
+        ]
+    )
+    gateway = street.gateway(
+        {
+            port: [
+                {"device": "depot/grid", "profile": "eastron-sdm630", "interval_s": 0.5},
+                {
+                    "device": "depot/lighting", "profile": "lighting-relay", "unit": 2, "interval_s": 0.5,
+                    "limits": {"state": {"allowed": ["on", "off", "dimmed"]}},
+                },
+            ]
+        }
+    )  # fmt: skip
+    steer = {"switch": True, "dim_contact": True, "dim_pct": 60, "dim_from": "00:01", "dim_until": "00:00"}
+    lamps = {"id": "lighting", "role": "lighting", "interval_s": 0.5, "rated_w": 7000, "steer": steer}
+    collector = street.collector([{"id": "grid", "role": "grid", "interval_s": 0.5}, lamps])
+    async with running(simulator, gateway, collector):
+        await eventually(lambda: simulator.registers("depot/lighting", 1, 0, 2) == coils)
+        await eventually(lambda: street.said("depot/lighting").get("state") == state)
+        await eventually(lambda: street.said("depot/lighting").get("power_w") == power_w)
+        (command,) = street.register.commands()
+        assert command.set == {"state": state}
+    assert simulator.registers("depot/lighting", 1, 0, 2) == [0, 0]  # the gateway's last act: a lit street

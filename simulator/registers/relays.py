@@ -1,25 +1,25 @@
-"""A heat pump behind a relay board (coils 0 and 1 are SG-Ready contacts A and B) with a meter on the same unit."""
+"""A device behind a relay board with a meter on the same unit: coils 0 and 1 are its two contacts A and B."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from simulator.physics import HeatPump
+from simulator.physics import HeatPump, Lamps
 from simulator.registers.base import Refusal, RegisterMap, Space
 from simulator.registers.electrical import Electrical
 from simulator.registers.meter import MeterMap
 
-__all__ = ["RELAYS", "HeatPumpMap"]
+__all__ = ["RELAYS", "RelayMap"]
 
 RELAYS = 8  # of the board; the other six are not wired
 
 
-class HeatPumpMap(RegisterMap):
+class RelayMap(RegisterMap):
     """Coils of the relay board and input registers of the meter."""
 
-    def __init__(self, heat_pump: HeatPump, electrical: Electrical) -> None:
-        self._heat_pump = heat_pump
-        self._meter = MeterMap(heat_pump, electrical)
+    def __init__(self, device: HeatPump | Lamps, electrical: Electrical) -> None:
+        self._device = device
+        self._meter = MeterMap(device, electrical)
         self._unwired = [0] * (RELAYS - 2)
 
     @property
@@ -40,9 +40,9 @@ class HeatPumpMap(RegisterMap):
             return Refusal.ILLEGAL_ADDRESS
         coils = self._coils()
         coils[address : address + len(values)] = [int(bool(value)) for value in values]
-        self._heat_pump.contact_a, self._heat_pump.contact_b = bool(coils[0]), bool(coils[1])
+        self._device.contact_a, self._device.contact_b = bool(coils[0]), bool(coils[1])
         self._unwired = coils[2:]
         return None
 
     def _coils(self) -> list[int]:
-        return [int(self._heat_pump.contact_a), int(self._heat_pump.contact_b), *self._unwired]
+        return [int(self._device.contact_a), int(self._device.contact_b), *self._unwired]
