@@ -95,7 +95,7 @@ def create_app(
         store=StoreProbe(history, clock),
         metrics=_metrics(live, clock),
         rate_limit=RateLimit(settings.rate_per_s, settings.rate_burst, clock),
-        forecasts=Forecasts(history, clock),
+        forecasts=Forecasts(history, register, clock),
         notifications=notifications or NotificationSettings(),
         oidc=None if settings.oidc is None else Issuer(settings.oidc),
         accounts=_accounts(buildings or BuildingsSettings(), communities, history, register, clock),

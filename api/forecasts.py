@@ -20,15 +20,19 @@ from energy.forecast.advice import Advice, advise
 from energy.forecast.messages import Ahead, AheadRequest, Band
 from energy.quarters import QUARTER_MS, quarter_start
 from energy.tariff import prices
+from energy.weather_feed import series_of
 from runtime.child import ask_child
 from runtime.clock import Clock
 from storage.history import History
+from storage.register import Register
+from storage.register.forecast_weather import told_weather
 
 __all__ = ["Forecasts", "Outlook"]
 
 log = logging.getLogger(__name__)
 
 _PAST_DAYS: Final = 42
+_HORIZON: Final = 144
 _DAY_MS: Final = 86_400_000
 _WITHIN_S: Final = 120.0
 _KEPT_MS: Final = 4 * QUARTER_MS  # an older forecast serves for so long when a new one fails
@@ -55,8 +59,9 @@ class _Kept:
 class Forecasts:
     """`of` answers for a community. One forecast is made at a time: a centre has few cores."""
 
-    def __init__(self, history: History, clock: Clock) -> None:
+    def __init__(self, history: History, register: Register, clock: Clock) -> None:
         self._history = history
+        self._register = register
         self._clock = clock
         self._kept: dict[str, _Kept] = defaultdict(_Kept)
         self._busy = asyncio.Lock()
@@ -96,10 +101,21 @@ class Forecasts:
 
     async def _made(self, community: Community, quarter: int) -> Ahead:
         past = await run_in_threadpool(self._past, community, quarter)
-        request = AheadRequest(quarter, community.timezone, past.pv_w, past.consumption_w, _place(community))
+        told = await run_in_threadpool(self._weather, community, quarter - len(past.pv_w) * QUARTER_MS, quarter)
+        place = community.middle
+        request = AheadRequest(quarter, community.timezone, past.pv_w, past.consumption_w, place, _HORIZON, *told)
         return msgspec.json.decode(
             await ask_child("api.forecaster", msgspec.json.encode(request), _WITHIN_S), type=Ahead
         )
+
+    def _weather(self, community: Community, first: int, quarter: int) -> tuple[list[float | None], list[float | None]]:
+        """What the collector's weather feed told. Raises StoreError."""
+        if community.weather is None:
+            return [], []
+        steps = (quarter - first) // QUARTER_MS + _HORIZON
+        with self._register.database.read() as connection:
+            told = told_weather(connection, community.id, first, first + steps * QUARTER_MS, self._clock.now_ms())
+        return series_of(told, first, steps)
 
     def _past(self, community: Community, quarter: int) -> CommunityHistory:
         """From the first known quarter-hour of the last weeks on. Raises StoreError."""
@@ -108,15 +124,6 @@ class Forecasts:
         known = (place for place, value in enumerate(past.consumption_w) if value is not None)
         first = next(known, len(past.t))
         return CommunityHistory(pv_w=past.pv_w[first:], consumption_w=past.consumption_w[first:])
-
-
-def _place(community: Community) -> tuple[float, float] | None:
-    """The middle of the sites whose place is known."""
-    places = [(site.latitude, site.longitude) for site in community.sites]
-    known = [(lat, lon) for lat, lon in places if lat is not None and lon is not None]
-    if not known:
-        return None
-    return sum(lat for lat, _ in known) / len(known), sum(lon for _, lon in known) / len(known)
 
 
 def _length(ahead: Ahead) -> int:

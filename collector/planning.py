@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import msgspec
 
 from collector.live import LiveState
 from collector.prices import MarketPrices
+from collector.weather import WeatherFeed
 from energy.balancing.cars import CarHere, Wish
 from energy.balancing.settings import PHASE_V, Steer
 from energy.community import Community, Device, Site
@@ -25,10 +26,12 @@ from energy.names import device_id
 from energy.quantities import Role
 from energy.quarters import QUARTER_MS, local_month, quarter_start
 from energy.tariff import CARRIED_PEAK, prices
+from energy.weather_feed import series_of
 from runtime.child import ask_child
 from runtime.clock import Clock
 from runtime.outage import Outage
 from storage.history import History, SiteQuarter
+from storage.register import Register
 
 __all__ = ["HORIZON", "NewPlan", "PlanJob", "request_of"]
 
@@ -61,6 +64,7 @@ class _Course:
 
     community: Community
     market: MarketPrices | None
+    feed: WeatherFeed | None = None
     quarter: int = 0
     due: bool = True
     cars: set[tuple[str, int, Wish]] = field(default_factory=set)
@@ -78,6 +82,7 @@ class PlanJob:
         clock: Clock,
         on_plan: Callable[[NewPlan], None],
         cars: Callable[[str], tuple[CarHere, ...]] = lambda _: (),
+        register: Register | None = None,
     ) -> None:
         self._cars = cars
         self._history = history
@@ -85,7 +90,11 @@ class PlanJob:
         self._clock = clock
         self._on_plan = on_plan
         self._courses = [
-            _Course(community, MarketPrices(market) if (market := community.tariff.market) else None)
+            _Course(
+                community,
+                MarketPrices(market) if (market := community.tariff.market) else None,
+                _feed(community, register),
+            )
             for community in communities
             if community.balancer.on and (any(_batteries(community)) or any(_by_price(community)))
         ]
@@ -107,6 +116,8 @@ class PlanJob:
         now_ms = self._clock.now_ms()
         if course.market is not None and await course.market.refresh(now_ms):
             course.due = True
+        if course.feed is not None and await course.feed.refresh(now_ms):
+            course.due = True
         quarter = quarter_start(now_ms)
         cars = self._cars(course.community.id)
         if {(car.device, car.since_ms, car.wish) for car in cars} != course.cars:
@@ -116,7 +127,7 @@ class PlanJob:
         if not course.due:
             return
         market = course.market.known if course.market is not None else {}
-        request = await asyncio.to_thread(self._request, course.community, quarter, market, cars)
+        request = await asyncio.to_thread(self._request, course, quarter, market, cars)
         answer = await ask_child("collector.planner", msgspec.json.encode(request), _WITHIN_S)
         plan = msgspec.json.decode(answer, type=PlanAnswer)
         course.due, course.quarter = False, quarter
@@ -124,15 +135,22 @@ class PlanJob:
         self._on_plan(NewPlan(course.community.id, self._clock.now_ms(), plan, _missing(course, plan)))
 
     def _request(
-        self, community: Community, quarter: int, market: dict[int, float], cars: tuple[CarHere, ...]
+        self, course: _Course, quarter: int, market: dict[int, float], cars: tuple[CarHere, ...]
     ) -> PlanRequest:
         """Raises StoreError. Blocks."""
+        community = course.community
         sites = [site.id for site in community.sites]
         since = quarter - _PAST_DAYS * _DAY_MS
         if community.tariff.capacity is not None:
             since = min(since, local_month(local_month(quarter, community.timezone)[0] - 1, community.timezone)[0])
         rows = self._history.site_quarters(sites, since, quarter)
-        return request_of(community, quarter, rows, market, self._soc_pct, cars)
+        request = request_of(community, quarter, rows, market, self._soc_pct, cars)
+        if course.feed is None:
+            return request
+        steps = len(request.load_kw)
+        first, end = quarter - steps * QUARTER_MS, quarter + HORIZON * QUARTER_MS
+        told = series_of(course.feed.told(first, end, self._clock.now_ms()), first, steps + HORIZON)
+        return replace(request, irradiance_wm2=told[0], temperature_c=told[1])
 
     def _soc_pct(self, device: str) -> float | None:
         latest = self._live.latest.get(device)
@@ -193,6 +211,14 @@ def _places(community: Community) -> tuple[tuple[float, float], ...]:
         return tuple(known)
     latitudes, longitudes = zip(*known, strict=True)
     return ((sum(latitudes) / len(known), sum(longitudes) / len(known)),)
+
+
+def _feed(community: Community, register: Register | None) -> WeatherFeed | None:
+    """The weather at the middle of the sites, where one is configured and their place is known."""
+    place = community.middle
+    if community.weather is None or place is None or register is None:
+        return None
+    return WeatherFeed(community, place, register)
 
 
 def _batteries(community: Community) -> Iterable[tuple[str, str, Device]]:
@@ -299,4 +325,8 @@ def _missing(course: _Course, plan: PlanAnswer) -> tuple[str, ...]:
             )
         if course.market.problem is not None:
             told.append(f"Market prices: {course.market.problem}.")
+    if course.community.weather is not None and course.feed is None:
+        told.append("No weather is asked for: where the sites stand (latitude, longitude) is not known.")
+    if course.feed is not None and course.feed.problem is not None:
+        told.append(f"Weather feed: {course.feed.problem}.")
     return tuple(told)

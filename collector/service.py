@@ -177,7 +177,13 @@ class Collector:
             "host": self._run_host,
             "quarters": quarters.run,
             "plans": PlanJob(
-                self._communities, self._history, self._live, self._clock, self._control.planned, self._control.cars
+                self._communities,
+                self._history,
+                self._live,
+                self._clock,
+                self._control.planned,
+                self._control.cars,
+                self._register,
             ).run,
             "totals": TotalsJob(self._history, self._dirty, self._directory, self._clock).run,
             "upkeep": self._run_upkeep,

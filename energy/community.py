@@ -16,6 +16,7 @@ from energy.names import RESERVED_GATEWAYS, Slug, device_id
 from energy.quantities import Role
 from energy.sharing.key import SharingKey, unknown_points
 from energy.tariff import Tariff
+from energy.weather_feed import FeedSettings
 
 __all__ = ["Community", "Device", "Site"]
 
@@ -100,6 +101,9 @@ class Community(_Model):
     )
     balancer: BalancerSettings = BalancerSettings()
     tariff: Tariff = Field(default=Tariff(), description="what energy costs, for the planner")
+    weather: FeedSettings | None = Field(
+        default=None, description="a feed of radiation and temperature; none: none is asked"
+    )
     sharing: SharingKey = Field(
         default_factory=lambda: SharingKey.model_validate({"rounds": "prorata"}),
         description="the key by which the sites share, its points are site ids; default: pro rata",
@@ -142,6 +146,15 @@ class Community(_Model):
             for site in self.sites:
                 if site.opening_hours:
                     OpeningHours.parse(site.opening_hours)
+
+    @property
+    def middle(self) -> tuple[float, float] | None:
+        """Latitude and longitude of the middle of the sites whose place is known."""
+        places = [(site.latitude, site.longitude) for site in self.sites]
+        known = [(lat, lon) for lat, lon in places if lat is not None and lon is not None]
+        if not known:
+            return None
+        return sum(lat for lat, _ in known) / len(known), sum(lon for _, lon in known) / len(known)
 
     def site(self, site_id: str) -> Site | None:
         """The site of that id, or None."""

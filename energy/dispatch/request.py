@@ -43,6 +43,7 @@ class PlanRequest:
 
     `load_kw`, `pv_kw`: quarter-hours, oldest first, per site; None: unknown. Prices per quarter-hour from `t` on.
     `meter_of_site`: the meter that each site is behind. `places`: latitude and longitude of each meter; empty: not known.
+    `irradiance_wm2`, `temperature_c`: as a weather feed told, for the quarter-hours of the past and those from `t` on; empty: no feed.
     `billed_kw`: per meter, the month's peak so far; `peak_rate_eur_kw`: what a kW more costs, 0: nothing.
     """
 
@@ -60,6 +61,8 @@ class PlanRequest:
     billed_kw: tuple[float, ...] = ()
     places: tuple[tuple[float, float], ...] = ()
     cars: tuple[PlannedCar, ...] = ()
+    irradiance_wm2: list[float | None] = field(default_factory=list)
+    temperature_c: list[float | None] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)

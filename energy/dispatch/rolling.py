@@ -23,6 +23,7 @@ from energy.forecast.calendar import slots_of_week
 from energy.forecast.profile import Kind, ProfileForecaster
 from energy.forecast.scenarios import ErrorScenarios
 from energy.forecast.season import Season
+from energy.forecast.weather import told_weather
 from energy.quarters import QUARTER_MS
 
 __all__ = ["filled", "plan_ahead"]
@@ -106,15 +107,18 @@ def _look_ahead(load: Floats, pv: Floats, request: PlanRequest) -> tuple[Floats,
     starts = [first_ms + step * QUARTER_MS for step in range(steps + horizon)]
     slots = slots_of_week(starts, request.timezone, _DAY)
     season = Season(first_ms, _DAY, request.places) if request.places else None
-    loads = ProfileForecaster(meters, _DAY, horizon, Kind.LOAD)
-    suns = ProfileForecaster(meters, _DAY, horizon, Kind.PV, season)
+    told = told_weather(request.irradiance_wm2, request.temperature_c)
+    loads = ProfileForecaster(meters, _DAY, horizon, Kind.LOAD, weather=told is not None)
+    suns = ProfileForecaster(meters, _DAY, horizon, Kind.PV, season, weather=told is not None)
     errors = ErrorScenarios(meters, _DAY, horizon, _SCENARIO_DAYS)
     for step in range(steps):
         slot, ahead = int(slots[step]), slots[step : step + horizon]
-        errors.update(loads.forecast(ahead) - suns.forecast(ahead), load[step] - pv[step])
-        loads.update(load[step], slot)
-        suns.update(pv[step], slot)
-    load_ahead, pv_ahead = loads.forecast(slots[steps:]), suns.forecast(slots[steps:])
+        now = None if told is None else told.next(step, horizon)
+        errors.update(loads.forecast(ahead, now) - suns.forecast(ahead, now), load[step] - pv[step])
+        loads.update(load[step], slot, now)
+        suns.update(pv[step], slot, now)
+    now = None if told is None else told.next(steps, horizon)
+    load_ahead, pv_ahead = loads.forecast(slots[steps:], now), suns.forecast(slots[steps:], now)
     return load_ahead, pv_ahead, errors.scenarios(load_ahead - pv_ahead)
 
 

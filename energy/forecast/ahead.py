@@ -16,6 +16,7 @@ from energy.forecast.messages import Accuracy, Ahead, AheadRequest, Band
 from energy.forecast.profile import Kind, ProfileForecaster
 from energy.forecast.scenarios import ErrorScenarios, bands
 from energy.forecast.season import Season
+from energy.forecast.weather import Weather, told_weather
 from energy.quarters import QUARTER_MS
 
 __all__ = ["look_ahead"]
@@ -34,8 +35,9 @@ def look_ahead(request: AheadRequest) -> Ahead:
         return Ahead(request.t, 0.0, None, None, None, None, {})
     first, last = int(np.flatnonzero(known)[0]), int(np.flatnonzero(known)[-1])
     past = {name: values[first:] for name, values in series.items()}
+    told = told_weather(request.irradiance_wm2[first:], request.temperature_c[first:])
     steps = len(known) - first
-    learned = _Learned(request, steps)
+    learned = _Learned(request, steps, told)
     for step in range(steps):
         learned.take(step, past["pv"][step], past["consumption"][step])
     pv, consumption, surplus = learned.ahead()
@@ -53,7 +55,8 @@ def look_ahead(request: AheadRequest) -> Ahead:
 class _Learned:
     """Forecasters, their errors, and the forecasts they made, walking through the past."""
 
-    def __init__(self, request: AheadRequest, steps: int) -> None:
+    def __init__(self, request: AheadRequest, steps: int, told: Weather | None) -> None:
+        self._weather = told
         first_ms = request.t - steps * QUARTER_MS
         horizon = request.horizon
         starts = [first_ms + step * QUARTER_MS for step in range(steps + horizon)]
@@ -62,8 +65,8 @@ class _Learned:
         self._horizon = horizon
         season = None if request.place is None else Season(first_ms, _DAY, [request.place])
         self._forecasters = {
-            "pv": ProfileForecaster(1, _DAY, horizon, Kind.PV, season),
-            "consumption": ProfileForecaster(1, _DAY, horizon, Kind.LOAD),
+            "pv": ProfileForecaster(1, _DAY, horizon, Kind.PV, season, weather=told is not None),
+            "consumption": ProfileForecaster(1, _DAY, horizon, Kind.LOAD, weather=told is not None),
         }
         self._errors = {name: ErrorScenarios(1, _DAY, horizon, _BAND_DAYS) for name in (*self._forecasters, "surplus")}
         self._told = {name: ErrorLog(steps, 1, _LEADS) for name in self._forecasters}
@@ -71,7 +74,10 @@ class _Learned:
 
     def _forecast(self, step: int) -> dict[str, Floats]:
         slots = self._slots[step : step + self._horizon]
-        return {name: each.forecast(slots) for name, each in self._forecasters.items()}
+        return {name: each.forecast(slots, self._told_at(step)) for name, each in self._forecasters.items()}
+
+    def _told_at(self, step: int) -> Weather | None:
+        return None if self._weather is None else self._weather.next(step, self._horizon)
 
     def take(self, step: int, pv: float, consumption: float) -> None:
         """Forecasts before a step, then learns what came."""
@@ -85,7 +91,7 @@ class _Learned:
                 log.keep(step, bound)
             stood_in[name] = np.array([forecast[name][0, 0] if np.isnan(value) else value])
             self._errors[name].update(forecast[name], stood_in[name])
-            self._forecasters[name].update(np.array([value]), int(self._slots[step]))
+            self._forecasters[name].update(np.array([value]), int(self._slots[step]), self._told_at(step))
         self._errors["surplus"].update(
             forecast["pv"] - forecast["consumption"], stood_in["pv"] - stood_in["consumption"]
         )

@@ -15,7 +15,8 @@ _OLDEST_MS: Final = 6 * 3_600_000
 class AheadRequest(msgspec.Struct, frozen=True):
     """Mean powers of the quarter-hours before `t` (ms UTC, start of a quarter-hour), oldest first, W; None: unknown.
 
-    `place` is latitude and longitude, None: not known.
+    `place` is latitude and longitude, None: not known. `irradiance_wm2`, `temperature_c`: as a weather feed told, for those
+    quarter-hours and the coming ones; empty: no feed.
     """
 
     t: int
@@ -24,6 +25,8 @@ class AheadRequest(msgspec.Struct, frozen=True):
     consumption_w: list[float | None]
     place: tuple[float, float] | None = None
     horizon: int = 144
+    irradiance_wm2: list[float | None] = msgspec.field(default_factory=list)
+    temperature_c: list[float | None] = msgspec.field(default_factory=list)
 
 
 class Band(msgspec.Struct, frozen=True):

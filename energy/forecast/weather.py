@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -11,13 +12,24 @@ import numpy.typing as npt
 from energy.forecast.accuracy import Floats
 from energy.forecast.lag import Lag
 
-__all__ = ["Weather", "WeatherFeatures"]
+__all__ = ["Weather", "WeatherFeatures", "told_weather"]
 
 _LAG_H: Final = 4
 _SLOW: Final = 0.08  # weight of the newest day in what is usual at this time of day
 _KEEP: Final = 0.97  # a day, of what is known about kW per W/m2
 _IRRADIANCE_UNIT: Final = 300.0
 _TEMPERATURE_UNIT: Final = 5.0
+
+
+def told_weather(irradiance_wm2: Sequence[float | None], temperature_c: Sequence[float | None]) -> Weather | None:
+    """One place's series for all meters; None without any."""
+    if not irradiance_wm2 and not temperature_c:
+        return None
+    series = [
+        np.array([np.nan if value is None else value for value in told], dtype=np.float64)[:, None]
+        for told in (irradiance_wm2, temperature_c)
+    ]
+    return Weather(*series)
 
 
 @dataclass(frozen=True, slots=True)

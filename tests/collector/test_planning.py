@@ -206,6 +206,16 @@ DOCUMENT = """<?xml version="1.0" encoding="utf-8"?>
 </Publication_MarketDocument>"""
 
 
+@contextlib.contextmanager
+def serving(handler):
+    """The address of a web server of this test's own."""
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
 @pytest.fixture
 def platform():
     """A server that answers as ENTSO-E's does, with one day of quarter-hours at 80 EUR/MWh, from position 41 at 95.5."""
@@ -227,11 +237,57 @@ def platform():
         def log_message(self, *_):
             pass
 
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answers)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}/api", asked
-    server.shutdown()
-    server.server_close()
+    with serving(Answers) as address:
+        yield f"{address}/api", asked
+
+
+ACKNOWLEDGEMENT = """<?xml version="1.0" encoding="utf-8"?>
+<Acknowledgement_MarketDocument xmlns="urn:iec62325.351:tc57wg16:451-1:acknowledgementdocument:7:0">
+<mRID>a</mRID><createdDateTime>2025-11-28T08:44:00Z</createdDateTime>
+<Reason><code>999</code><text>REASON</text></Reason></Acknowledgement_MarketDocument>"""
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "said"),
+    [
+        (200, "No matching data found for Data item Day-ahead Prices [12.1.D]", "no prices are known for that time"),
+        (400, "No matching data found for Data item Day-ahead Prices [12.1.D]", "no prices are known for that time"),
+        (400, "Input parameter does not exist: out_Domain", "400"),
+        (429, "Max allowed requests per minute from each unique IP is max up to 400", "429"),
+        (503, "Service temporarily unavailable", "503"),
+    ],
+)
+async def test_platform_that_gives_no_prices_is_said_and_asked_again_later(status, reason, said, monkeypatch):
+    pytest.importorskip("entsoe")
+    monkeypatch.setenv(KEY_ENV, "s3cret")
+    asked = []
+
+    class Refuses(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            asked.append(self.path)
+            body = ACKNOWLEDGEMENT.replace("REASON", reason).encode()
+            self.send_response(status)
+            self.send_header("Content-Type", "text/xml")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_):
+            pass
+
+    with serving(Refuses) as url:
+        market = MarketPrices(Market(entsoe=Entsoe(url=f"{url}/api")))
+        market.known = {QUARTER: 0.09}
+        assert not await market.refresh(NOW)
+        assert said in market.problem
+        assert "s3cret" not in market.problem
+        assert market.known == {QUARTER: 0.09}, "what is known goes on to count"
+        count = len(asked)
+        assert count
+        await market.refresh(NOW + 300_000)
+        assert len(asked) == count
+        await market.refresh(NOW + 600_000)
+        assert len(asked) > count
 
 
 async def test_day_ahead_prices_come_from_the_platform_by_quarter_hour(platform, tmp_path, monkeypatch):

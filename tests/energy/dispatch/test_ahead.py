@@ -111,3 +111,23 @@ def test_whatever_is_asked_no_car_gets_more_than_it_wants_or_may(wanted, prices,
         assert kwh(found[each.id]) <= each.missing_kwh + 0.02
         assert max(found[each.id]) <= 1000 * each.most_kw + 1
         assert min(found[each.id]) >= 0
+
+
+def test_weather_feed_tells_a_plan_of_the_sun_to_come():
+    """Ten days of a plant that makes 5 kW of 500 W/m2, bright and dull in turn; tomorrow is told to be bright or dull."""
+    past, hour = 960, 4
+
+    def irradiance(step, bright):
+        return (500.0 if bright else 100.0) if 8 * hour <= step % 96 < 16 * hour else 0.0
+
+    sun = [irradiance(step, step // 96 % 3) for step in range(past)]
+
+    def made(bright):
+        told = [*sun, *(irradiance(step, bright) for step in range(STEPS))]
+        request = PlanRequest(
+            "ixelles", T - T % 86_400_000, "UTC", ("ixelles",), (0,), [[1.0]] * past, [[value / 100] for value in sun],
+            [0.3] * STEPS, [0.05] * STEPS, irradiance_wm2=told, temperature_c=[5.0] * (past + STEPS),
+        )  # fmt: skip
+        return plan_ahead(request).steps[12 * hour].pv_w
+
+    assert made(bright=True) > 1.5 * made(bright=False)

@@ -1,4 +1,4 @@
-"""Renewals of a lease are counted at its command, those of before stay commands of their own; what cars want."""
+"""Renewals of a lease are counted at its command, those of before stay commands of their own; what cars want; weather told."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ down_revision = "r0007"
 
 
 def upgrade() -> None:
-    """Adds columns and table."""
+    """Adds columns and tables."""
     for name in ("renewals_asked", "renewals"):
         op.add_column("command", sa.Column(name, sa.BigInteger, nullable=False, server_default="0"))
     op.add_column("command", sa.Column("renewed_at", sa.BigInteger))
@@ -22,4 +22,12 @@ def upgrade() -> None:
         sa.Column("energy_wh", sa.Double, nullable=False),
         sa.Column("by", sa.Text, nullable=False),
         sa.Column("t", sa.BigInteger, nullable=False),
+    )
+    op.create_table(
+        "weather_told",
+        sa.Column("community", sa.Text, primary_key=True),
+        sa.Column("start", sa.BigInteger, primary_key=True),
+        sa.Column("irradiance_wm2", sa.Double),
+        sa.Column("temperature_c", sa.Double),
+        sa.Column("told_at", sa.BigInteger, nullable=False),
     )
