@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from collector.live import LivePicture, LiveState
+from collector.nights import Nights
 from energy.alerts.facts import Facts, GatewayNow, HostNow, Seen, Setpoint
 from energy.alerts.subjects import want_windows
 from energy.alerts.windows import Windows
@@ -41,6 +42,7 @@ class Senses:
 
     def __init__(self, communities: Iterable[Community], live: LiveState, now_ms: int) -> None:
         self.host = HostNow()
+        self.nights: Nights = {}
         self._live = live
         self._started = now_ms
         self._connected = False
@@ -71,7 +73,14 @@ class Senses:
         known = self._gateways.setdefault(community, {})
         before = known.get(gateway)
         since = before.since if before is not None and before.online is status.online else now_ms
-        known[gateway] = GatewayNow(status.online, since, status.outbox.oldest if status.online else None)
+        until = status.certificate_until  # its last will does not tell
+        if until is None and before is not None and not status.online:
+            until = before.certificate_until
+        known[gateway] = GatewayNow(status.online, since, status.outbox.oldest if status.online else None, until)
+
+    def told_nights(self, nights: Nights) -> None:
+        """What nights are usually like."""
+        self.nights = nights
 
     def command_seen(self, command: Command, now_ms: int) -> None:
         """A lease asked for, by whomever; one without time ends what the device was under."""
@@ -115,6 +124,7 @@ class Senses:
             leased=frozenset(asked.device for asked in self._asked.values()),
             windows=self._windows[community.id],
             host=self.host,
+            nights=self.nights,
         )
         facts.remember()
         return facts

@@ -39,6 +39,7 @@ _NOUNS: Final = {
     "battery_not_following": "deviation from the power set",
     "meter_mismatch": "disagreement of the meters",
     "certificate_ending": "time left of the certificates",
+    "gateway_certificate": "time left of the gateway's certificate",
     "disk_ending": "free disk space",
 }
 

@@ -18,6 +18,7 @@ from collector.intake import Refused
 from collector.live import LivePicture, LiveState
 from collector.marks import Marker
 from collector.metrics import Metrics
+from collector.nights import NightJob
 from collector.notifier import Notifier
 from collector.planning import PlanJob
 from collector.publish import LivePublisher
@@ -185,6 +186,7 @@ class Collector:
                 self._control.cars,
                 self._register,
             ).run,
+            "nights": NightJob(self._communities, self._history, self._clock, self._senses.told_nights).run,
             "totals": TotalsJob(self._history, self._dirty, self._directory, self._clock).run,
             "upkeep": self._run_upkeep,
         }

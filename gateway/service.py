@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Iterable
 from typing import Final
 
-from energy.errors import DataError, StoreError
+from energy.errors import ConfigError, DataError, StoreError
 from energy.quantities import QUANTITIES
 from gateway.alarm import Alarm
 from gateway.buses import make_bus
@@ -36,6 +36,7 @@ from gateway.waiting import wait_for_news
 from messaging import topics
 from messaging.codec import UNSYNCHRONISED, CommandResult, OutboxStatus, Reading, Status, decode_ack, encode
 from messaging.connection import Connection, Message, Will
+from runtime.certificates import read_certificate
 from runtime.clock import Clock
 from runtime.service import notify
 
@@ -331,6 +332,7 @@ class GatewayService:
             outbox=OutboxStatus(depth.batches, depth.oldest_ms, self.outbox.dropped_total),
             devices=[device.status for devices in self._devices.values() for device in devices],
             clock=UNSYNCHRONISED if self._clock_watch.unsynchronised else "synchronised",
+            certificate_until=await asyncio.to_thread(_certificate_until, self.config),
         )
         await self.connection.publish(topics.status(*self._names), encode(status), retain=True)
 
@@ -358,6 +360,17 @@ class GatewayService:
 
 def _make_device(config: DeviceConfig, library: Library, layouts: dict[str, Layout]) -> FieldDevice:
     return FieldDevice(config.device, config.unit, library.get(config.profile), config.interval_s, shared=layouts)
+
+
+def _certificate_until(config: GatewayConfig) -> int | None:
+    """When its own certificate ends, ms UTC, as the file says now: it may have been renewed."""
+    file = config.mqtt.tls.cert_file if config.mqtt.tls else None
+    if file is None:
+        return None
+    try:
+        return round(read_certificate(file).not_after.timestamp() * 1000)
+    except ConfigError:
+        return None  # `doctor` tells why; the connection does, too
 
 
 def _permits(config: DeviceConfig) -> dict[str, Permit]:

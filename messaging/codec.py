@@ -104,6 +104,8 @@ class Status(msgspec.Struct, frozen=True):
     devices: list[DeviceStatus] = []
     clock: str | None = None
     """`synchronised`, UNSYNCHRONISED, or None when the gateway does not know."""
+    certificate_until: int | None = None
+    """When the certificate by which it shows who it is ends, ms UTC; None: it has none."""
 
 
 class Command(msgspec.Struct, frozen=True):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
+from datetime import time
 from typing import Any
 
 from energy.alerts.windows import Stretch, Windows
@@ -25,11 +26,14 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class GatewayNow:
-    """What a gateway said last: whether it is there, since when (ms UTC), and since when its oldest batch waits."""
+    """What a gateway said last: whether it is there, since when (ms UTC), since when its oldest batch waits, and when its
+    certificate ends.
+    """
 
     online: bool
     since: int
     waiting_since: int | None = None
+    certificate_until: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +56,7 @@ class HostNow:
 class Facts:
     """One community now. `started`: since when everything is heard without a break (ms UTC).
 
-    `connected`: the broker is there. `memo`: what was worked out for this moment once.
+    `connected`: the broker is there. `nights`: W usually used, by site, begin and end of the night. `memo`: what was worked out for this moment once.
     """
 
     now: int
@@ -67,6 +71,7 @@ class Facts:
     leased: frozenset[str] = frozenset()
     windows: Windows = field(default_factory=Windows)
     host: HostNow = HostNow()
+    nights: Mapping[tuple[str, time, time], float] = field(default_factory=dict)
     memo: dict[Hashable, Any] = field(default_factory=dict)
 
     def flows(self, site: Site) -> SiteBalance | None:

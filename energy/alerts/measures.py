@@ -19,6 +19,7 @@ from energy.alerts.rules import (
     DeviceSilent,
     DiskEnding,
     FuseLoad,
+    GatewayCertificate,
     GatewayOffline,
     MeterMismatch,
     NightFlow,
@@ -70,6 +71,8 @@ def _of_place(rule: Rule, subject: Subject, site: Site, facts: Facts, own: Mappi
     match rule:
         case GatewayOffline():
             value = presence.offline_s(rule, subject, facts)
+        case GatewayCertificate():
+            value = presence.certificate_days(subject, facts)
         case OutboxWaiting():
             value = presence.waiting_s(subject, facts)
         case FuseLoad():

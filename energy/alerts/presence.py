@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from energy.alerts.facts import Facts
 from energy.alerts.rules import DeviceSilent, GatewayOffline
 from energy.alerts.subjects import Subject
 from energy.community import Device, Site
 from energy.names import device_id
 
-__all__ = ["offline_s", "silent_s", "waiting_s"]
+__all__ = ["certificate_days", "offline_s", "silent_s", "waiting_s"]
+
+_DAY_MS: Final = 86_400_000
 
 
 def silent_s(rule: DeviceSilent, site: Site, device: Device, facts: Facts) -> float | None:
@@ -54,6 +58,14 @@ def waiting_s(subject: Subject, facts: Facts) -> float | None:
     if gateway is None or not gateway.online:
         return None
     return 0.0 if gateway.waiting_since is None else max(0.0, (facts.now - gateway.waiting_since) / 1000)
+
+
+def certificate_days(subject: Subject, facts: Facts) -> float | None:
+    """Days until its certificate ends, as it said when it was last there; unknown of one that has none or does not tell."""
+    gateway = facts.gateways.get(subject.id)
+    if gateway is None or gateway.certificate_until is None:
+        return None
+    return (gateway.certificate_until - facts.now) / _DAY_MS
 
 
 def _longest_interval_s(subject: Subject, facts: Facts) -> float:

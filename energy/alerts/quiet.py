@@ -20,7 +20,7 @@ _PICTURE_S = 30.0  # what a site consumes is known no oftener than the live pict
 
 
 def quiet_load(rule: QuietLoad, site: Site, facts: Facts) -> float | None:
-    """Mean consumption of the last half hour, W or W/m²; 0 while the building may be busy."""
+    """Mean consumption of the last half hour, W, W/m² or % above what nights usually are; 0 while the building may be busy."""
     timezone = facts.community.timezone
     if rule.when == "closed":
         busy = OpeningHours.parse(site.opening_hours).open_at(facts.now, timezone, margin_s=rule.margin_s)
@@ -31,6 +31,9 @@ def quiet_load(rule: QuietLoad, site: Site, facts: Facts) -> float | None:
     stretch = facts.stretch(site.id, "consumption_w", QUIET_S, _interval_s(site))
     if stretch is None:
         return None
+    if rule.per == "usual":
+        usual_w = facts.nights.get((site.id, rule.begin, rule.end))
+        return None if usual_w is None else 100.0 * (stretch.mean - usual_w) / max(usual_w, _LEAST_W)
     return stretch.mean / site.floor_area_m2 if rule.per == "m2" and site.floor_area_m2 else stretch.mean
 
 

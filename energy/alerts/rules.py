@@ -25,6 +25,7 @@ __all__ = [
     "DeviceSilent",
     "DiskEnding",
     "FuseLoad",
+    "GatewayCertificate",
     "GatewayOffline",
     "Language",
     "MeterMismatch",
@@ -287,22 +288,22 @@ class QuietLoad(_Above):
     """Consumption over half an hour while the building should be quiet; 0 at other times.
 
     `when` night: between `begin` and `end` local time; closed: outside the site's opening hours. `per` m2: W per m² of
-    floor area, and sites without one are not watched; site: W.
+    floor area, and sites without one are not watched; site: W; usual: % above the median of the last 14 nights.
     """
 
     subject: ClassVar[SubjectKind] = "site"
 
     kind: Literal["quiet_load"] = "quiet_load"
     when: Literal["night", "closed"]
-    per: Literal["m2", "site"] = "m2"
+    per: Literal["m2", "site", "usual"] = "m2"
     begin: dt.time = dt.time(1)
     end: dt.time = dt.time(5)
     margin_s: Annotated[float, Field(ge=0, le=14_400, description="after closing and before opening, s")] = 3600.0
 
     @property
     def unit(self) -> str:
-        """W or W/m²."""
-        return "W/m²" if self.per == "m2" else "W"
+        """W, W/m² or %."""
+        return {"m2": "W/m²", "site": "W", "usual": "%"}[self.per]
 
 
 @dataclass(frozen=True, kw_only=True, config=_STRICT)
@@ -353,6 +354,16 @@ class CertificateEnding(_Below):
     _unit: ClassVar[str] = "d"
 
     kind: Literal["certificate_ending"] = "certificate_ending"
+
+
+@dataclass(frozen=True, kw_only=True, config=_STRICT)
+class GatewayCertificate(_Below):
+    """Days until the certificate with which a gateway shows who it is ends."""
+
+    subject: ClassVar[SubjectKind] = "gateway"
+    _unit: ClassVar[str] = "d"
+
+    kind: Literal["gateway_certificate"] = "gateway_certificate"
 
 
 @dataclass(frozen=True, kw_only=True, config=_STRICT)
@@ -424,6 +435,7 @@ Rule = Annotated[
     | BatteryNotFollowing
     | MeterMismatch
     | CertificateEnding
+    | GatewayCertificate
     | DiskEnding
     | QuantityAbove
     | QuantityBelow,

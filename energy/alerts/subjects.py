@@ -132,7 +132,7 @@ def _fits_site(rule: Rule, site: Site) -> bool:
             return site.import_limit_w is not None or site.export_limit_w is not None
         case QuietLoad():
             hours = rule.when == "night" or bool(site.opening_hours)
-            return hours and (rule.per == "site" or site.floor_area_m2 is not None)
+            return hours and (rule.per != "m2" or site.floor_area_m2 is not None)
         case QuarterPeak():
             return any(device.role is Role.GRID for device in site.devices)
         case _:

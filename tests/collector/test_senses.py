@@ -86,6 +86,17 @@ async def test_a_gateway_is_offline_since_it_was_heard_to_be(bench):
     assert "gw-hall" not in bench.senses.facts(bench.community, bench.live.picture(), bench.now).devices
 
 
+async def test_a_gateway_that_went_keeps_the_end_of_its_certificate_and_one_renewed_tells_another(bench):
+    for status, until in (
+        (Status(online=True, certificate_until=5), 5),
+        (Status(online=False), 5),
+        (Status(online=True, certificate_until=9), 9),
+        (Status(online=True), None),
+    ):
+        bench.senses.status("ixelles", "gw-hall", status, bench.now)
+        assert bench.facts().gateways["gw-hall"].certificate_until == until
+
+
 async def test_silence_counts_anew_when_the_broker_came_back(bench):
     await bench.clock.advance(100)
     bench.senses.connection(connected=False, now_ms=bench.now)

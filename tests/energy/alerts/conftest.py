@@ -53,6 +53,7 @@ class Scene:
         self.setpoints = {}
         self.leased = frozenset()
         self.host = HostNow()
+        self.nights = {}
         self.held = ()
         self.said = {}
         self.watches = {subject.id: Watch() for subject in subjects(self.rule, self.community)}
@@ -84,6 +85,7 @@ class Scene:
             leased=self.leased,
             windows=self.windows,
             host=self.host,
+            nights=self.nights,
         )
 
     def value(self, subject_id=None):

@@ -1,5 +1,6 @@
 """Every ready rule raises when it should, clears when it is over, and is never raised from what is not known."""
 
+import datetime as dt
 from dataclasses import replace
 
 import pytest
@@ -76,6 +77,41 @@ def test_outbox_growing_raises_clears_and_is_unknown_while_offline(scene):
     assert stage.clears("gw-hall", 70)
     stage.gateways["gw-hall"] = GatewayNow(online=False, since=stage.now, waiting_since=stage.now)
     assert stage.run(3600) == {}
+
+
+def test_night_that_is_not_like_earlier_ones_raises_and_clears(scene):
+    stage = roofs(scene, "night-load-rising", at="2026-06-17T01:10")
+    begin, end = dt.time(1), dt.time(5)
+
+    def uses(power_w):
+        stage.say("hall/grid", power_w=power_w)
+
+    for each in ("hall", "school", "depot"):
+        stage.say(f"{each}/pv", power_w=0)
+    uses(3_000)
+    assert stage.run(5_400) == {}, "what is usual is not known"
+    stage.nights["hall", begin, end] = 1_500.0
+    assert stage.raises("hall", 4_000)
+    uses(1_600)
+    assert stage.clears("hall", 4_000)
+
+
+def test_gateway_certificate_ending_raises_and_clears_also_while_the_gateway_is_away(scene):
+    stage = roofs(scene, "gateway-certificate-ending")
+    stage.run(60)
+
+    def there(days, *, online=True):
+        until = stage.now + round(days * 86_400_000)
+        stage.gateways["gw-hall"] = GatewayNow(online=online, since=stage.now, certificate_until=until)
+
+    there(40)
+    assert stage.run(60) == {}
+    there(20, online=False)
+    assert stage.raises("gw-hall", 10)
+    there(365)
+    assert stage.clears("gw-hall", 10)
+    stage.gateways["gw-hall"] = GatewayNow(online=True, since=stage.now)  # it has none
+    assert stage.run(60) == {}
 
 
 @pytest.mark.parametrize(("rule", "makes_w", "back_w", "seconds"), [
