@@ -26,6 +26,7 @@ def backtest(case: Path, out: Path, *, quiet: bool = True) -> dict[str, Any]:
     from cli.backtest.run import run_community
     from cli.backtest.sessions import read_sessions
     from cli.backtest.setting import setting_of
+    from cli.backtest.tasks import read_tasks
     from cli.settle.output import write_all
     from runtime.config import load_config
 
@@ -38,7 +39,9 @@ def backtest(case: Path, out: Path, *, quiet: bool = True) -> dict[str, Any]:
     chargers = {site: model.charger_kw for site, model in rules.chargers().items()}
     end_ms = data.starts_ms[-1] + data.step_ms
     sessions = read_sessions(case / "sessions.csv", data.starts_ms[0], end_ms, chargers) if chargers else ()
-    settings = [setting_of(rules, community, data, sessions) for community in rules.communities]
+    sites = [site.id for community in rules.communities for site in community.sites]
+    tasks = read_tasks(case / "tasks.csv", data.starts_ms, data.step_ms, sites)
+    settings = [setting_of(rules, community, data, sessions, tasks) for community in rules.communities]
     runs = [run_community(setting, rules, _tell if not quiet else _hush) for setting in settings]
     facts = facts_of(rules, runs)
     out.mkdir(parents=True, exist_ok=True)
@@ -49,7 +52,7 @@ def backtest(case: Path, out: Path, *, quiet: bool = True) -> dict[str, Any]:
 
 
 def backtest_command(
-    case: Annotated[Path, typer.Option(help="Directory with case.yaml and data.csv, and sessions.csv for cars.")],
+    case: Annotated[Path, typer.Option(help="Directory with case.yaml, data.csv, sessions.csv for cars, tasks.csv.")],
     out: Annotated[Path, typer.Option(help="Directory for result.json, series.parquet and report.html.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:

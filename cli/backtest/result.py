@@ -68,7 +68,7 @@ def _controller(setting: Setting, course: Course) -> dict[str, Any]:
     hours = setting.hours
     imported = float(np.maximum(course.grid_kw, 0).sum() * hours)
     exported = float(np.maximum(-course.grid_kw, 0).sum() * hours)
-    load = float((setting.load_kw.sum() + course.hub_kw.sum()) * hours)
+    load = float((setting.load_kw.sum() + course.hub_kw.sum() + course.task_kw.sum()) * hours)
     pv = float(setting.pv_kw.sum() * hours)
     charged = float(np.maximum(course.battery_kw, 0).sum() * hours)
     discharged = float(np.maximum(-course.battery_kw, 0).sum() * hours)
@@ -91,6 +91,7 @@ def _controller(setting: Setting, course: Course) -> dict[str, Any]:
         "self_consumption": None if pv == 0 else round((pv - exported) / pv, 6),
         "self_sufficiency": None if load == 0 else round((load - imported) / load, 6),
         **_cars(setting, course),
+        **({"tasks_kwh": round(float(course.task_kw.sum()) * hours, 3)} if len(setting.tasks) else {}),
     }
 
 
@@ -160,7 +161,7 @@ def _sharing(setting: Setting, course: Course) -> dict[str, Any]:
     """The key applied to every interval's injection and withdrawal of the sites."""
     key = setting.community.key
     assert key is not None
-    grid = setting.site_load_kw - setting.site_pv_kw
+    grid = setting.site_load_kw - setting.site_pv_kw + course.task_kw
     for place, site in enumerate(setting.site_of_battery):
         grid[:, site] = grid[:, site] + course.battery_kw[:, place]
     for hub, site in enumerate(setting.hubs.site):
@@ -228,7 +229,7 @@ def _sum(parts: list[dict[str, Any]]) -> dict[str, Any]:
     total["month_peaks_kw"] = [
         round(sum(peaks), 3) for peaks in zip(*(part["month_peaks_kw"] for part in parts), strict=True)
     ]
-    for name in ("cars_asked_kwh", "cars_unmet_kwh"):
+    for name in ("cars_asked_kwh", "cars_unmet_kwh", "tasks_kwh"):
         if any(name in part for part in parts):
             total[name] = round(sum(part.get(name, 0.0) for part in parts), 4)
     pv, load = total["pv_kwh"], total["load_kwh"]
@@ -266,6 +267,8 @@ def _series(run: CommunityRun) -> pa.Table:
         series[f"{name}_battery_kw"] = -setting.fleet.each_step_at_meters(course.battery_kw)
         if setting.hubs:
             series[f"{name}_cars_kw"] = setting.cars_at_meters(course.hub_kw)
+        if len(setting.tasks):
+            series[f"{name}_tasks_kw"] = setting.sites_at_meters(course.task_kw)
         series[f"{name}_stored_kwh"] = setting.fleet.each_step_at_meters(course.energy_kwh)
     for name, values in series.items():
         columns[name] = pa.array(np.ascontiguousarray(values, dtype=np.float64).ravel())

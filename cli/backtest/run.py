@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -12,12 +12,14 @@ import numpy as np
 from cli.backtest.case import CaseFile
 from cli.backtest.hubs import Delivery
 from cli.backtest.setting import Setting
+from cli.backtest.tasks import Runs
 from energy.dispatch.balancer import plain_rule
 from energy.dispatch.capacity import RunningPeaks
-from energy.dispatch.charging import Cars, ChargingOutlook, ChargingPlanner, charge_at_once
+from energy.dispatch.charging import Cars, ChargingPlanner, charge_at_once
 from energy.dispatch.fleet import alike, tanks_of
 from energy.dispatch.planner import Outlook, Planner
-from energy.dispatch.program import Ints, PeakRule, Program
+from energy.dispatch.program import Ints, MeterOutlook, PeakRule, Program
+from energy.dispatch.shifting import ShiftPlanner, Task
 from energy.dispatch.storage import Floats, Storage
 from energy.forecast.accuracy import ErrorLog, mean_absolute_error
 from energy.forecast.profile import Kind, ProfileForecaster
@@ -36,6 +38,7 @@ class Course:
     grid_kw: Floats  # at the meters
     hub_kw: Floats  # of the cars at each hub
     unmet_kwh: Floats  # of each session, what it asked and did not get
+    task_kw: Floats  # of the tasks at each site
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +57,11 @@ class CommunityRun:
 def run_community(setting: Setting, case: CaseFile, tell: Callable[[str], None]) -> CommunityRun:
     """Runs the four controllers; `tell` hears of the progress."""
     steered = _Steering(setting, case, tell)
-    at_once = _charged_at_once(setting)
+    at_once, soonest = _charged_at_once(setting), _run_at_once(setting)
     courses = {
-        "no_control": _drive(setting, lambda _step, energy: np.zeros_like(energy), at_once),
+        "no_control": _drive(setting, lambda _step, energy: np.zeros_like(energy), at_once, soonest),
         "plain_rule": drive_plain_rule(setting),
-        "commonwatt": _drive(setting, steered.step, steered.cars),
+        "commonwatt": _drive(setting, steered.step, steered.cars, steered.runs),
     }
     tell(f"{setting.community.id}: perfect foresight")
     courses["perfect_foresight"] = _perfect(setting)
@@ -74,14 +77,14 @@ def run_community(setting: Setting, case: CaseFile, tell: Callable[[str], None])
 
 
 def drive_plain_rule(setting: Setting) -> Course:
-    """The reference: cars charge at once, every meter's batteries from surplus, and discharge on deficit."""
-    cars = _charged_at_once(setting)
-    net, fleet, hours = setting.net_kw + setting.cars_at_meters(cars.hub_kw), setting.fleet, setting.hours
+    """The reference: cars and tasks at once, every meter's batteries from surplus, and discharge on deficit."""
+    cars, runs = _charged_at_once(setting), _run_at_once(setting)
+    net, fleet, hours = _net_kw(setting, cars, runs), setting.fleet, setting.hours
 
     def control(step: int, energy: Floats) -> Floats:
         return fleet.divide(plain_rule(net[step], fleet.storage, fleet.at_meters(energy), hours), energy, hours)
 
-    return _drive(setting, control, cars)
+    return _drive(setting, control, cars, runs)
 
 
 class _Steering:
@@ -104,6 +107,13 @@ class _Steering:
         self._planner = Planner(self._tanks, self._horizon, setting.hours, setting.capacity.rate_eur_kw)
         self.cars = Delivery(setting.hubs, steps, setting.hours)
         self._charging = {int(meter): self._charging_planner(int(meter)) for meter in np.unique(setting.hubs.meter)}
+        self.runs = Runs(setting.tasks, steps, len(setting.sites))
+        self._shifting = {
+            int(meter): ShiftPlanner(
+                fleet.storage.select(np.array([meter])), self._horizon, setting.hours, setting.capacity.rate_eur_kw
+            )
+            for meter in np.unique(setting.tasks.meter)
+        }
         self._peaks = RunningPeaks(setting.capacity, meters, setting.hours)
         self._blocks = setting.capacity.blocks(steps, setting.hours)
         leads = {"hour_ahead": max(1, per_day // 24), "day_ahead": per_day}
@@ -121,11 +131,13 @@ class _Steering:
         futures = self._futures(step)
         began = time.perf_counter()
         stored = self._by_tank.at_meters(energy_kwh)
+        if len(setting.tasks):
+            futures = futures + self._shift(step, futures, setting.fleet.at_meters(energy_kwh))[:, None, :]
         if setting.hubs:
             futures = futures + self._charge(step, futures, stored)[:, None, :]
         plan = self._planner.plan(self._outlook(step, futures), stored)
         self.plan_seconds += time.perf_counter() - began
-        net = self._net_kw[step] + setting.cars_at_meters(self.cars.hub_kw[step])
+        net = self._before_cars_kw(step) + setting.cars_at_meters(self.cars.hub_kw[step])
         power = self._by_tank.divide(plan.battery_kw(net, stored, setting.hours), energy_kwh, setting.hours)
         self.value_eur_kwh[step] = self._value_at_meters(plan.value_now(stored))
         if setting.capacity.rate_eur_kw > 0:
@@ -140,20 +152,54 @@ class _Steering:
         limits = setting.hubs.limit_kw[setting.hubs.behind(meter)]
         return ChargingPlanner(storage, limits, self._horizon, setting.hours, setting.capacity.rate_eur_kw)
 
+    def _before_cars_kw(self, step: int) -> Floats:
+        """The present net load of each meter with its tasks."""
+        return np.asarray(self._net_kw[step] + self._setting.sites_at_meters(self.runs.site_kw[step]))
+
+    def _shift(self, step: int, futures: Floats, stored_kwh: Floats) -> Floats:
+        """Starts tasks at `step`; gives what those that run draw and the others are expected to: (meters, horizon)."""
+        setting = self._setting
+        billed = self._peaks.billed_kw(int(setting.month[step]))
+        buy, sell = self._prices(step)
+        waiting = np.zeros((len(setting.meters), self._horizon))
+
+        def control(tasks: Sequence[Task], meter: int) -> tuple[bool, ...]:
+            net = futures[meter].mean(axis=0) + running[meter]
+            net[0] = self._before_cars_kw(step)[meter]
+            outlook = MeterOutlook(net, buy[meter], sell[meter], float(billed[meter]), stored_kwh[meter : meter + 1])
+            plan = self._shifting[meter].plan(tasks, outlook)
+            waiting[meter] = plan.waiting_kw
+            return plan.now
+
+        running = self._running(step)
+        self.runs.step(step, control)
+        return self._running(step) + waiting
+
+    def _running(self, step: int) -> Floats:
+        """What the tasks that have started still draw: (meters, horizon)."""
+        ahead = self.runs.site_kw[step : step + self._horizon]
+        return _padded(self._setting.sites_at_meters(ahead), 0, self._horizon)
+
+    def _prices(self, step: int) -> tuple[Floats, Floats]:
+        """What is paid and earned from `step` on, as far as known, then as last: (meters, horizon) each."""
+        setting = self._setting
+        return (
+            _padded(setting.buy_eur_kwh, step, self._horizon, "edge"),
+            _padded(setting.sell_eur_kwh, step, self._horizon, "edge"),
+        )
+
     def _charge(self, step: int, futures: Floats, stored_kwh: Floats) -> Floats:
         """Charges the cars of `step`; gives what all cars draw then and are expected to draw later: (meters, horizon)."""
         setting = self._setting
         expected = np.zeros((len(setting.meters), self._horizon))
         billed = self._peaks.billed_kw(int(setting.month[step]))
-        buy, sell = (
-            _padded(prices, step, self._horizon, "edge") for prices in (setting.buy_eur_kwh, setting.sell_eur_kwh)
-        )
+        buy, sell = self._prices(step)
 
         def control(cars: Cars, _behind: Ints, meter: int) -> Floats:
             net = futures[meter].mean(axis=0)
-            net[0] = self._net_kw[step, meter]
+            net[0] = self._before_cars_kw(step)[meter]
             stored = stored_kwh[self._tanks.behind[meter]]
-            outlook = ChargingOutlook(net, buy[meter], sell[meter], float(billed[meter]), stored)
+            outlook = MeterOutlook(net, buy[meter], sell[meter], float(billed[meter]), stored)
             plan = self._charging[meter].plan(cars, outlook)
             expected[meter] = plan.expected_kw
             return plan.car_kw
@@ -247,7 +293,20 @@ def _charged_at_once(setting: Setting) -> Delivery:
     return cars
 
 
-def _drive(setting: Setting, control: Callable[[int, Floats], Floats], cars: Delivery) -> Course:
+def _run_at_once(setting: Setting) -> Runs:
+    """The tasks under the plain rule."""
+    runs = Runs(setting.tasks, len(setting.load_kw), len(setting.sites))
+    for number, row in enumerate(setting.tasks.rows):
+        runs.begin(number, row.first)
+    return runs
+
+
+def _net_kw(setting: Setting, cars: Delivery, runs: Runs) -> Floats:
+    """Of the meters without batteries."""
+    return setting.net_kw + setting.cars_at_meters(cars.hub_kw) + setting.sites_at_meters(runs.site_kw)
+
+
+def _drive(setting: Setting, control: Callable[[int, Floats], Floats], cars: Delivery, runs: Runs) -> Course:
     """Applies a controller's powers to the batteries step by step."""
     units, hours = setting.fleet.units, setting.hours
     energy = setting.start_energy_kwh.copy()
@@ -257,12 +316,12 @@ def _drive(setting: Setting, control: Callable[[int, Floats], Floats], cars: Del
         energy = energy + units.stored_kwh(power, hours)
         powers.append(power)
         energies.append(energy)
-    return _course(setting, np.array(powers), np.array(energies), cars)
+    return _course(setting, np.array(powers), np.array(energies), cars, runs)
 
 
-def _course(setting: Setting, battery_kw: Floats, energy_kwh: Floats, cars: Delivery) -> Course:
-    grid = setting.net_kw + setting.cars_at_meters(cars.hub_kw) + setting.fleet.each_step_at_meters(battery_kw)
-    return Course(battery_kw, energy_kwh, grid, cars.hub_kw, cars.missing_kwh)
+def _course(setting: Setting, battery_kw: Floats, energy_kwh: Floats, cars: Delivery, runs: Runs) -> Course:
+    grid = _net_kw(setting, cars, runs) + setting.fleet.each_step_at_meters(battery_kw)
+    return Course(battery_kw, energy_kwh, grid, cars.hub_kw, cars.missing_kwh, runs.site_kw)
 
 
 def _perfect(setting: Setting) -> Course:
@@ -271,15 +330,19 @@ def _perfect(setting: Setting) -> Course:
     battery_kw = np.zeros((steps, len(setting.fleet.batteries)))
     energy_kwh = np.zeros_like(battery_kw)
     cars = Delivery(setting.hubs, steps, setting.hours)
+    runs = Runs(setting.tasks, steps, len(setting.sites))
     for meter in range(len(setting.meters)):
         members = setting.fleet.behind(meter)
         batteries = [setting.fleet.batteries[number] for number in members]
         groups = [[members[place] for place in group] for group in alike(batteries)]
         table = setting.hubs.in_hindsight(meter, steps, setting.hours)
-        if not groups and not len(table.car):
+        tasks = setting.tasks.in_hindsight(meter, steps)
+        if not groups and not len(table.car) and tasks is None:
             continue
         storage = Storage.behind([[setting.fleet.batteries[number] for number in group] for group in groups])
-        program = Program(storage, steps, setting.hours, _peak_rule(setting), cars=table if len(table.car) else None)
+        program = Program(
+            storage, steps, setting.hours, _peak_rule(setting), cars=table if len(table.car) else None, tasks=tasks
+        )
         start = np.array([setting.start_energy_kwh[group].sum() for group in groups])
         schedule = program.solve(
             setting.net_kw[:, meter], setting.buy_eur_kwh[:, meter], setting.sell_eur_kwh[:, meter], start
@@ -290,7 +353,8 @@ def _perfect(setting: Setting) -> Course:
             battery_kw[:, group] = schedule.battery_kw[place][:, None] * share
             energy_kwh[:, group] = schedule.energy_kwh[place][:, None] * share
         cars.take(meter, table, schedule.drawn_kw)
-    return _course(setting, battery_kw, energy_kwh, cars)
+        runs.take(meter, tasks, schedule.started)
+    return _course(setting, battery_kw, energy_kwh, cars, runs)
 
 
 def _peak_rule(setting: Setting) -> PeakRule | None:

@@ -15,6 +15,7 @@ from cli.backtest.case import BatteryModel, CapacityModel, CaseFile, CommunityMo
 from cli.backtest.data import CaseData
 from cli.backtest.hubs import Hubs
 from cli.backtest.sessions import Session
+from cli.backtest.tasks import TaskRow, Tasks
 from energy.dispatch.capacity import CapacityTariff
 from energy.dispatch.fleet import Fleet
 from energy.dispatch.storage import Battery, Floats
@@ -55,6 +56,7 @@ class Setting:
     site_of_battery: npt.NDArray[np.int64]
     start_energy_kwh: Floats
     hubs: Hubs
+    tasks: Tasks
     weather: Weather | None = None
 
     @property
@@ -62,13 +64,24 @@ class Setting:
         """Load minus PV at each meter, without cars."""
         return self.load_kw - self.pv_kw
 
+    def sites_at_meters(self, site_kw: Floats) -> Floats:
+        """Power of the sites (..., sites) at the meters they stand behind (..., meters)."""
+        behind = self.meter_of_site[:, None] == np.arange(len(self.meters))
+        return np.asarray(site_kw @ behind.astype(np.float64))
+
     def cars_at_meters(self, hub_kw: Floats) -> Floats:
         """Power of the hubs (..., hubs) at the meters they stand behind (..., meters)."""
         behind = self.hubs.meter[:, None] == np.arange(len(self.meters))
         return np.asarray(hub_kw @ behind.astype(np.float64))
 
 
-def setting_of(case: CaseFile, community: CommunityModel, data: CaseData, sessions: Sequence[Session] = ()) -> Setting:
+def setting_of(
+    case: CaseFile,
+    community: CommunityModel,
+    data: CaseData,
+    sessions: Sequence[Session] = (),
+    tasks: Sequence[TaskRow] = (),
+) -> Setting:
     """The community's arrays. Raises DataError when a site or a needed column is not in the data."""
     places = [_place(data, site.id) for site in community.sites]
     pooled = community.metering == "pooled"
@@ -106,6 +119,7 @@ def setting_of(case: CaseFile, community: CommunityModel, data: CaseData, sessio
         site_of_battery=np.array([place for place, _ in batteries], dtype=np.int64),
         start_energy_kwh=np.array([model.capacity_kwh * model.start_soc_pct / 100 for _, model in batteries]),
         hubs=_hubs(case, community, data, sessions, meter_of_site),
+        tasks=_tasks(community, tasks, meter_of_site),
         weather=_weather(data, places, pooled=pooled) if case.weather == "forecast" else None,
     )
 
@@ -123,8 +137,17 @@ def behind_own_meters(setting: Setting) -> Setting:
         sell_eur_kwh=np.broadcast_to(setting.sell_eur_kwh[:, :1], setting.site_load_kw.shape),
         fleet=Fleet(setting.fleet.batteries, setting.site_of_battery.tolist(), count),
         hubs=replace(setting.hubs, meter=setting.hubs.site),
+        tasks=replace(setting.tasks, meter=setting.tasks.site),
         weather=None,  # bills under the plain rule need none
     )
+
+
+def _tasks(community: CommunityModel, rows: Sequence[TaskRow], meter_of_site: Ints) -> Tasks:
+    """The tasks of the community's sites."""
+    place = {site.id: number for number, site in enumerate(community.sites)}
+    ours = tuple(row for row in rows if row.site in place)
+    site = np.array([place[row.site] for row in ours], dtype=np.int64)
+    return Tasks(ours, site, meter_of_site[site])
 
 
 def _hubs(

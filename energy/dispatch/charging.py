@@ -18,11 +18,11 @@ from typing import Final
 
 import numpy as np
 
-from energy.dispatch.program import CarTable, Ints, PeakRule, Program
+from energy.dispatch.program import CarTable, Ints, MeterOutlook, PeakRule, Program
 from energy.dispatch.storage import Floats, Storage
 from energy.forecast.stays import Stays
 
-__all__ = ["Cars", "ChargingOutlook", "ChargingPlan", "ChargingPlanner", "PeakLevel", "charge_at_once", "realisable_kw"]
+__all__ = ["Cars", "ChargingPlan", "ChargingPlanner", "PeakLevel", "charge_at_once", "realisable_kw"]
 
 _NEGLIGIBLE: Final = 0.02
 """A chance below which a car counts as gone: keeps the program small."""
@@ -57,17 +57,6 @@ class Cars:
         """The mean power of the next step if all had been charged at once since they came."""
         left = np.clip(self.asked_kwh - self.most_kw * self.stayed_h, 0.0, self.most_kw * hours)
         return float(left.sum() / hours)
-
-
-@dataclass(frozen=True, slots=True)
-class ChargingOutlook:
-    """What the plan knows of the meter from the present step on: (steps), without cars and batteries."""
-
-    net_kw: Floats
-    buy_eur_kwh: Floats
-    sell_eur_kwh: Floats
-    billed_kw: float
-    stored_kwh: Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +124,7 @@ class ChargingPlanner:
         self._stays.update(clock_h, declared_h, stayed_h)
         self._level.left(asked_kwh, unmet_kwh)
 
-    def plan(self, cars: Cars, outlook: ChargingOutlook) -> ChargingPlan:
+    def plan(self, cars: Cars, outlook: MeterOutlook) -> ChargingPlan:
         """The plan for the present step, which is also taken note of: once for each step."""
         self._level.saw(float(outlook.net_kw[0]), cars.at_once_kw(self._hours))
         if not (cars.missing_kwh > 0).any():
@@ -151,7 +140,7 @@ class ChargingPlanner:
         np.add.at(expected, table.step, found.drawn_kw * table.chance)
         return ChargingPlan(realisable_kw(cars, planned, self._hours, self._limit_kw), expected)
 
-    def _peaks(self, outlook: ChargingOutlook) -> PeakRule | None:
+    def _peaks(self, outlook: MeterOutlook) -> PeakRule | None:
         if self._rate == 0:
             return None
         free = max(outlook.billed_kw, self._level.kw())

@@ -4,11 +4,13 @@ For steps t of h hours and batteries b, all powers at the bus and at least 0:
 
     minimise   sum_t h (buy_t import_t - sell_t export_t + penalty excess_t) + sum_bt h wear_b / eff_b discharge_bt
                + sum_m rate_m peak_m - sum_b end_value energy_bT - sum_ct h worth_c chance_ct drawn_ct
-    balance    import_t - export_t - sum_b charge_bt + sum_b discharge_bt - sum_c chance_ct drawn_ct = net_t
+    balance    import_t - export_t - sum_b charge_bt + sum_b discharge_bt - sum_c chance_ct drawn_ct
+               - sum_ks power_k,t-s started_ks = net_t
     storage    energy_bt - energy_b,t-1 - h eff_b charge_bt + h / eff_b discharge_bt = 0,   energy_b0 given
     peak       mean of import over each metering interval of month m <= peak_m,             peak_m >= billed already
     limit      import_t - excess_t <= limit
     cars       sum_t h drawn_ct <= energy_c,     drawn_ct <= most_ct,     sum_c chance_ct drawn_ct <= limit of the hub
+    tasks      sum_s started_ks = 1,             started_ks from 0 to 1: parts of a start, a relaxation
 
 The limit is soft, the energy at the start is brought within the capacity, and imports are unbounded: there is always
 a plan. The dual of the first storage row is the value of stored energy.
@@ -27,9 +29,10 @@ import numpy.typing as npt
 from energy.dispatch.storage import Floats, Storage
 from energy.errors import RefusedError
 
-__all__ = ["CarTable", "Ints", "PeakRule", "Program", "Schedule"]
+__all__ = ["CarTable", "Ints", "MeterOutlook", "PeakRule", "Program", "Schedule", "TaskTable"]
 
 _EXCESS_EUR_KWH: Final = 10.0  # dearer than any energy, so a limit is kept when it can be kept
+_LATER_EUR: Final = 1e-6  # a step later; of starts that cost the same the first is taken
 
 Ints = npt.NDArray[np.int64]
 
@@ -67,10 +70,34 @@ class CarTable:
 
 
 @dataclass(frozen=True, slots=True)
+class TaskTable:
+    """Tasks that run once: an entry per task and step in which it may start, ordered by task.
+
+    `power_kw`: of each task, mean of each step from its start on; what lies after the last step is not seen.
+    """
+
+    task: Ints
+    start: Ints
+    power_kw: tuple[Floats, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MeterOutlook:
+    """What the plan of one meter knows from the present step on: (steps), without what is yet to be planned."""
+
+    net_kw: Floats
+    buy_eur_kwh: Floats
+    sell_eur_kwh: Floats
+    billed_kw: float
+    stored_kwh: Floats
+
+
+@dataclass(frozen=True, slots=True)
 class Schedule:
     """A solved program. Powers in kW per step, `battery_kw` (batteries, steps) charging positive.
 
-    `value_eur_kwh`: what one more kWh in each battery at the start is worth. `drawn_kw`: one per entry of the cars.
+    `value_eur_kwh`: what one more kWh in each battery at the start is worth. `drawn_kw`: one per entry of the cars;
+    `started`: one per entry of the tasks.
     """
 
     cost_eur: float
@@ -80,6 +107,7 @@ class Schedule:
     peak_kw: Floats
     value_eur_kwh: Floats
     drawn_kw: Floats
+    started: Floats
 
 
 class Program:
@@ -93,16 +121,19 @@ class Program:
         peaks: PeakRule | None = None,
         limit_kw: float | None = None,
         cars: CarTable | None = None,
+        tasks: TaskTable | None = None,
     ) -> None:
         self._storage = storage
         self._cars = cars
+        self._tasks = tasks
         self._steps = steps
         self._hours = hours
         self._peaks = peaks
         self._count = len(storage.capacity_kwh)
         months = len(peaks.rate_eur_kw) if peaks else 0
         each = self._count * steps
-        edges = np.cumsum((0, steps, steps, steps, each, each, each, months, len(cars.car) if cars else 0))
+        entries = len(cars.car) if cars else 0, len(tasks.task) if tasks else 0
+        edges = np.cumsum((0, steps, steps, steps, each, each, each, months, *entries))
         (
             self._import,
             self._export,
@@ -112,6 +143,7 @@ class Program:
             self._energy,
             self._peak,
             self._drawn,
+            self._started,
         ) = (np.arange(start, end, dtype=np.int32) for start, end in itertools.pairwise(edges))
         self._columns = int(edges[-1])
         self._solver = highspy.Highs()  # type: ignore[no-untyped-call]
@@ -141,6 +173,11 @@ class Program:
         solver = self._solver
         solver.changeColsBounds(count, self._peak, np.asarray(billed_kw, dtype=float), np.full(count, np.inf))
 
+    def fix_starts(self, started: Floats) -> None:
+        """Entries of the tasks that are decided, 0 or 1; NaN: not decided."""
+        low, high = np.nan_to_num(started, nan=0.0), np.nan_to_num(started, nan=1.0)
+        self._solver.changeColsBounds(len(self._started), self._started, low, high)
+
     def _schedule(self, first: npt.NDArray[np.int32]) -> Schedule:
         if self._solver.getModelStatus() != highspy.HighsModelStatus.kOptimal:
             raise RefusedError(
@@ -157,6 +194,7 @@ class Program:
             peak_kw=values[self._peak],
             value_eur_kwh=-duals[first],
             drawn_kw=values[self._drawn],
+            started=values[self._started],
         )
 
     def _costs(self, buy: Floats, sell: Floats, end_value: float) -> Floats:
@@ -169,6 +207,8 @@ class Program:
         costs[self._energy[self._steps - 1 :: self._steps]] = -end_value
         if self._peaks:
             costs[self._peak] = self._peaks.rate_eur_kw
+        if self._tasks:
+            costs[self._started] = _LATER_EUR * self._tasks.start
         if self._cars:
             costs[self._drawn] = -self._hours * self._cars.chance * self._cars.worth_eur_kwh[self._cars.car]
         return costs
@@ -190,6 +230,10 @@ class Program:
             entries += more
             lower.append(np.full(len(most), -np.inf))
             upper.append(most)
+        if self._tasks:
+            entries += self._task_entries(sum(map(len, lower)), self._tasks)
+            lower.append(np.ones(len(self._tasks.power_kw)))
+            upper.append(np.ones(len(self._tasks.power_kw)))
         low, high = self._column_bounds()
         return _lp(entries, np.concatenate(lower), np.concatenate(upper), low, high)
 
@@ -240,6 +284,17 @@ class Program:
             most = np.append(most, np.repeat(cars.limit_kw, self._steps))
         return most, entries
 
+    def _task_entries(self, start: int, tasks: TaskTable) -> list[_Entries]:
+        lengths = np.array([len(power) for power in tasks.power_kw], dtype=np.int64)[tasks.task]
+        entry = np.repeat(np.arange(len(lengths)), lengths)
+        step = tasks.start[entry] + np.arange(len(entry)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+        power = np.concatenate([tasks.power_kw[task] for task in tasks.task])
+        seen = step < self._steps
+        return [
+            (step[seen], self._started[entry[seen]], -power[seen]),
+            (start + tasks.task, self._started, np.ones(len(tasks.task))),
+        ]
+
     def _column_bounds(self) -> tuple[Floats, Floats]:
         low, high = np.zeros(self._columns), np.full(self._columns, np.inf)
         high[self._charge] = np.repeat(self._storage.charge_kw, self._steps)
@@ -249,6 +304,7 @@ class Program:
             low[self._peak] = self._peaks.billed_kw
         if self._cars:
             high[self._drawn] = self._cars.most_kw
+        high[self._started] = 1.0
         return low, high
 
 

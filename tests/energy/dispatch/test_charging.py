@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from energy.dispatch.charging import Cars, ChargingOutlook, ChargingPlanner, PeakLevel, charge_at_once, realisable_kw
+from energy.dispatch.charging import Cars, ChargingPlanner, PeakLevel, charge_at_once, realisable_kw
+from energy.dispatch.program import MeterOutlook
 from energy.dispatch.storage import Battery, Storage
 
 NO_LIMIT = np.array([np.inf])
@@ -23,7 +24,7 @@ def _cars(missing, declared_h=8.0, least=1.38, most=6.6, asked=None, stayed_h=0.
 
 def _outlook(buy, net=0.0, billed=0.0, stored=()):
     steps = len(buy)
-    return ChargingOutlook(np.full(steps, net), np.array(buy), np.zeros(steps), billed, np.array(stored))
+    return MeterOutlook(np.full(steps, net), np.array(buy), np.zeros(steps), billed, np.array(stored))
 
 
 def _learned(planner, stays_h, declared_h=8.0):
