@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Final, Literal, Self
 from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
@@ -23,6 +23,9 @@ __all__ = [
 
 Label = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
 """What somebody's data call a site or a community: it stands in no topic and no file name, so any text will do."""
+
+
+_CO2_ABOVE_ALL_EUR_KG: Final = 100.0
 
 
 class _Model(BaseModel):
@@ -119,6 +122,12 @@ class CaseFile(_Model):
     tariffs: dict[str, TariffModel] = Field(min_length=1)
     horizon_h: float = Field(default=36.0, ge=2, le=168, description="how far each plan looks")
     scenario_days: int = Field(default=30, ge=1, le=60, description="days of past forecast errors that are replayed")
+    objective: Literal["cost", "co2"] = Field(
+        default="cost", description="what is kept low; co2: the CO2 of imports first, among equals the cost"
+    )
+    co2_eur_kg: float = Field(
+        default=0.0, ge=0, le=100, description="what a kg of CO2 of imports counts beside the price when planning"
+    )
     forecast: Literal["real", "perfect"] = Field(
         default="real", description="real: only from values before the step; perfect: the true future"
     )
@@ -149,6 +158,11 @@ class CaseFile(_Model):
             if community.tariff is not None and community.tariff not in self.tariffs:
                 raise ValueError(f"unknown tariff {community.tariff!r}; there are {', '.join(self.tariffs)}")
         return self
+
+    @property
+    def planned_co2_eur_kg(self) -> float:
+        """What a kg counts in plans: with `objective: co2` far more than any price."""
+        return _CO2_ABOVE_ALL_EUR_KG if self.objective == "co2" else self.co2_eur_kg
 
     def chargers(self) -> dict[str, ChargingModel]:
         """The chargers by site."""

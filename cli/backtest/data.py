@@ -16,8 +16,8 @@ from energy.dispatch.storage import Floats
 __all__ = ["COLUMNS", "CaseData", "read_data"]
 
 COLUMNS: Final = ("start", "site", "load_kw", "pv_kw")
-_OPTIONAL: Final = ("price_eur_kwh", "feed_in_eur_kwh", "irradiance_wm2", "temperature_c")
-_LARGEST: Final = {"load_kw": 1e6, "pv_kw": 1e6, "price_eur_kwh": 100.0, "feed_in_eur_kwh": 100.0}
+_OPTIONAL: Final = ("price_eur_kwh", "feed_in_eur_kwh", "co2_g_kwh", "irradiance_wm2", "temperature_c")
+_LARGEST: Final = {"load_kw": 1e6, "pv_kw": 1e6, "price_eur_kwh": 100.0, "feed_in_eur_kwh": 100.0, "co2_g_kwh": 2_000.0}
 _WEATHER: Final = {"irradiance_wm2": (0.0, 2_000.0), "temperature_c": (-90.0, 70.0)}
 
 
@@ -66,7 +66,7 @@ class _Reader:
         if name in _WEATHER and not text:
             return float("nan")
         value = self._cells.number(line, name, text, "every step needs a value; fill or leave out the days")
-        low, high = _WEATHER.get(name) or (-_LARGEST[name] if name.endswith("kwh") else 0.0, _LARGEST[name])
+        low, high = _WEATHER.get(name) or (-_LARGEST[name] if name.endswith("eur_kwh") else 0.0, _LARGEST[name])
         if not low <= value <= high:
             self._cells.fail(line, name, f"must lie from {low:g} to {high:g}, is {text}", "check sign and unit")
         return value

@@ -93,6 +93,8 @@ def _controller_table(controllers: dict[str, Any]) -> str:
         "Self-consumption": "self_consumption",
         "Self-sufficiency": "self_sufficiency",
     }
+    if all("co2_kg" in each for each in controllers.values()):
+        rows["CO2 of imports, kg"] = "co2_kg"
     head = "".join(f"<th>{_NAMES[name]}</th>" for name in controllers)
     lines_ = [
         f"<tr><td>{label}</td>{''.join(f'<td>{_cell(key, each[key])}</td>' for each in controllers.values())}</tr>"

@@ -36,6 +36,7 @@ def facts_of(case: CaseFile, runs: Sequence[CommunityRun]) -> dict[str, Any]:
         "horizon_h": case.horizon_h,
         "controllers": controllers,
         "captured": _captured(controllers),
+        **_captured_co2(controllers),
         "communities": communities,
     }
 
@@ -52,6 +53,7 @@ def _community(run: CommunityRun) -> dict[str, Any]:
         "batteries": len(setting.fleet.batteries),
         "controllers": controllers,
         "captured": _captured(controllers),
+        **_captured_co2(controllers),
         "members": members,
         "members_worse_than_plain_rule": [
             member["site"] for member in members if member["commonwatt_eur"] > member["plain_rule_eur"] + 0.005
@@ -90,9 +92,17 @@ def _controller(setting: Setting, course: Course) -> dict[str, Any]:
         "month_peaks_kw": [round(float(peak), 3) for peak in peaks.sum(axis=1)],
         "self_consumption": None if pv == 0 else round((pv - exported) / pv, 6),
         "self_sufficiency": None if load == 0 else round((load - imported) / load, 6),
+        **_co2(setting, course),
         **_cars(setting, course),
         **({"tasks_kwh": round(float(course.task_kw.sum()) * hours, 3)} if len(setting.tasks) else {}),
     }
+
+
+def _co2(setting: Setting, course: Course) -> dict[str, float]:
+    """Of imports, where their CO2 is given. What is fed in earns nothing."""
+    if setting.co2_kg_kwh is None:
+        return {}
+    return {"co2_kg": round(float((np.maximum(course.grid_kw, 0) * setting.co2_kg_kwh).sum() * setting.hours), 3)}
 
 
 def _cars(setting: Setting, course: Course) -> dict[str, float]:
@@ -199,10 +209,15 @@ def _accuracy(run: CommunityRun) -> dict[str, float | None]:
     return facts
 
 
-def _captured(controllers: dict[str, Any]) -> float | None:
-    rule, steered, perfect = (
-        controllers[name]["cost_eur"] for name in ("plain_rule", "commonwatt", "perfect_foresight")
-    )
+def _captured_co2(controllers: dict[str, Any]) -> dict[str, float | None]:
+    """As `captured`, of kg, where every community has them."""
+    if any("co2_kg" not in each for each in controllers.values()):
+        return {}
+    return {"captured_co2": _captured(controllers, "co2_kg")}
+
+
+def _captured(controllers: dict[str, Any], what: str = "cost_eur") -> float | None:
+    rule, steered, perfect = (controllers[name][what] for name in ("plain_rule", "commonwatt", "perfect_foresight"))
     possible = rule - perfect
     return None if abs(possible) < 1e-6 else round((rule - steered) / possible, 5)
 
@@ -229,7 +244,7 @@ def _sum(parts: list[dict[str, Any]]) -> dict[str, Any]:
     total["month_peaks_kw"] = [
         round(sum(peaks), 3) for peaks in zip(*(part["month_peaks_kw"] for part in parts), strict=True)
     ]
-    for name in ("cars_asked_kwh", "cars_unmet_kwh", "tasks_kwh"):
+    for name in ("cars_asked_kwh", "cars_unmet_kwh", "tasks_kwh", "co2_kg"):
         if any(name in part for part in parts):
             total[name] = round(sum(part.get(name, 0.0) for part in parts), 4)
     pv, load = total["pv_kwh"], total["load_kwh"]

@@ -23,7 +23,7 @@ from energy.dispatch.shifting import ShiftPlanner, Task
 from energy.dispatch.storage import Floats, Storage
 from energy.forecast.accuracy import ErrorLog, mean_absolute_error
 from energy.forecast.profile import Kind, ProfileForecaster
-from energy.forecast.scenarios import ErrorScenarios
+from energy.forecast.scenarios import PEAK_SPREAD_H, ErrorScenarios
 from energy.forecast.weather import Weather
 
 __all__ = ["CommunityRun", "Course", "drive_plain_rule", "run_community"]
@@ -94,6 +94,7 @@ class _Steering:
         steps, meters = setting.load_kw.shape
         self._setting = setting
         self._net_kw = setting.net_kw
+        self._buy_eur_kwh = setting.planned_buy_eur_kwh
         self._tell = tell
         self._horizon = max(2, round(case.horizon_h / setting.hours))
         self._perfect = case.forecast == "perfect"
@@ -101,7 +102,8 @@ class _Steering:
         weather = setting.weather is not None
         self._load = ProfileForecaster(meters, per_day, self._horizon, Kind.LOAD, weather=weather)
         self._pv = ProfileForecaster(meters, per_day, self._horizon, Kind.PV, weather=weather)
-        self._scenarios = ErrorScenarios(meters, per_day, self._horizon, case.scenario_days)
+        spread_h = PEAK_SPREAD_H if setting.capacity.rate_eur_kw > 0 else 0
+        self._scenarios = ErrorScenarios(meters, per_day, self._horizon, case.scenario_days, spread_h)
         fleet = setting.fleet
         self._tanks, self._by_tank = tanks_of(fleet.batteries, fleet.meter_of, meters)
         self._planner = Planner(self._tanks, self._horizon, setting.hours, setting.capacity.rate_eur_kw)
@@ -184,7 +186,7 @@ class _Steering:
         """What is paid and earned from `step` on, as far as known, then as last: (meters, horizon) each."""
         setting = self._setting
         return (
-            _padded(setting.buy_eur_kwh, step, self._horizon, "edge"),
+            _padded(self._buy_eur_kwh, step, self._horizon, "edge"),
             _padded(setting.sell_eur_kwh, step, self._horizon, "edge"),
         )
 
@@ -258,7 +260,7 @@ class _Steering:
         setting, horizon = self._setting, self._horizon
         return Outlook(
             net_kw=futures,
-            buy_eur_kwh=_padded(setting.buy_eur_kwh, step, horizon),
+            buy_eur_kwh=_padded(self._buy_eur_kwh, step, horizon),
             sell_eur_kwh=_padded(setting.sell_eur_kwh, step, horizon),
             billed_kw=self._peaks.billed_kw(int(setting.month[step])),
             ends=step + horizon >= len(setting.load_kw),
@@ -326,7 +328,7 @@ def _course(setting: Setting, battery_kw: Floats, energy_kwh: Floats, cars: Deli
 
 def _perfect(setting: Setting) -> Course:
     """The cheapest course in hindsight, meter by meter."""
-    steps = len(setting.load_kw)
+    steps, buy_eur_kwh = len(setting.load_kw), setting.planned_buy_eur_kwh
     battery_kw = np.zeros((steps, len(setting.fleet.batteries)))
     energy_kwh = np.zeros_like(battery_kw)
     cars = Delivery(setting.hubs, steps, setting.hours)
@@ -344,9 +346,7 @@ def _perfect(setting: Setting) -> Course:
             storage, steps, setting.hours, _peak_rule(setting), cars=table if len(table.car) else None, tasks=tasks
         )
         start = np.array([setting.start_energy_kwh[group].sum() for group in groups])
-        schedule = program.solve(
-            setting.net_kw[:, meter], setting.buy_eur_kwh[:, meter], setting.sell_eur_kwh[:, meter], start
-        )
+        schedule = program.solve(setting.net_kw[:, meter], buy_eur_kwh[:, meter], setting.sell_eur_kwh[:, meter], start)
         for place, group in enumerate(groups):
             parts = np.array([setting.fleet.batteries[number].capacity_kwh for number in group])
             share = parts / parts.sum()

@@ -33,6 +33,7 @@ _FLANDERS_H: Final = 0.25
 class Setting:
     """A community as arrays. Meters are the sites, or the pool as the only one. Series are (steps, ...).
 
+    `co2_kg_kwh` of imports at the meters, None where it is not given; `co2_eur_kg` is what it counts in plans.
     `weather` is what was forecast for each step, at the meters. `month` counts local calendar months from 0, `slot` the steps of the local week.
     """
 
@@ -58,6 +59,13 @@ class Setting:
     hubs: Hubs
     tasks: Tasks
     weather: Weather | None = None
+    co2_kg_kwh: Floats | None = None
+    co2_eur_kg: float = 0.0
+
+    @property
+    def planned_buy_eur_kwh(self) -> Floats:
+        """What plans take an imported kWh to cost: its price, and its CO2 as far as that counts."""
+        return self.buy_eur_kwh if self.co2_kg_kwh is None else self.buy_eur_kwh + self.co2_eur_kg * self.co2_kg_kwh
 
     @property
     def net_kw(self) -> Floats:
@@ -121,6 +129,8 @@ def setting_of(
         hubs=_hubs(case, community, data, sessions, meter_of_site),
         tasks=_tasks(community, tasks, meter_of_site),
         weather=_weather(data, places, pooled=pooled) if case.weather == "forecast" else None,
+        co2_kg_kwh=_co2(case, data, places, pooled=pooled),
+        co2_eur_kg=case.planned_co2_eur_kg,
     )
 
 
@@ -138,7 +148,8 @@ def behind_own_meters(setting: Setting) -> Setting:
         fleet=Fleet(setting.fleet.batteries, setting.site_of_battery.tolist(), count),
         hubs=replace(setting.hubs, meter=setting.hubs.site),
         tasks=replace(setting.tasks, meter=setting.tasks.site),
-        weather=None,  # bills under the plain rule need none
+        weather=None,  # bills under the plain rule need neither
+        co2_kg_kwh=None,
     )
 
 
@@ -248,6 +259,20 @@ def _weather(data: CaseData, places: list[int], *, pooled: bool) -> Weather | No
             of_sites = data.columns[name][:, places]
             told[name] = of_sites.mean(axis=1, keepdims=True) if pooled else of_sites
     return Weather(**told) if told else None
+
+
+def _co2(case: CaseFile, data: CaseData, places: list[int], *, pooled: bool) -> Floats | None:
+    """At each meter; a pool gets the mean of its sites."""
+    if "co2_g_kwh" not in data.columns:
+        if case.planned_co2_eur_kg > 0:
+            raise DataError(
+                "co2_g_kwh: column is missing, and the case plans by it",
+                field=f"{data.path}:1",
+                hint="add the column, or use `objective: cost` and no co2_eur_kg in case.yaml",
+            )
+        return None
+    of_sites = data.columns["co2_g_kwh"][:, places] / 1000
+    return of_sites.mean(axis=1, keepdims=True) if pooled else of_sites
 
 
 def _months(local: list[datetime]) -> npt.NDArray[np.int64]:

@@ -21,7 +21,7 @@ from energy.dispatch.request import PlanAnswer, PlanRequest, PlanStep
 from energy.dispatch.storage import Battery, Floats
 from energy.forecast.calendar import slots_of_week
 from energy.forecast.profile import Kind, ProfileForecaster
-from energy.forecast.scenarios import ErrorScenarios
+from energy.forecast.scenarios import PEAK_SPREAD_H, ErrorScenarios
 from energy.forecast.season import Season
 from energy.forecast.weather import told_weather
 from energy.quarters import QUARTER_MS
@@ -110,7 +110,8 @@ def _look_ahead(load: Floats, pv: Floats, request: PlanRequest) -> tuple[Floats,
     told = told_weather(request.irradiance_wm2, request.temperature_c)
     loads = ProfileForecaster(meters, _DAY, horizon, Kind.LOAD, weather=told is not None)
     suns = ProfileForecaster(meters, _DAY, horizon, Kind.PV, season, weather=told is not None)
-    errors = ErrorScenarios(meters, _DAY, horizon, _SCENARIO_DAYS)
+    spread_h = PEAK_SPREAD_H if request.peak_rate_eur_kw > 0 else 0
+    errors = ErrorScenarios(meters, _DAY, horizon, _SCENARIO_DAYS, spread_h)
     for step in range(steps):
         slot, ahead = int(slots[step]), slots[step : step + horizon]
         now = None if told is None else told.next(step, horizon)

@@ -8,20 +8,32 @@ import numpy as np
 
 from energy.forecast.accuracy import Floats
 
-__all__ = ["ErrorScenarios", "bands"]
+__all__ = ["PEAK_SPREAD_H", "ErrorScenarios", "bands"]
 
 _GUESSED: Final = (-0.3, 0.0, 0.3)
 """Errors, as parts of the forecast's size, that stand in while fewer days than these have errors of their own."""
 
 
-class ErrorScenarios:
-    """Keeps forecasts and what came, and replays their errors. Errors keep their course over the hours together."""
+PEAK_SPREAD_H: Final = 2
+"""Hours for `spread_h` where peaks cost: what made yesterday's peak may come a little sooner or later today.
 
-    def __init__(self, meters: int, steps_per_day: int, horizon: int, days: int) -> None:
+Chosen in closed loop on four months; docs/dispatch.md.
+"""
+
+
+class ErrorScenarios:
+    """Keeps forecasts and what came, and replays their errors. Errors keep their course over the hours together.
+
+    `spread_h`: errors of forecasts made up to so many hours of the day sooner and later are replayed, too.
+    """
+
+    def __init__(self, meters: int, steps_per_day: int, horizon: int, days: int, spread_h: int = 0) -> None:
         self._day = steps_per_day
         self._horizon = horizon
         self._days = days
-        self._size = max((days + 1) * steps_per_day, horizon + 1) + 1
+        hour = steps_per_day / 24
+        self._shifts = sorted({round(shift * hour) for shift in range(-spread_h, spread_h + 1)})
+        self._size = max((days + 1) * steps_per_day, horizon + 1) + 1 + self._shifts[-1]
         self._forecasts = np.zeros((self._size, meters, horizon))
         self._actual = np.zeros((self._size, meters))
         self._step = 0
@@ -32,7 +44,8 @@ class ErrorScenarios:
         An error path that has not come true to its end yet ends without error.
         """
         known = min(self._days, self._step // self._day)
-        errors = [self._errors(self._step - back * self._day) for back in range(1, known + 1)]
+        issued = [self._step - back * self._day + shift for back in range(1, known + 1) for shift in self._shifts]
+        errors = [self._errors(step) for step in issued if step >= 0]
         if known < len(_GUESSED):
             errors += [part * np.abs(forecast) for part in _GUESSED]
         return np.asarray(forecast[:, None, :] + np.stack(errors, axis=1))

@@ -250,6 +250,46 @@ def test_command_prints_what_it_found_as_text_and_as_json(tmp_path):
     assert json.loads(told.output)["captured"] > 0
 
 
+def _with_co2(case, cell):
+    """The case with grams of CO2; `cell` makes them from the hour of the day."""
+    lines = (case / "data.csv").read_text().splitlines()
+    rows = [f"{line},{cell(int(line[11:13]))}" for line in lines[1:]]
+    (case / "data.csv").write_text("\n".join([f"{lines[0]},co2_g_kwh", *rows]) + "\n")
+
+
+def test_co2_as_objective_lowers_it_further_than_cost_does(case, tmp_path):
+    _with_co2(case, lambda hour: 500 if hour < 8 else 100)
+    by_cost = backtest(case, tmp_path / "cost")
+    _edit(case, "forecast: real", "forecast: real\nobjective: co2")
+    by_co2 = backtest(case, tmp_path / "co2")
+    for facts in (by_cost, by_co2):
+        kg = {name: each["co2_kg"] for name, each in facts["controllers"].items()}
+        assert facts["captured_co2"] == pytest.approx(
+            (kg["plain_rule"] - kg["commonwatt"]) / (kg["plain_rule"] - kg["perfect_foresight"]), abs=1e-4
+        )
+    kg, before = by_co2["controllers"], by_cost["controllers"]
+    assert kg["perfect_foresight"]["co2_kg"] < kg["commonwatt"]["co2_kg"] < kg["plain_rule"]["co2_kg"]
+    assert kg["commonwatt"]["co2_kg"] < before["commonwatt"]["co2_kg"]
+    assert kg["commonwatt"]["cost_eur"] > before["commonwatt"]["cost_eur"]
+
+
+def test_price_of_co2_lies_between_cost_and_co2(case, tmp_path):
+    _with_co2(case, lambda hour: 500 if hour < 8 else 100)
+    kg = []
+    for change in ("objective: cost", "co2_eur_kg: 0.5", "objective: co2"):
+        _edit(case, "forecast: real", f"forecast: perfect\n{change} #")
+        kg.append(backtest(case, tmp_path / change)["controllers"]["perfect_foresight"]["co2_kg"])
+        shutil.copy(HOMES / "case.yaml", case / "case.yaml")
+    assert kg[0] >= kg[1] >= kg[2]
+    assert kg[0] > kg[2]
+
+
+def test_co2_as_objective_without_its_column_is_told(case, tmp_path):
+    _edit(case, "forecast: real", "forecast: real\nobjective: co2")
+    with pytest.raises(DataError, match="co2_g_kwh: column is missing"):
+        backtest(case, tmp_path / "out")
+
+
 def _with_weather(case, cell):
     """The case with an irradiance column; `cell` makes its text from a row's PV."""
     lines = (case / "data.csv").read_text().splitlines()
