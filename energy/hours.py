@@ -8,16 +8,28 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Final
+from datetime import datetime, time
+from typing import Annotated, Final
 from zoneinfo import ZoneInfo
 
-__all__ = ["OpeningHours", "within"]
+from pydantic import AfterValidator
+
+__all__ = ["LocalTime", "OpeningHours", "within"]
 
 _DAYS: Final = ("Mo", "Tu", "We", "Th", "Fr", "Sa", "Su")
 _ENTRY: Final = re.compile(r"(?P<days>[A-Z][a-z](?:\s*[-,]\s*[A-Z][a-z])*)\s+(?P<hours>off|closed|[\d:,\s-]+)")
 _SPAN: Final = re.compile(r"(\d{1,2}):(\d{2})\s*-\s*(\d{1,2}):(\d{2})")
 _DAY_S: Final = 86_400
+
+
+def _without_offset(moment: time) -> time:
+    if moment.tzinfo is not None:
+        raise ValueError("it is local time: leave out the offset")
+    return moment
+
+
+LocalTime = Annotated[time, AfterValidator(_without_offset)]
+"""A time of day where the community is. With an offset it could not be compared with the clock there."""
 
 
 @dataclass(frozen=True, slots=True)

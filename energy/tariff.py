@@ -9,6 +9,8 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from energy.hours import LocalTime
+
 __all__ = ["CARRIED_PEAK", "Band", "Capacity", "Entsoe", "Market", "Tariff", "prices"]
 
 CARRIED_PEAK: Final = 0.7
@@ -29,8 +31,8 @@ class _Model(BaseModel):
 class Band(_Model):
     """A price for some hours of some days, local time, [from, until); `until` 00:00 is midnight at the day's end."""
 
-    from_: time = Field(alias="from")
-    until: time
+    from_: LocalTime = Field(alias="from")
+    until: LocalTime
     days: tuple[Annotated[int, Field(ge=1, le=7)], ...] = Field(
         default=(1, 2, 3, 4, 5, 6, 7), description="1 is Monday, 7 is Sunday"
     )
@@ -38,8 +40,6 @@ class Band(_Model):
 
     @model_validator(mode="after")
     def _within_a_day(self) -> Self:
-        if self.from_.tzinfo or self.until.tzinfo:
-            raise ValueError("from and until are local time: leave out the offset")
         if self.until != _MIDNIGHT and self.until <= self.from_:
             raise ValueError(
                 f"until {self.until:%H:%M} is not after {self.from_:%H:%M}: a night is two bands, to and from 00:00"

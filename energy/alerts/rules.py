@@ -12,6 +12,7 @@ from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from energy.alerts.states import Limits
+from energy.hours import LocalTime
 from energy.names import Slug
 from energy.quantities import QUANTITIES, Kind
 
@@ -296,8 +297,8 @@ class QuietLoad(_Above):
     kind: Literal["quiet_load"] = "quiet_load"
     when: Literal["night", "closed"]
     per: Literal["m2", "site", "usual"] = "m2"
-    begin: dt.time = dt.time(1)
-    end: dt.time = dt.time(5)
+    begin: LocalTime = dt.time(1)
+    end: LocalTime = dt.time(5)
     margin_s: Annotated[float, Field(ge=0, le=14_400, description="after closing and before opening, s")] = 3600.0
 
     @property
@@ -315,8 +316,8 @@ class NightFlow(_Above):
 
     kind: Literal["night_flow"] = "night_flow"
     quantity: Literal["water_m3", "gas_m3"]
-    begin: dt.time = dt.time(0)
-    end: dt.time = dt.time(5)
+    begin: LocalTime = dt.time(0)
+    end: LocalTime = dt.time(5)
 
 
 @dataclass(frozen=True, kw_only=True, config=_STRICT)

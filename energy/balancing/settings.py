@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from energy.hours import LocalTime
 from energy.names import Slug
 from energy.quantities import Role
 
@@ -57,14 +58,14 @@ class Steer(_Model):
         description="at_once: all that is left; surplus: solar surplus only; by_deadline: surplus, and what `ready_by` needs; "
         "by_price: surplus, and what `ready_by` needs in the hours that the plan finds cheapest",
     )
-    ready_by: time | None = Field(default=None, description="local time at which cars are to be ready")
+    ready_by: LocalTime | None = Field(default=None, description="local time at which cars are to be ready")
     energy_wh: float = Field(default=20_000, gt=0, le=500_000, description="what a car is taken to want, Wh")
     least_a: float = Field(default=6.0, ge=6, le=32, description="below this a car does not charge (IEC 61851)")
     one_phase: bool = Field(
         default=False, description="its gateway switches it to one phase when less than three can use is left"
     )
-    dim_from: time = Field(default=time(22), description="local time from which lamps are dimmed")
-    dim_until: time = Field(default=time(6), description="until then")
+    dim_from: LocalTime = Field(default=time(22), description="local time from which lamps are dimmed")
+    dim_until: LocalTime = Field(default=time(6), description="until then")
     dim_pct: float = Field(default=100.0, gt=0, le=100, description="how bright dimmed lamps are, % of full light")
     on_below_deg: float = Field(default=-3.0, ge=-18, le=5, description="lamps are on while the sun is lower than this")
     switch: bool = Field(default=False, description="lamps on a contact: on or off")

@@ -7,7 +7,10 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import TypeAdapter, ValidationError
 
+from energy.alerts.rules import NightFlow, QuietLoad
+from energy.balancing.settings import Steer
 from energy.hours import OpeningHours, within
 
 BRUSSELS = "Europe/Brussels"
@@ -55,3 +58,17 @@ def test_any_text_is_read_or_refused(text):
 def test_within_may_span_midnight():
     assert within(at("2026-06-17T23:30"), BRUSSELS, 23 * 3600, 5 * 3600)
     assert not within(at("2026-06-17T12:00"), BRUSSELS, 23 * 3600, 5 * 3600)
+
+
+@pytest.mark.parametrize("text", ["22:00Z", "22:00+01:00"])
+def test_time_of_day_with_an_offset_is_refused_in_every_setting(text):
+    """It was taken, and the first comparison with the clock ended the balancer."""
+    for model, field in (
+        (Steer, "dim_from"),
+        (Steer, "dim_until"),
+        (Steer, "ready_by"),
+        (NightFlow, "begin"),
+        (QuietLoad, "end"),
+    ):
+        with pytest.raises(ValidationError, match="leave out the offset"):
+            TypeAdapter(model).validate_python({"id": "a", field: text})
