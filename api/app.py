@@ -36,6 +36,7 @@ from api.routes.me import router as own_routes
 from api.routes.places import router as place_routes
 from api.routes.plan import router as plan_routes
 from api.routes.sharing import router as sharing_routes
+from api.routes.sizing import router as sizing_routes
 from api.routes.statements import router as statement_routes
 from api.routes.wishes import router as wish_routes
 from api.schemas import ProblemView
@@ -62,6 +63,7 @@ _ROUTES: Final = (
     forecast_routes,
     advice_routes,
     sharing_routes,
+    sizing_routes,
     statement_routes,
     own_routes,
     building_routes,
@@ -98,6 +100,7 @@ def create_app(
         forecasts=Forecasts(history, register, clock),
         notifications=notifications or NotificationSettings(),
         oidc=None if settings.oidc is None else Issuer(settings.oidc),
+        investment=settings.investment(),
         accounts=_accounts(buildings or BuildingsSettings(), communities, history, register, clock),
     )
     app = FastAPI(

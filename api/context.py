@@ -19,6 +19,7 @@ from api.places import Places
 from api.probe import StoreProbe
 from api.settings import ApiSettings
 from energy.community import Community
+from energy.sizing.terms import SizingTerms
 from messaging.notices import NotificationSettings
 from runtime.clock import Clock
 from storage.history import History
@@ -49,6 +50,7 @@ class Context:
     notifications: NotificationSettings
     accounts: Callable[[], Accounts]
     oidc: Issuer | None = None
+    investment: SizingTerms | None = None
     command_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 

@@ -8,6 +8,9 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from energy.sizing.terms import SizingTerms
+from runtime.config import load_config
+
 __all__ = ["BUILT_PAGE", "ApiSettings", "OidcSettings"]
 
 BUILT_PAGE = Path(__file__).parent / "web" / "dist"
@@ -53,6 +56,9 @@ class ApiSettings(BaseModel):
         default=False,
         description="show /advice/<community> to everybody without a key, for communities of five sites or more",
     )
+    investment_file: Path | None = Field(
+        default=None, description="what PV, batteries and energy cost, for sizing (docs/sizing.md)"
+    )
     page_dir: Path | None = Field(default=None, description="built page; default: the one that comes along")
     max_points: int = Field(default=50_000, ge=1, le=1_000_000, description="points one history answer may hold")
     max_scanned: int = Field(
@@ -62,3 +68,7 @@ class ApiSettings(BaseModel):
     rate_burst: int = Field(default=200, ge=1, description="requests a key may make at once")
     max_streams: int = Field(default=1_000, ge=1, description="event streams open at the same time")
     docs: bool = Field(default=True, description="serve /docs and /openapi.json")
+
+    def investment(self) -> SizingTerms | None:
+        """What the file says. Raises ConfigError naming file, line and field."""
+        return None if self.investment_file is None else load_config(self.investment_file, SizingTerms, env={})
