@@ -20,9 +20,9 @@ PATH = "/api/v1/communities/ixelles/sizing"
 YEAR = 35_040
 
 
-def write(history, count, sites=("ixl-hall", "ixl-pool")):
-    """`count` quarter-hours until now: 1 kWh bought by each; by day the pool's 10 kWp make 1 kWh that is used there."""
-    first = NOW - count * QUARTER_MS
+def write(history, count, sites=("ixl-hall", "ixl-pool"), end=NOW):
+    """`count` quarter-hours until `end`: 1 kWh bought by each; by day the pool's 10 kWp make 1 kWh that is used there."""
+    first = end - count * QUARTER_MS
     for site in sites:
         for start in range(0, count, 5_000):
             history.write_quarters(

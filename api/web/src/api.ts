@@ -17,6 +17,7 @@ import type {
   SiteEntry,
   SiteHistory,
 } from './types';
+import type { Question, Sizing } from './sizing/types';
 
 const KEY_SLOT = 'commonwatt.key';
 
@@ -163,6 +164,11 @@ export async function mute(alert: string, seconds: number): Promise<void> {
 
 export async function evidenceCsv(alert: string): Promise<Blob> {
   return (await request(`alerts/${encodeURIComponent(alert)}/evidence?format=csv`)).blob();
+}
+
+export function sizing(community: string, { yield_kwh, ...question }: Question): Promise<Sizing> {
+  const query = new URLSearchParams(yield_kwh ? { ...question, yield_kwh } : question);
+  return get(`communities/${encodeURIComponent(community)}/sizing?${query}`);
 }
 
 export async function releaseAll(): Promise<void> {

@@ -100,6 +100,7 @@ class SiteTable implements View {
   private readonly heads: HTMLElement[];
   private readonly body = h('tbody');
   private readonly accounts: HTMLAnchorElement;
+  private readonly sizing: HTMLAnchorElement;
   private readonly none: HTMLElement;
   private readonly rows: KeyedList<Shown>;
   private sort: Sort = WORST_FIRST;
@@ -112,13 +113,14 @@ class SiteTable implements View {
     this.rows = new KeyedList<Shown>(this.body, ({ site }) => site.id, ({ site }) => siteRow(context, site.id));
     this.heads = COLUMNS.map(({ column, label }) => headCell(context, column, label, (chosen) => this.sortBy(chosen)));
     this.accounts = h('a', { href: 'buildings' }, words.text('sites.accounts.link'));
+    this.sizing = h('a', { href: 'sizing' }, words.text('sizing.page.link'));
     this.none = h('p', { class: 'empty' }, words.text('sites.section.none'));
     const caption = h('caption', {}, spoken(words.text('sites.section.caption')));
     const table = h('table', { class: 'sites' }, caption, h('thead', {}, h('tr', {}, ...this.heads)), this.body);
     this.element = h(
       'section',
       { class: 'panel', 'aria-labelledby': 'sites-title' },
-      h('div', { class: 'panel-head' }, h('h2', { id: 'sites-title' }, words.text('sites.section.title')), this.accounts),
+      h('div', { class: 'panel-head' }, h('h2', { id: 'sites-title' }, words.text('sites.section.title')), this.accounts, this.sizing),
       h('p', { class: 'note' }, words.text('sites.section.signs')),
       h('div', { class: 'scroll' }, table),
       this.none,
@@ -127,7 +129,9 @@ class SiteTable implements View {
 
   update(model: Model): void {
     this.model = model;
-    setAttribute(this.accounts, 'href', `buildings${writePlace({ community: model.communityId, site: null })}`);
+    const place = writePlace({ community: model.communityId, site: null });
+    setAttribute(this.accounts, 'href', `buildings${place}`);
+    setAttribute(this.sizing, 'href', `sizing${place}`);
     const sites = this.ordered(model.sites);
     this.rows.update(sites.map((site) => ({ site, now: model.now, chosen: site.id === model.site?.id })));
     setHidden(this.none, sites.length > 0);
