@@ -57,6 +57,23 @@ class DifferenceView(_View):
     theirs_wh: Energy
 
 
+class DeltaView(_View):
+    """How a line changed, before VAT."""
+
+    name: str
+    ean: str | None
+    energy_wh: Energy
+    net: Euro
+
+
+class CorrectionView(_View):
+    """What this version changes for one member on one side, against the last final one."""
+
+    member: str
+    side: Side
+    lines: list[DeltaView]
+
+
 class StatementsView(_View):
     """A version of a community's month; `held`: quarter-hours without a result."""
 
@@ -70,6 +87,7 @@ class StatementsView(_View):
     statements: list[StatementSummary]
     documents: list[DocumentView]
     differences: list[DifferenceView]
+    corrections: list[CorrectionView]
 
 
 class LineView(_View):
@@ -116,8 +134,17 @@ class StatementEnergy(_View):
     given_wh: Energy
 
 
+class WithoutSharingView(_View):
+    """What the received energy would have cost from a supplier, with VAT; `spared` is negative where that is less."""
+
+    eur_kwh: str
+    source: str
+    cost: Euro
+    spared: Euro
+
+
 class StatementView(_View):
-    """A statement with its lines."""
+    """A statement with its lines. `labels`: names of lines by language; `without_sharing` null: the terms do not tell."""
 
     id: str
     community: str
@@ -132,6 +159,8 @@ class StatementView(_View):
     lines: list[LineView]
     totals: MoneyView
     warnings: list[str]
+    labels: dict[str, dict[str, str]]
+    without_sharing: WithoutSharingView | None
 
 
 class DearerView(_View):

@@ -25,7 +25,13 @@ _NOT_BUILT: Final = """<!doctype html>
 <a href="docs">the routes</a>.</p>
 </body></html>
 """
-_PAGES: Final = {"/": "index.html", "/buildings": "buildings.html", "/me": "me.html", "/sizing": "sizing.html"}
+_PAGES: Final = {
+    "/": "index.html",
+    "/buildings": "buildings.html",
+    "/me": "me.html",
+    "/sizing": "sizing.html",
+    "/statements": "statements.html",
+}
 _FOR_EVER: Final = "public, max-age=31536000, immutable"  # the build puts a hash of the content into each name
 
 
@@ -42,7 +48,7 @@ class _Assets(StaticFiles):
 
 
 def install(app: FastAPI, page_dir: Path | None, *, docs: bool) -> None:
-    """Adds `/`, `/buildings`, `/me`, `/sizing`, `/assets` and, with `docs`, `/docs`."""
+    """Adds `/`, `/buildings`, `/me`, `/sizing`, `/statements`, `/assets` and, with `docs`, `/docs`."""
     directory = page_dir or BUILT_PAGE
 
     async def routes(_request: Request) -> Response:

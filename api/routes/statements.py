@@ -20,6 +20,7 @@ from energy.settlement.terms import GridType
 if TYPE_CHECKING:
     from energy.settlement.lines import Statement
     from energy.settlement.month import MonthRun
+    from energy.settlement.terms import Terms
 
 __all__ = ["router"]
 
@@ -199,10 +200,25 @@ def _month(run: MonthRun, number: int, versions: int) -> dict[str, Any]:
             for each in run.documents
         ],
         "differences": run.differences,
+        "corrections": [
+            {
+                "member": statement.member,
+                "side": statement.side,
+                "lines": [
+                    {"name": delta.name, "ean": delta.ean, "energy_wh": delta.energy_wh, "net": delta.net}
+                    for delta in each.deltas
+                ],
+            }
+            for each in run.corrections
+            if (statement := each.after or each.before) is not None
+        ],
     }
 
 
 def _statement(run: MonthRun, number: int, of: Statement) -> dict[str, Any]:
+    from energy.settlement.terms import Terms  # noqa: PLC0415
+
+    terms = Terms.model_validate(run.inputs.terms)
     energy = asdict(of.energy) | {"complementary_wh": of.energy.complementary_wh}
     return {
         "id": _id(run, number, of),
@@ -218,6 +234,25 @@ def _statement(run: MonthRun, number: int, of: Statement) -> dict[str, Any]:
         "lines": of.lines,
         "totals": _totals(of),
         "warnings": of.warnings,
+        "labels": {charge.name: charge.label for charge in terms.charges},
+        "without_sharing": _without_sharing(terms, of),
+    }
+
+
+def _without_sharing(terms: Terms, of: Statement) -> dict[str, Any] | None:
+    """What the received energy would have cost from a supplier, with VAT, where the terms tell it."""
+    from energy.settlement.money import energy_price  # noqa: PLC0415
+    from energy.settlement.paper import spared_eur  # noqa: PLC0415
+    from energy.settlement.terms import Month as SettledMonth  # noqa: PLC0415
+
+    price = terms.compared(SettledMonth.parse(of.month), of.member_class)
+    if price is None or of.side == "producer":
+        return None
+    return {
+        "eur_kwh": price.eur_kwh,
+        "source": price.source,
+        "cost": energy_price(of.energy.received_wh, price.eur_kwh),
+        "spared": spared_eur(of, price.eur_kwh),
     }
 
 

@@ -23,6 +23,6 @@ export default defineConfig({
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     reportCompressedSize: false,
-    rollupOptions: { input: ['index.html', 'buildings.html', 'me.html', 'sizing.html'] },
+    rollupOptions: { input: ['index.html', 'buildings.html', 'me.html', 'sizing.html', 'statements.html'] },
   },
 });

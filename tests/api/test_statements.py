@@ -99,6 +99,31 @@ async def test_statement_has_its_lines_as_json_and_csv(settle, ask):
     assert len(lines) == 4
 
 
+async def test_statement_tells_what_the_month_would_have_cost_without_sharing(api: Api, ask):
+    """123.457 kWh at 0.39 are 48.15; grid type B costs 32.33."""
+    reference = [{"eur_kwh": "0.39", "source": "CREG, June 2026", "valid_from": "2026-01-01"}]
+    own = (volume(123_457, withdrawal_wh=200_000),)
+    for told, expected in (
+        (reference, {"eur_kwh": "0.39", "source": "CREG, June 2026", "cost": "48.15", "spared": "15.82"}),
+        ([], None),
+    ):
+        of = setting("B", reference=told)
+        run = Settled(inputs_of(of, (0, 1), [], MEMBERS, []), (), (), own, statements(of, MEMBERS, own), (), 2880, 0)
+        with api.register.database.write() as connection:
+            keep(connection, run, "0" * 64, "preview", issued=date(2026, 7, 3), by="ann", why="", now_ms=1)
+        body = (await ask(ONE.replace(".1.", ".1." if told else ".2."))).json()
+        assert body["without_sharing"] == expected
+
+
+async def test_correction_tells_what_it_changes(settle, ask):
+    settle()
+    settle("correction", 100_000)
+    first, last = [(await ask(f"{MONTH}?month=2026-06&version={version}")).json() for version in (1, 2)]
+    assert first["corrections"] == []
+    changed = {(each["member"], each["side"]): each["lines"] for each in last["corrections"]}
+    assert changed["m-1", "consumer"][0] == {"name": "shared_energy", "ean": EAN, "energy_wh": -23_457, "net": "-3.28"}
+
+
 async def test_csv_is_there_for_excel_too(settle, named, ask):
     settle()
     lines = (await ask(f"{ONE}?dialect=excel-be", accept="text/csv")).content.decode().splitlines()

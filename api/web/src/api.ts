@@ -18,6 +18,7 @@ import type {
   SiteHistory,
 } from './types';
 import type { Question, Sizing } from './sizing/types';
+import type { MonthVersion, Statement } from './statements/types';
 
 const KEY_SLOT = 'commonwatt.key';
 
@@ -188,9 +189,20 @@ export async function ownStatements(): Promise<OwnStatement[]> {
   return (await get<{ statements: OwnStatement[] }>('me/statements')).statements;
 }
 
-/** The lines of a statement. */
-export async function statementCsv(id: string): Promise<Blob> {
-  const response = await fetch(`api/v1/statements/${encodeURIComponent(id)}`, { headers: authorized({ Accept: 'text/csv' }) });
+/** One statement with its lines. */
+export function statement(id: string): Promise<Statement> {
+  return get(`statements/${encodeURIComponent(id)}`);
+}
+
+/** A version of a community's month, the last one where none is named. */
+export function settledMonth(community: string, month: string, version?: number): Promise<MonthVersion> {
+  const query = new URLSearchParams(version === undefined ? { month } : { month, version: String(version) });
+  return get(`communities/${encodeURIComponent(community)}/statements?${query}`);
+}
+
+/** A statement or document in a form to take along. */
+export async function paper(path: string, form: string): Promise<Blob> {
+  const response = await fetch(`api/v1/${path}`, { headers: authorized({ Accept: form }) });
   if (!response.ok) throw await errorOf(response);
   return response.blob();
 }

@@ -69,6 +69,26 @@ export class Formatter {
     return new Intl.NumberFormat(this.locale, { style: 'currency', currency: 'EUR' }).format(Number(amount));
   }
 
+  /** To the Wh, as statements tell it. */
+  kwh(energy_wh: number): string {
+    return `${new Intl.NumberFormat(this.locale, { minimumFractionDigits: 3, maximumFractionDigits: 3 }).format(energy_wh / 1000)}\u00a0kWh`;
+  }
+
+  /** Euros a kWh, with all their digits. */
+  price(eur_kwh: string): string {
+    return `${new Intl.NumberFormat(this.locale, { maximumFractionDigits: 7 }).format(Number(eur_kwh))}\u00a0€/kWh`;
+  }
+
+  /** A month as 2026-06. */
+  month(text: string): string {
+    return new Intl.DateTimeFormat(this.locale, { month: 'long', year: 'numeric', timeZone: 'UTC' }).format(new Date(`${text}-01T00:00:00Z`));
+  }
+
+  /** A whole number. */
+  count(value: number): string {
+    return this.whole.format(value);
+  }
+
   /** A share of 1. */
   percent(share: number): string {
     return this.share.format(share);

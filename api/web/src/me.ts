@@ -64,6 +64,7 @@ class OwnPage {
     const leave = h('button', { type: 'button', click: () => this.leave() }, words.text('me.header.leave'));
     const tools = [
       h('a', { class: 'button', href: './' }, words.text('me.header.live')),
+      this.me?.rights.includes('settle') ? h('a', { class: 'button', href: './statements' }, words.text('months.page.link')) : null,
       this.me ? leave : null,
       languageSwitch(words, (language) => this.chooseLanguage(language)),
     ];

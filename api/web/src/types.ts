@@ -239,6 +239,7 @@ export interface OwnPoint {
   received_wh: Maybe[];
   residual_wh: Maybe[];
   given_wh: Maybe[];
+  injected_wh: Maybe[];
   status: ('final' | 'estimate' | 'missing')[];
 }
 
@@ -250,6 +251,7 @@ export interface OwnEnergy {
 export interface OwnStatement {
   id: string;
   month: string;
+  status: 'final' | 'correction';
   side: 'consumer' | 'producer';
   energy_wh: number;
   gross: string;

@@ -5,7 +5,7 @@ import type { OwnPoint } from '../src/types';
 const ZONE = 'Europe/Brussels';
 
 function point(values: Partial<OwnPoint>): OwnPoint {
-  return { ean: 'e', participant: 'm', withdrawn_wh: [], received_wh: [], residual_wh: [], given_wh: [], status: [], ...values };
+  return { ean: 'e', participant: 'm', withdrawn_wh: [], received_wh: [], residual_wh: [], given_wh: [], injected_wh: [], status: [], ...values };
 }
 
 test('a local day begins at local midnight, in summer, in winter and on the days between', () => {

@@ -4,7 +4,7 @@ import type { Size } from './types';
 
 const WIDTH = 680;
 const HEIGHT = 300;
-const LEFT = 78;
+const LEFT = 100;
 const RIGHT = 92;
 const TOP = 24;
 const BOTTOM = 40;
@@ -24,7 +24,7 @@ export function axisOf(values: readonly number[]): Axis {
   const size = 10 ** Math.floor(Math.log10(span / 4));
   const step = [1, 2, 5, 10].map((by) => by * size).find((each) => span / each <= 6) ?? size * 10;
   const first = Math.floor(low / step + 1e-9);
-  const last = Math.max(first + 1, Math.ceil(high / step - 1e-9));
+  const last = Math.max(first + 1, Math.ceil(high / step - 1e-9)) + 0; // -0 becomes 0
   const ticks = Array.from({ length: last - first + 1 }, (_, place) => (first + place) * step);
   return { values, ticks, low: first * step, high: last * step };
 }
@@ -57,20 +57,23 @@ export function plot(sizes: readonly Size[], value: (size: Size) => number, numb
     text(LEFT - 8, y(tick) + 5, number(tick), 'end'),
   ]);
   const below = across.map((at) => text(x(at), HEIGHT - 12, `${number(at)} ${unit}`, 'middle'));
-  const ends: number[] = [];
+  const ends = placed([...lines].map(([key, points]) => [key, y(points.at(-1)?.[1] ?? 0)]));
   const drawn = [...lines].flatMap(([key, points], place) => {
     const path = points.map(([at, of], step) => `${step ? 'L' : 'M'}${x(at).toFixed(1)} ${y(of).toFixed(1)}`).join('');
-    const [lastX, lastY] = points.at(-1) ?? [0, 0];
+    const [lastX] = points.at(-1) ?? [0];
     const dots = points.map(([at, of]) => svg('circle', { class: `dot size-${place % 6}`, cx: x(at).toFixed(1), cy: y(of).toFixed(1), r: '4' }));
-    return [svg('path', { class: `line size-${place % 6}`, d: path }), ...dots, text(x(lastX) + 10, free(ends, y(lastY) + 5), `${number(key)} ${beside}`, 'start')];
+    return [svg('path', { class: `line size-${place % 6}`, d: path }), ...dots, text(x(lastX) + 10, (ends.get(key) ?? 0) + 5, `${number(key)} ${beside}`, 'start')];
   });
   return svg('svg', { class: 'plot', viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: 'img', 'aria-label': label }, ...grid, ...below, ...drawn);
 }
 
-/** The nearest height at which no other name stands. */
-function free(taken: number[], wanted: number): number {
-  let at = wanted;
-  while (taken.some((other) => Math.abs(other - at) < 16)) at += 2;
-  taken.push(at);
-  return at;
+/** The height of each line's name: where it ends, or as far below the name above as it takes to read both. */
+export function placed(ends: readonly (readonly [number, number])[]): Map<number, number> {
+  let above = -Infinity;
+  const heights = new Map<number, number>();
+  for (const [key, end] of [...ends].sort(([, one], [, other]) => one - other)) {
+    above = Math.max(end, above + 18);
+    heights.set(key, above);
+  }
+  return heights;
 }

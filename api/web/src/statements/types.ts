@@ -1,0 +1,44 @@
+/** What the API says of statements: `GET communities/{community}/statements` and `GET statements/{id}`. */
+
+export interface Line {
+  readonly kind: string;
+  readonly name: string;
+  readonly ean: string | null;
+  readonly energy_wh: number | null;
+  readonly eur_kwh: string | null;
+  readonly net: string;
+  readonly source: string;
+}
+
+export interface Money {
+  readonly net: string;
+  readonly vat: string;
+  readonly gross: string;
+}
+
+export interface Statement {
+  readonly id: string;
+  readonly month: string;
+  readonly version: number;
+  readonly status: 'preview' | 'final' | 'correction';
+  readonly side: 'consumer' | 'producer';
+  readonly energy: { readonly withdrawal_wh: number; readonly received_wh: number; readonly complementary_wh: number; readonly given_wh: number };
+  readonly lines: readonly Line[];
+  readonly totals: Money;
+  readonly warnings: readonly string[];
+  readonly labels: Readonly<Record<string, Readonly<Record<string, string>>>>;
+  readonly without_sharing: { readonly eur_kwh: string; readonly source: string; readonly cost: string; readonly spared: string } | null;
+}
+
+export interface MonthVersion {
+  readonly month: string;
+  readonly versions: number;
+  readonly version: number;
+  readonly status: 'preview' | 'final' | 'correction';
+  readonly quarters: number;
+  readonly held: number;
+  readonly statements: readonly { readonly id: string; readonly member: string; readonly side: 'consumer' | 'producer'; readonly totals: Money; readonly warnings: readonly string[] }[];
+  readonly documents: readonly { readonly number: string; readonly kind: 'invoice' | 'remuneration' | 'credit_note'; readonly member: string; readonly issued: string; readonly due: string; readonly gross: string; readonly communication: string }[];
+  readonly differences: readonly { readonly ean: string; readonly direction: 'withdrawal' | 'injection'; readonly ours_wh: number; readonly theirs_wh: number }[];
+  readonly corrections: readonly { readonly member: string; readonly side: 'consumer' | 'producer'; readonly lines: readonly { readonly name: string; readonly ean: string | null; readonly energy_wh: number; readonly net: string }[] }[];
+}

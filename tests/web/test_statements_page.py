@@ -1,0 +1,181 @@
+"""A member's statements and the manager's months in a real browser: lines, why, papers, versions, and who may look."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import pytest
+import uvicorn
+
+from api.app import create_app
+from api.live.feed import LiveFeed
+from api.settings import BUILT_PAGE, ApiSettings
+from runtime.clock import SystemClock
+from storage.history.sqlite import SqliteHistory
+from storage.register import Register
+from storage.register.month_runs import keep
+from storage.register.participants import METERING_POINTS, PARTICIPANTS, MeteringPoint, Participant
+from storage.register.parties import PARTIES, BillingParty
+from storage.register.people import PEOPLE, Person
+from tests.api.conftest import COMMUNITIES, NOW, Keys
+from tests.api.test_me import EANS, settled
+from tests.system.browser import Page, browser
+
+pytestmark = pytest.mark.skipif(not (BUILT_PAGE / "statements.html").is_file(), reason="the page is not built")
+
+PICTURES = os.environ.get("COMMONWATT_PICTURES")
+REFERENCE = [{"eur_kwh": "0.39", "source": "CREG, June 2026", "valid_from": "2026-01-01", "valid_to": "2027-01-01"}]
+
+
+@dataclass
+class Served:
+    """Where the pages are, and keys for them."""
+
+    url: str
+    keys: dict[str, str]
+
+
+@pytest.fixture
+def served(tmp_path: Path, free_port) -> Iterator[Served]:
+    """Eight members, June settled and corrected."""
+    register = Register(tmp_path / "register.db")
+    with register.database.write() as connection:
+        PARTIES.put(connection, BillingParty(id="ixelles", name="Ixelles", city="Ixelles"), 0)
+        for n, ean in enumerate(EANS[:8]):
+            PEOPLE.put(connection, Person(id=f"p-{n}", name=f"Name {n}", language="en"), NOW)
+            member = Participant(id=f"m-{n}", community="ixelles", person=f"p-{n}", member_class="citizen")
+            PARTICIPANTS.put(connection, member, NOW)
+            PARTIES.put(connection, BillingParty(id=f"m-{n}", name=f"Name {n}", city="Ixelles"), 0)
+            METERING_POINTS.put(connection, MeteringPoint(id=ean, participant=f"m-{n}", direction="both"), NOW)
+        for status, injected_wh in (("final", 700), ("correction", 600)):
+            made = settled(injected_wh, reference=REFERENCE)
+            keep(connection, made, "0" * 64, status, issued=date(2026, 7, 3), by="a", why="", now_ms=1)
+    clock = SystemClock()
+    keys = Keys(register, clock)
+    made_keys = {
+        "member": keys.create("of-3", "member", participants=["m-3"]),
+        "manager": keys.create("manager", "manager", ["ixelles"]),
+        "viewer": keys.create("viewer", "viewer", ["ixelles"]),
+    }
+    history = SqliteHistory(tmp_path / "history.db")
+    settings = ApiSettings(port=free_port())
+    app = create_app(settings, COMMUNITIES, history, register, clock, LiveFeed(COMMUNITIES, clock), keys)
+    server = uvicorn.Server(uvicorn.Config(app, port=settings.port, log_config=None, lifespan="off", ws="none"))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    yield Served(f"http://127.0.0.1:{settings.port}", made_keys)
+    server.should_exit = True
+    thread.join(10)
+    history.close()
+    register.close()
+
+
+def enter(page: Page, url: str, key: str) -> None:
+    page.open(url, height=2000)
+    page.evaluate("localStorage.setItem('commonwatt.language', 'en'); document.old = true; location.reload()")
+    page.wait_for("!document.old && document.querySelector('#key') !== null && document.documentElement.lang === 'en'")
+    page.evaluate(f"document.querySelector('#key').value = {key!r}; document.querySelector('form').requestSubmit()")
+
+
+def shows(page: Page, text: str) -> None:
+    page.wait_for(f"document.body.innerText.replaceAll('\\u00a0', ' ').includes({text!r})")
+
+
+def press(page: Page, text: str) -> None:
+    """The first button that says so."""
+    found = f"[...document.querySelectorAll('button')].find((each) => each.innerText === {text!r})"
+    page.wait_for(f"{found} !== undefined")
+    page.evaluate(f"{found}.click()")
+
+
+def downloads(page: Page) -> None:
+    """Names what is taken along instead of writing it."""
+    page.evaluate(
+        "window.taken = []; HTMLAnchorElement.prototype.click = function () { window.taken.push(this.download); }"
+    )
+
+
+def picture(page: Page, name: str) -> None:
+    if PICTURES:
+        page.picture(Path(PICTURES) / f"{name}.png")
+
+
+def test_member_opens_a_month_asks_why_and_takes_its_papers(served: Served, tmp_path: Path):
+    with browser(tmp_path) as page:
+        enter(page, f"{served.url}/me", served.keys["member"])
+        shows(page, "June 2026")
+        shows(page, "corrected")
+        page.evaluate("document.querySelector('.months summary').click()")
+        shows(page, "Without sharing, the same energy from a supplier would have cost")
+        shows(page, "CREG, June 2026")
+        press(page, "Why?")
+        shows(page, "is what you received in")
+        shows(page, "that your meter read.")
+        picture(page, "own-statement-en")
+        downloads(page)
+        press(page, "CSV")
+        page.wait_for("window.taken.length === 1")
+        press(page, "PDF")
+        page.wait_for("window.taken.length === 2", timeout_s=60)
+        assert (
+            page.evaluate("window.taken.join()")
+            == "ixelles.2026-06.2.m-3.consumer.csv,ixelles.2026-06.2.m-3.consumer.pdf"
+        )
+        page.resize(390, 2400)
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "nothing sticks out on a telephone"
+        picture(page, "own-statement-narrow")
+        page.prefer("dark")
+        picture(page, "own-statement-narrow-dark")
+        assert "m-4" not in page.evaluate("document.body.innerText")
+        assert page.console == []
+
+
+def test_manager_sees_versions_documents_and_corrections(served: Served, tmp_path: Path):
+    with browser(tmp_path) as page:
+        enter(page, f"{served.url}/statements", served.keys["manager"])
+        page.wait_for("document.querySelector('#month') !== null")
+        page.evaluate(
+            "document.querySelector('#month').value = '2026-06'; document.querySelector('#month').dispatchEvent(new Event('change'))"
+        )
+        shows(page, "June 2026, corrected")
+        shows(page, "What this version changes")
+        shows(page, "credit note")
+        picture(page, "months-en")
+        press(page, "Version 1")
+        shows(page, "June 2026, final")
+        downloads(page)
+        press(page, "PDF")
+        page.wait_for("window.taken.length === 1", timeout_s=60)
+        page.evaluate(
+            "document.querySelector('#month').value = '2026-05'; document.querySelector('#month').dispatchEvent(new Event('change'))"
+        )
+        shows(page, "May 2026 is not settled yet.")
+        page.evaluate(
+            "document.querySelector('#month').value = '2026-06'; document.querySelector('#month').dispatchEvent(new Event('change'))"
+        )
+        for language, told in (
+            ("fr", "Documents envoyés"),
+            ("nl", "Verzonden documenten"),
+            ("de", "Versandte Unterlagen"),
+        ):
+            page.evaluate(f"document.querySelector('[lang={language}]').click()")
+            shows(page, told)
+        page.resize(390, 2600)
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "nothing sticks out on a telephone"
+        picture(page, "months-narrow")
+        page.prefer("dark")
+        picture(page, "months-narrow-dark")
+        assert [told for told in page.console if "401" not in told and "404" not in told] == []
+
+
+@pytest.mark.parametrize("who", ["viewer", "member"])
+def test_others_are_told_that_it_takes_a_manager(served: Served, tmp_path: Path, who: str):
+    with browser(tmp_path) as page:
+        enter(page, f"{served.url}/statements", served.keys[who])
+        shows(page, "it takes a manager's")
+        assert page.evaluate("document.querySelector('#month')") is None
