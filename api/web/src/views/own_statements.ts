@@ -45,7 +45,7 @@ function lineRows(context: Surroundings, of: Statement, energy: OwnEnergy | null
         'tr',
         {},
         h('th', { scope: 'row' }, label),
-        h('td', { class: 'amount' }, line.energy_wh === null ? '' : format.kwh(line.energy_wh)),
+        h('td', { class: 'amount spare' }, line.energy_wh === null ? '' : format.kwh(line.energy_wh)),
         h('td', { class: 'amount spare' }, line.eur_kwh === null ? '' : format.price(line.eur_kwh)),
         h('td', { class: 'amount' }, format.money(line.net)),
         h('td', {}, toggle),
@@ -65,9 +65,9 @@ function comparison({ words, format }: Surroundings, { without_sharing, totals, 
 
 function opened(context: Surroundings, of: Statement, energy: OwnEnergy | null): HTMLElement[] {
   const { words, format } = context;
-  const head = (['line', 'energy', 'price', 'net'] as const).map((column) => h('th', { scope: 'col', class: column === 'line' ? '' : column === 'price' ? 'amount spare' : 'amount' }, words.text(`me.column.${column}`)));
+  const head = (['line', 'energy', 'price', 'net'] as const).map((column) => h('th', { scope: 'col', class: column === 'line' ? '' : column === 'net' ? 'amount' : 'amount spare' }, words.text(`me.column.${column}`)));
   const foot = ([['net', of.totals.net], ['vat', of.totals.vat], ['gross', of.totals.gross]] as const).map(([name, amount]) =>
-    h('tr', { class: name }, h('th', { scope: 'row', colspan: '2' }, words.text(`me.total.${name}`)), h('td', { class: 'spare' }), h('td', { class: 'amount' }, format.money(amount)), h('td')),
+    h('tr', { class: name }, h('th', { scope: 'row' }, words.text(`me.total.${name}`)), h('td', { class: 'spare' }), h('td', { class: 'spare' }), h('td', { class: 'amount' }, format.money(amount)), h('td')),
   );
   const { withdrawal_wh, received_wh, complementary_wh } = of.energy;
   const sums = { withdrawn: format.kwh(withdrawal_wh), received: format.kwh(received_wh), supplier: format.kwh(complementary_wh) };
