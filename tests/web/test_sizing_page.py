@@ -21,6 +21,7 @@ from storage.history.sqlite import SqliteHistory
 from storage.register import Register
 from tests.api.conftest import COMMUNITIES, Keys
 from tests.api.test_sizing import YEAR, held_from, write
+from tests.system.axe import violations_in_all_looks
 from tests.system.browser import Page, browser
 
 pytestmark = pytest.mark.skipif(not (BUILT_PAGE / "sizing.html").is_file(), reason="the page is not built")
@@ -105,6 +106,20 @@ def test_page_asks_draws_and_tells_who_gains_what(served: Served, tmp_path: Path
         page.prefer("dark")
         picture(page, "sizing-narrow-dark")
         assert [told for told in page.console if "401" not in told] == []
+
+
+def test_page_has_nothing_that_shuts_people_out(served: Served, tmp_path: Path):
+    """axe-core over form and result, in both schemes and widths."""
+    with browser(tmp_path) as page:
+        page.open(served.url)
+        page.wait_for("document.querySelector('#key') !== null")
+        page.evaluate(
+            f"document.querySelector('#key').value = {served.viewer!r}; document.querySelector('form').requestSubmit()"
+        )
+        page.wait_for("document.querySelector('#pv') !== null")
+        page.evaluate("document.querySelector('form').requestSubmit()")
+        page.wait_for("document.querySelector('.plot') !== null", timeout_s=120)
+        assert violations_in_all_looks(page) == []
 
 
 def test_question_that_is_refused_is_told_beside_the_form(served: Served, tmp_path: Path):

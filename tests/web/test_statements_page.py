@@ -24,6 +24,7 @@ from storage.register.parties import PARTIES, BillingParty
 from storage.register.people import PEOPLE, Person
 from tests.api.conftest import COMMUNITIES, NOW, Keys
 from tests.api.test_me import EANS, settled
+from tests.system.axe import violations_in_all_looks
 from tests.system.browser import Page, browser
 
 pytestmark = pytest.mark.skipif(not (BUILT_PAGE / "statements.html").is_file(), reason="the page is not built")
@@ -171,6 +172,26 @@ def test_manager_sees_versions_documents_and_corrections(served: Served, tmp_pat
         page.prefer("dark")
         picture(page, "months-narrow-dark")
         assert [told for told in page.console if "401" not in told and "404" not in told] == []
+
+
+def test_months_have_nothing_that_shuts_people_out(served: Served, tmp_path: Path):
+    with browser(tmp_path) as page:
+        enter(page, f"{served.url}/statements", served.keys["manager"])
+        page.wait_for("document.querySelector('#month') !== null")
+        page.evaluate(
+            "document.querySelector('#month').value = '2026-06'; document.querySelector('#month').dispatchEvent(new Event('change'))"
+        )
+        shows(page, "June 2026, corrected")
+        assert violations_in_all_looks(page) == []
+
+
+def test_opened_statement_has_nothing_that_shuts_people_out(served: Served, tmp_path: Path):
+    with browser(tmp_path) as page:
+        enter(page, f"{served.url}/me", served.keys["member"])
+        shows(page, "June 2026")
+        page.evaluate("document.querySelector('.months summary').click()")
+        press(page, "Why?")
+        assert violations_in_all_looks(page) == []
 
 
 @pytest.mark.parametrize("who", ["viewer", "member"])

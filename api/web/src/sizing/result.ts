@@ -45,7 +45,7 @@ function panel(id: string, title: string, ...children: (Node | null)[]): HTMLEle
 }
 
 function wide(label: string, table: HTMLElement): HTMLElement {
-  return h('div', { class: 'wide', role: 'region', tabindex: '0', 'aria-label': label }, table);
+  return h('div', { class: 'wide', role: 'group', tabindex: '0', 'aria-label': label }, table);
 }
 
 function lead(around: Surroundings, found: Sizing): HTMLElement {

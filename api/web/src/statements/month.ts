@@ -12,7 +12,7 @@ function panel(id: string, title: string, ...children: (Node | null)[]): HTMLEle
 
 function table(label: string, heads: readonly (readonly [string, string])[], rows: readonly HTMLElement[]): HTMLElement {
   const head = heads.map(([text, look]) => h('th', { scope: 'col', class: look }, text));
-  return h('div', { class: 'wide', role: 'region', tabindex: '0', 'aria-label': label }, h('table', {}, h('thead', {}, h('tr', {}, ...head)), h('tbody', {}, ...rows)));
+  return h('div', { class: 'wide', role: 'group', tabindex: '0', 'aria-label': label }, h('table', {}, h('thead', {}, h('tr', {}, ...head)), h('tbody', {}, ...rows)));
 }
 
 /** `spare`: left out where there is little room. */

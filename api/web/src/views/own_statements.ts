@@ -75,7 +75,7 @@ function opened(context: Surroundings, of: Statement, energy: OwnEnergy | null):
     comparison(context, of),
     of.side === 'consumer' ? h('p', {}, words.text('me.month.energy', sums)) : null,
     ...of.warnings.map((warning) => h('p', { class: 'wrong' }, warning)),
-    h('div', { class: 'wide', role: 'region', tabindex: '0', 'aria-label': words.text('me.month.lines') }, h('table', {}, h('thead', {}, h('tr', {}, ...head, h('td'))), h('tbody', {}, ...lineRows(context, of, energy)), h('tfoot', {}, ...foot))),
+    h('div', { class: 'wide', role: 'group', tabindex: '0', 'aria-label': words.text('me.month.lines') }, h('table', {}, h('thead', {}, h('tr', {}, ...head, h('td'))), h('tbody', {}, ...lineRows(context, of, energy)), h('tfoot', {}, ...foot))),
     h('p', { class: 'take' }, papers(words, `statements/${of.id}`, of.id, ['pdf', 'csv'])),
   ];
   return parts.filter((part) => part !== null);
