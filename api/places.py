@@ -10,7 +10,7 @@ from typing import Final, Literal
 from starlette.concurrency import run_in_threadpool
 
 from api.problems import not_found
-from api.rights import Scope, place, touches
+from api.rights import Scope, sees, touches
 from energy.balance import STALE_INTERVALS
 from energy.community import Community
 from energy.names import device_id
@@ -122,7 +122,7 @@ class Places:
     async def site(self, name: str, scope: Scope) -> PlacedSite:
         """The site of that id within `scope`. Raises Problem 404."""
         site = (await self.look()).sites.get(name)
-        if site is None or not (scope is None or site.community in scope or place(site.community, site.id) in scope):
+        if site is None or not sees(scope, site.community, site.id):
             raise not_found("site", name)
         return site
 

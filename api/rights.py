@@ -23,7 +23,7 @@ from typing import Final
 
 from storage.register.roles import AccessRole
 
-__all__ = ["RIGHTS", "Action", "Principal", "Scope", "place", "touches"]
+__all__ = ["RIGHTS", "Action", "Principal", "Scope", "place", "sees", "touches"]
 
 Scope = frozenset[str] | None
 """Places somebody may see: a community's id, or `community/site` for one site alone; None: all."""
@@ -81,8 +81,7 @@ class Principal:
 
     def sees(self, community: str, site: str | None = None) -> bool:
         """Whether the whole community, or that site of it, exists for this caller."""
-        scope = self.scope
-        return scope is None or community in scope or (site is not None and place(community, site) in scope)
+        return sees(self.scope, community, site)
 
     def may(self, action: Action, community: str, site: str | None = None) -> bool:
         """Whether this caller may do `action` to all of the community, or to that site. Sums need but a site of it."""
@@ -92,6 +91,11 @@ class Principal:
     def touches(self, community: str) -> bool:
         """Whether the community or at least a site of it exists for this caller."""
         return touches(self.scope, community)
+
+
+def sees(scope: Scope, community: str, site: str | None = None) -> bool:
+    """Whether the whole community, or that site of it, is in the scope."""
+    return scope is None or community in scope or (site is not None and place(community, site) in scope)
 
 
 def touches(scope: Scope, community: str) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Final, Literal, NamedTuple
 
 from api.live.objects import LiveObject
-from api.rights import Scope, place
+from api.rights import Scope, sees
 
 __all__ = ["LiveBoard", "LiveKey"]
 
@@ -28,11 +28,7 @@ class LiveKey(NamedTuple):
 
     def seen_by(self, scope: Scope) -> bool:
         """Whether a reader of that scope may see it."""
-        return (
-            scope is None
-            or self.community in scope
-            or (self.kind == "site" and place(self.community, self.id) in scope)
-        )
+        return sees(scope, self.community, self.site)
 
 
 class _Answer(NamedTuple):

@@ -12,7 +12,7 @@ from api.live.board import LiveBoard, LiveKey
 from api.live.leases import Lease, Leases
 from api.live.objects import EXPIRED_MS, AlertObject, read_alert, read_live
 from api.live.stream import Events, frame
-from api.rights import Scope, place
+from api.rights import Scope, sees
 from energy.community import Community
 from energy.errors import DataError, StoreError
 from messaging.codec import decode_command, decode_result, decode_status
@@ -98,9 +98,7 @@ class LiveFeed:
         """The first event of a stream: the live object with the open alerts and the active leases."""
         body, _ = self.live(scope)
         alerts = b",".join(
-            alert.raw
-            for (community, _), alert in sorted(self._alerts.items())
-            if scope is None or community in scope or (alert.site and place(community, alert.site) in scope)
+            alert.raw for (community, _), alert in sorted(self._alerts.items()) if sees(scope, community, alert.site)
         )
         leases = msgspec.json.encode(self.active_leases(scope))
         return frame("snapshot", b'%s,"alerts":[%s],"commands":%s}' % (body[:-1], alerts, leases), self.events.last)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from api.rights import Scope, place
+from api.rights import Scope, sees
 from messaging.codec import Command, CommandResult
 
 __all__ = ["ACTIVE", "Lease", "Leases"]
@@ -76,11 +76,7 @@ class Leases:
         return sorted(views, key=lambda view: (view["t"], view["id"]), reverse=True)
 
     def _visible(self, scope: Scope) -> Iterable[Lease]:
-        return (
-            lease
-            for lease in self._leases.values()
-            if scope is None or lease.community in scope or place(lease.community, lease.site) in scope
-        )
+        return (lease for lease in self._leases.values() if sees(scope, lease.community, lease.site))
 
     def _forget(self, now_ms: int) -> None:
         ended = [name for name, lease in self._leases.items() if (lease.view["ends_at"] or 0) + _GRACE_MS < now_ms]

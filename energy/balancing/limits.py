@@ -58,7 +58,7 @@ class Room:
         self.flow_a = _without_ours(site, sheddable)
         fuse_a = math.inf if site.limits.fuse_a is None else site.limits.fuse_a
         self.take_a = [fuse_a - amps for amps in self.flow_a]
-        self.take_w = min(self._limit_w, math.inf) - self.expected_w
+        self.take_w = self._limit_w - self.expected_w
         excess_w = max(0.0, base_w - self._limit_w, self._over_fuse_w(sheddable))
         self.relief_w = min(excess_w, self._reliable_w())
         self.take_w += self.relief_w

@@ -15,7 +15,7 @@ from gateway.device import Layout, decode_answers, locate
 from gateway.profile import Library, Point, Profile
 from gateway.registers import parse_type
 from gateway.sunspec import ModelBlock
-from gateway.values import physical
+from gateway.values import Located, physical
 
 LIBRARY = Library(None)
 NUMBERS = ("u16", "s16", "u32", "s32", "u64", "s64", "f32", "f64", "acc32", "acc64")
@@ -123,6 +123,37 @@ def test_any_number_gives_by_plan_what_the_rules_give(point, words, sunspec):
     expected, expected_bad = by_the_rules(layout, answers)
     assert exactly(values) == exactly(expected)
     assert bad == expected_bad
+
+
+@pytest.mark.parametrize(
+    ("point", "words", "factor", "expected"),
+    [
+        ({"type": "u16", "scale": 0.1}, [2301], None, 230.1),
+        ({"type": "s16", "sign": -1}, [0xFFFE], None, 2),
+        ({"type": "u16"}, [7], 0xFFFE, 0.07),  # a factor of -2
+        ({"type": "u16"}, [7], 3, 7000),
+        ({"type": "u16"}, [7], 11, None),
+        ({"type": "u16"}, [7], 0x8000, None),
+        ({"type": "u32", "word_order": "little"}, [1, 2], None, 0x2_0001),
+        ({"type": "u16", "range": (0.0, 100.0)}, [100], None, 100),
+        ({"type": "u16", "range": (1.0, 100.0)}, [1], None, 1),
+        ({"type": "u16", "range": (0.0, 100.0)}, [101], None, None),
+        ({"type": "u16", "range": (1.0, 100.0)}, [0], None, None),
+        ({"type": "u16", "scale": 0.5, "range": (0.0, 100.0)}, [150], None, 75),
+        ({"type": "u16", "scale": 0.5, "range": (0.0, 100.0)}, [201], None, None),
+        ({"type": "u16", "invalid": (0xFFFF,)}, [0xFFFF], None, None),
+        ({"type": "u64"}, [0x20, 0, 0, 1], None, 0x20_0000_0000_0001),  # more digits than a float has
+        ({"type": "u16", "states": {3: "mppt"}}, [3], None, "mppt"),
+        ({"type": "u16", "states": {3: "mppt"}}, [4], None, "unknown 4"),
+    ],
+)
+def test_rule_gives_what_is_written_by_hand(point, words, factor, expected):
+    """What the other tests compare the plan with, against numbers of its own."""
+    order = point.get("word_order", "big")
+    point = Point(point="p", name=None, address=0, **point)
+    place = Located(point, parse_type(point.type), order, 0, None if factor is None else 9, False, "p")
+    found = physical(place, words, factor)
+    assert (found, type(found)) == (expected, type(expected))
 
 
 @settings(deadline=None)

@@ -113,6 +113,15 @@ def test_fuse_is_kept_on_the_phase_that_is_fullest():
     assert step(on_first)["depot/ev-1"].value == 7_360
 
 
+def test_fuse_that_is_exceeded_is_relieved_by_the_battery_evenly():
+    """10 A too much on the fullest phase: 10 A on each of three, though what is stored is worth more than that."""
+    stored = battery(value=9.0)
+    site = SiteNow("depot", grid_w=20_000, amps=(20.0, 50.0, 17.0), limits=Limits(fuse_a=40.0), batteries=(stored,))
+    decision = step(site, rates=Rates(0.30, 0.05, 0.06), grid_target_w=0.0)["depot/battery"]
+    assert decision.value == 6_900
+    assert decision.reason == "Gives 6.9 kW so that the main fuse of 40 A is kept on every phase."
+
+
 def test_margin_stays_free_of_cars_but_blocks_nothing():
     limits = Limits(import_w=20_000)
     site = SiteNow("depot", grid_w=19_000, limits=limits, chargers=(charger(),), heat_pumps=(pump(),))
@@ -195,6 +204,19 @@ def test_what_is_not_settled_goes_on():
     said = step(site)
     assert said["depot/battery"].value == 1_000
     assert said["depot/ev-1"].value is None
+
+
+def test_what_goes_on_at_a_site_that_is_not_settled_counts_in_the_pool():
+    """Its car draws 5 kW, its battery goes on giving 1 kW, its building takes 2 kW: 6 kW for the other battery."""
+    going_on = SiteNow(
+        "homes",
+        grid_w=6_000,
+        batteries=(battery("homes", power_w=1_000.0, standing=Standing(1_000.0, 0.0)),),
+        chargers=(charger(power_w=5_000.0),),
+        settled=False,
+    )
+    decision = step(going_on, SiteNow("depot", batteries=(battery(),)))["depot/battery"]
+    assert decision.value == 6_000
 
 
 def test_lamps_follow_their_level_even_where_the_site_is_unknown():

@@ -211,6 +211,8 @@ def test_target_is_unknown_while_a_building_is_and_told_in_kwh_and_euro_when_not
     assert target.allowed_kwh == pytest.approx(144_000)
     assert state.to_go_kwh == pytest.approx(210_000 - 144_000)
     assert state.at_stake_eur == pytest.approx(66_000 * 0.06)
+    assert target_state(target.model_copy(update={"penalty_eur_kwh": None}), _three()).at_stake_eur is None
+    assert target_state(target.model_copy(update={"reference_kwh": 300_000.0}), _three()).at_stake_eur == 0.0
     part = target_state(target, [*_three(), year(Metered({}), id="d")])
     assert (part.used_kwh, part.known, part.buildings, part.known_kwh) == (None, 3, 4, pytest.approx(210_000))
 
