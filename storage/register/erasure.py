@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any, Final
 
 import msgspec
@@ -95,11 +95,12 @@ def erase(connection: Connection, ids: Ids, *, by: str, why: str, now_ms: int) -
     Statements and documents stay under the pseudonym, and so does whom documents were addressed to, as long as these
     must be kept: the law asks for them. Raises RefusedError while it is a member.
     """
-    standing = [member for member in PARTICIPANTS.all(connection) if _is_member(member, ids)]
-    if standing:
+    today = datetime.fromtimestamp(now_ms / 1000, UTC).date()
+    standing = next((one for one in PARTICIPANTS.all(connection) if _is_member(one, ids, today)), None)
+    if standing is not None:
         raise RefusedError(
-            f"{standing[0].id} is a member of {standing[0].community} until further notice",
-            hint="write the `valid_to` of its membership first: what is settled needs to know whose it is",
+            f"{standing.id} is a member of {standing.community} until {standing.valid_to or 'further notice'}",
+            hint="write the `valid_to` of its membership, and erase after it: what is settled needs to know whose it is",
         )
     for facts in KINDS:
         _blank(connection, facts, ids, now_ms)
@@ -115,8 +116,8 @@ def erase(connection: Connection, ids: Ids, *, by: str, why: str, now_ms: int) -
     audit.record(connection, now_ms, by, "erase", "person", ids.person, after={"curves": parts}, why=why)
 
 
-def _is_member(member: Participant, ids: Ids) -> bool:
-    return member.id in ids.participants and member.valid_to is None
+def _is_member(member: Participant, ids: Ids, today: date) -> bool:
+    return member.id in ids.participants and (member.valid_to is None or today < member.valid_to)
 
 
 def _blank(connection: Connection, facts: Facts[Any], ids: Ids, now_ms: int) -> None:

@@ -25,6 +25,7 @@ from tests.energy.settlement.example import EAN
 from tests.energy.settlement.test_month import END, START, settled
 
 T = 1_750_000_000_000
+LEFT = int(datetime(2026, 7, 1, tzinfo=UTC).timestamp() * 1000)
 LEA = Person(id="p-1", name="Léa Dubois", mail="lea@example.org", language="nl")
 MEMBER = Participant(id="m-1", community="ixelles", person="p-1", member_class="citizen", valid_to=date(2026, 7, 1))
 NAMES = ("Léa", "Dubois", "lea@", "ldubois")
@@ -81,7 +82,7 @@ def test_everything_about_a_person_is_told_and_nothing_about_another(filled, nam
 def test_erasing_leaves_the_law_its_documents_and_nothing_of_the_person(filled):
     with filled.database.write() as connection:
         sent = documents(connection, "ixelles")
-        erase(connection, ids_of(connection, "u-1"), by="dpo", why="asked on 2026-11-02", now_ms=T + 9)
+        erase(connection, ids_of(connection, "u-1"), by="dpo", why="asked on 2026-11-02", now_ms=LEFT)
     with filled.database.read() as connection:
         assert documents(connection, "ixelles") == sent
         assert {curve.member for curve in of_community(connection, "ixelles", START, END)} == {"m-2", "town"}
@@ -92,13 +93,17 @@ def test_erasing_leaves_the_law_its_documents_and_nothing_of_the_person(filled):
     assert not [name for name in NAMES if name in left]
 
 
-def test_who_is_still_a_member_is_not_erased(filled):
+@pytest.mark.parametrize(
+    ("person", "now_ms", "told"),
+    [
+        ("p-2", LEFT, "m-2 is a member of ixelles until further notice"),
+        ("p-1", LEFT - 1, "m-1 is a member of ixelles until 2026-07-01"),
+    ],
+)
+def test_who_is_still_a_member_is_not_erased(filled, person, now_ms, told):
     before = dump(filled)
-    with (
-        pytest.raises(RefusedError, match="m-2 is a member of ixelles"),
-        filled.database.write() as connection,
-    ):
-        erase(connection, ids_of(connection, "p-2"), by="dpo", why="", now_ms=T + 9)
+    with pytest.raises(RefusedError, match=told), filled.database.write() as connection:
+        erase(connection, ids_of(connection, person), by="dpo", why="", now_ms=now_ms)
     assert dump(filled) == before
 
 
@@ -118,7 +123,7 @@ def test_the_party_of_documents_stays_until_these_need_not_be_kept(filled, year,
     instant = int(datetime(year, 6, 1, tzinfo=UTC).timestamp() * 1000)
     with filled.database.write() as connection:
         PARTIES.put(connection, BillingParty(id="m-1", name="Léa Dubois", city="Ixelles"), T)
-        for now_ms in (T + 9, instant):
+        for now_ms in (LEFT, instant):
             erase(connection, ids_of(connection, "p-1"), by="dpo", why="", now_ms=now_ms)
         (party,) = PARTIES.all(connection)
     assert (party.name, party.city) == (name, "Ixelles" if name != "(erased)" else "")
