@@ -122,6 +122,32 @@ def test_fuse_that_is_exceeded_is_relieved_by_the_battery_evenly():
     assert decision.reason == "Gives 6.9 kW so that the main fuse of 40 A is kept on every phase."
 
 
+def test_sun_may_make_what_the_fuse_lets_out_once_the_battery_has_stored_its_part():
+    """50 A are fed in on each phase: 10 A go into the battery, 25 A out, 15 A must not be made."""
+    site = SiteNow(
+        "depot",
+        grid_w=-34_500,
+        amps=(-50.0, -50.0, -50.0),
+        limits=Limits(fuse_a=25.0),
+        batteries=(battery(low_w=-6_900),),
+        inverters=(Inverter("depot/pv", power_w=40_000, high_w=50_000),),
+    )
+    said = step(site)
+    assert said["depot/battery"].value == -6_900
+    assert said["depot/pv"].value == 40_000 - 15 * 690
+    assert said["depot/pv"].reason == "May make 29.6 kW so that the main fuse is not exceeded."
+
+
+def test_limits_are_told_the_tightest_first():
+    limits = Limits(fuse_a=40.0, import_w=30_000, export_w=10_000)
+    site = SiteNow("depot", grid_w=6_000, amps=(5.0, -30.0, 12.0), limits=limits)
+    assert decide(CommunityNow(now_s=NOW_S, left_s=600.0, sites=(site,))).limits["depot"] == (
+        "Main fuse 40 A: the fullest phase carries 30 A.",
+        "Connection 30.0 kW: 6.0 kW are taken.",
+        "Feed-in 10.0 kW: 0 W are given.",
+    )
+
+
 def test_margin_stays_free_of_cars_but_blocks_nothing():
     limits = Limits(import_w=20_000)
     site = SiteNow("depot", grid_w=19_000, limits=limits, chargers=(charger(),), heat_pumps=(pump(),))
