@@ -305,7 +305,13 @@ def _read_temperatures(path: Path) -> dict[date, float]:
         if found_day in found:
             raise ConfigError(f"{found_day} stands twice", file=str(path), line=line, hint="keep one of them")
         if not -40 <= mean_c <= 45:
-            raise ConfigError(f"a mean of {mean_c:g} °C cannot be", file=str(path), line=line, field="temperature_c")
+            raise ConfigError(
+                f"a mean of {mean_c:g} °C cannot be",
+                file=str(path),
+                line=line,
+                field="temperature_c",
+                hint="leave out a day whose mean is not known",
+            )
         found[found_day] = mean_c
     if not found:
         raise ConfigError("holds no day", file=str(path), hint="one row for each day")

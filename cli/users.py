@@ -148,7 +148,9 @@ def _checked(record: type[Any], **values: Any) -> Any:
         return TypeAdapter(record).validate_python(values)
     except ValidationError as error:
         first = error.errors()[0]
-        raise DataError(first["msg"], field=str(first["loc"][0])) from None
+        raise DataError(
+            first["msg"], field=str(first["loc"][0]), hint="`commonwatt users add --help` says what each takes"
+        ) from None
 
 
 def _settings(config: Path) -> Any:

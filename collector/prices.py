@@ -80,7 +80,7 @@ def read_prices(path: Path) -> dict[int, float]:
         with path.open(encoding="utf-8-sig", newline="") as file:
             told = dict(_rows(csv.reader(file), path))
     except (UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path}: is no CSV in UTF-8: {error}") from error
+        raise DataError(f"{path}: is no CSV in UTF-8: {error}", hint="save it as UTF-8 CSV") from error
     starts = sorted(told)
     ends = [*(min(following, start + _LONGEST_MS) for start, following in pairwise(starts))]
     if starts:

@@ -57,7 +57,7 @@ class ScaledClock:
 
     def __init__(self, wall_ms: int, virtual_ms: int, speed: float) -> None:
         if speed <= 0:
-            raise ConfigError(f"speed must be positive, not {speed}", field="speed")
+            raise ConfigError(f"speed must be positive, not {speed}", field="speed", hint="1 is as fast as time itself")
         self.wall_ms = wall_ms
         self.virtual_ms = virtual_ms
         self.speed = speed

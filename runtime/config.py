@@ -85,7 +85,7 @@ def _compose(path: Path) -> yaml.Node | None:
             f"is no YAML: {error.problem}", file=str(path), line=line, hint="check indentation and quotes"
         ) from error
     except yaml.YAMLError as error:
-        raise ConfigError(f"is no YAML: {error}", file=str(path)) from error
+        raise ConfigError(f"is no YAML: {error}", file=str(path), hint="save it as text in UTF-8") from error
 
 
 def _plain(node: yaml.Node, path: Path) -> Any:
@@ -95,10 +95,20 @@ def _plain(node: yaml.Node, path: Path) -> Any:
         return yaml.SafeLoader("").construct_document(node)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else None
-        raise ConfigError(f"is no usable YAML: {error.problem}", file=str(path), line=line) from error
+        raise ConfigError(
+            f"is no usable YAML: {error.problem}",
+            file=str(path),
+            line=line,
+            hint="plain values only, no tags like !text",
+        ) from error
     except ValueError as error:
         line = _line_of_impossible(node)
-        raise ConfigError(f"holds an impossible value: {error}", file=str(path), line=line) from error
+        raise ConfigError(
+            f"holds an impossible value: {error}",
+            file=str(path),
+            line=line,
+            hint="correct it; a text that looks like a date goes in quotes",
+        ) from error
 
 
 def _line_of_impossible(node: yaml.Node) -> int | None:
@@ -152,7 +162,11 @@ def _apply_env(content: dict[str, Any], env: Mapping[str, str]) -> None:
         for parent in parents:
             child = target.setdefault(parent, {})
             if not isinstance(child, dict):
-                raise ConfigError("overrides inside something that is no mapping", field=name)
+                raise ConfigError(
+                    "overrides inside something that is no mapping",
+                    field=name,
+                    hint="unset it, or the variable that it lies inside",
+                )
             target = child
         target[leaf] = yaml.safe_load(value)
 

@@ -64,7 +64,9 @@ def withdraw(connection: Connection, person: str, purpose: str, now_ms: int) -> 
     """Ends a consent; that it stood stays. Raises RefusedError when there is none."""
     standing = (_CONSENT.c.person == person) & (_CONSENT.c.purpose == purpose) & _CONSENT.c.withdrawn_at.is_(None)
     if connection.execute(update(_CONSENT).where(standing).values(withdrawn_at=now_ms)).rowcount == 0:
-        raise RefusedError(f"{person} has given no consent to {purpose!r} that stands")
+        raise RefusedError(
+            f"{person} has given no consent to {purpose!r} that stands", hint="`commonwatt users consents` lists them"
+        )
 
 
 def stands(connection: Connection, person: str | None, purpose: str) -> bool:

@@ -184,7 +184,9 @@ def _engine(settings: RegisterSettings) -> Engine:
             "PostgreSQL needs the package psycopg", field="register.url", hint="pip install 'commonwatt[postgres]'"
         ) from error
     except SQLAlchemyError as error:
-        raise ConfigError(f"is no usable URL: {error}", field="register.url") from error
+        raise ConfigError(
+            f"is no usable URL: {error}", field="register.url", hint="as postgresql+psycopg://user@host/database"
+        ) from error
 
 
 def _with_password(settings: RegisterSettings) -> URL:
@@ -194,7 +196,10 @@ def _with_password(settings: RegisterSettings) -> URL:
             return url.set(password=settings.password_file.read_text(encoding="utf-8").strip())
         except OSError as error:
             raise ConfigError(
-                f"cannot be read: {error.strerror}", file=str(settings.password_file), field="register.password_file"
+                f"cannot be read: {error.strerror}",
+                file=str(settings.password_file),
+                field="register.password_file",
+                hint="it must be readable by who runs this",
             ) from error
     return url.set(password=settings.password.get_secret_value()) if settings.password is not None else url
 

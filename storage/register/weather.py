@@ -46,9 +46,15 @@ def keep_temperatures(
     """Keeps them, in the caller's transaction; what was known of the same days is replaced. Raises DataError."""
     for day, mean_c in days.items():
         if not _COLDEST_C <= mean_c <= _WARMEST_C:
-            raise DataError(f"a mean of {mean_c:g} °C on {day} cannot be", field="temperature_c")
+            raise DataError(
+                f"a mean of {mean_c:g} °C on {day} cannot be",
+                field="temperature_c",
+                hint="leave out a day whose mean is not known",
+            )
     if not source.strip():
-        raise DataError("must say where the temperatures are from", field="source")
+        raise DataError(
+            "must say where the temperatures are from", field="source", hint="name who measured them, and where"
+        )
     if not days:
         return
     rows = [
