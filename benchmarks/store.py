@@ -21,7 +21,8 @@ from benchmarks.measure import Facts, Run, Table, measured
 from benchmarks.processes import in_child
 from benchmarks.store_upkeep import upkeep
 from energy.quantities import Quality
-from storage.history import QUARTER_MS, Row, SiteQuarter
+from energy.quarters import QUARTER_MS
+from storage.history import Row, SiteQuarter
 from storage.history.sealer import Limits
 from storage.history.segments import DAY_MS, segments_folder
 from storage.history.sqlite import SqliteHistory

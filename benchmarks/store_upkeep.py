@@ -13,7 +13,8 @@ from typing import Final
 
 from benchmarks import workload
 from energy.quantities import Quality
-from storage.history import QUARTER_MS, DeviceQuarter, Row, SiteQuarter
+from energy.quarters import QUARTER_MS
+from storage.history import DeviceQuarter, Row, SiteQuarter
 from storage.history.sealer import Limits
 from storage.history.segments import DAY_MS
 from storage.history.sqlite import SqliteHistory

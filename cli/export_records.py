@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple, get_args
 
 from energy.quantities import QUANTITIES, Quality
+from energy.quarters import QUARTER_MS
 from storage.history import (
     DEVICE_ENERGIES,
-    QUARTER_MS,
     SITE_ENERGIES,
     DeviceQuarter,
     DeviceTags,

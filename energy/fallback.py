@@ -25,7 +25,19 @@ from typing import Final
 
 from energy.quantities import Role
 
-__all__ = ["BLOCKED", "Control", "Limits", "LocalDevice", "Setpoint", "State", "step"]
+__all__ = [
+    "BLOCKED",
+    "BLOCKED_MAX_S",
+    "GIVE_BACK_S",
+    "REST_PER_BLOCKED",
+    "SETTLE_S",
+    "Control",
+    "Limits",
+    "LocalDevice",
+    "Setpoint",
+    "State",
+    "step",
+]
 
 BLOCKED: Final = "blocked"
 """The SG Ready state in which a heat pump does not run."""

@@ -22,7 +22,7 @@ from typing import Final
 from energy.errors import RefusedError
 from messaging.codec import Command, ResultState, Value
 
-__all__ = ["TRANSITIONS", "Event", "Lease", "Permit", "SeenIds", "State", "check", "step"]
+__all__ = ["RESULTS", "TRANSITIONS", "Event", "Lease", "Permit", "SeenIds", "State", "check", "step"]
 
 MAX_TTL_S: Final = 300.0
 LATE_S: Final = 30.0  # a command may be this much older than its time to live: clocks differ, messages wait

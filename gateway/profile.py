@@ -20,6 +20,7 @@ from gateway.registers import Function, RegisterType, WordOrder, parse_type
 from runtime.config import load_config
 
 __all__ = [
+    "BUILT_IN",
     "Control",
     "Direction",
     "Identity",

@@ -37,16 +37,34 @@ def test_module_is_short_says_its_job_and_exports_what_it_has(path):
             assert node.end_lineno - node.lineno < LONGEST_FUNCTION, (
                 f"{node.name} has {node.end_lineno - node.lineno + 1} lines"
             )
-    exported = next(
-        (
-            ast.literal_eval(node.value)
-            for node in tree.body
-            if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "__all__"
-        ),
-        [],
-    )
     defined = {name for node in tree.body for name in _names(node)}
-    assert set(exported) <= defined
+    assert set(_exported(tree)) <= defined
+
+
+def test_what_others_import_is_what_a_module_exports():
+    trees = {_module(path): ast.parse(path.read_text(encoding="utf-8")) for path in FILES}
+    exported = {name: _exported(tree) for name, tree in trees.items()}
+    taken = [
+        (name, node.module, alias.name)
+        for name, tree in trees.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and exported.get(node.module)
+        for alias in node.names
+        if alias.name not in exported[node.module] and f"{node.module}.{alias.name}" not in trees
+    ]
+    assert taken == []
+
+
+def _module(path):
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def _exported(tree):
+    """What stands in `__all__`; nothing where there is none."""
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "__all__":
+            return ast.literal_eval(node.value)
+    return []
 
 
 def _names(node):

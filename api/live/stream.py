@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 from api.rights import Scope, place
 
-__all__ = ["HEARTBEAT_S", "Events", "Subscriber", "frame"]
+__all__ = ["HEARTBEAT_S", "RING", "Events", "Subscriber", "frame"]
 
 RING: Final = 4_096  # events kept for readers who come back or are slow; who owes more gets the whole state
 HEARTBEAT_S: Final = 15.0  # proxies close what says nothing for 30 to 60 s; real time, whatever the service's clock

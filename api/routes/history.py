@@ -20,7 +20,7 @@ from api.timeline.export import MEDIA_TYPES, Format, file_of, wanted_format
 from api.timeline.query import Limits, Question, answer, check_points
 from api.timeline.steps import Step, period
 
-__all__ = ["router"]
+__all__ = ["From", "To", "router"]
 
 router = APIRouter(prefix="/api/v1", tags=["history"])
 

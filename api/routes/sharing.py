@@ -21,7 +21,7 @@ from energy.community import Community
 from energy.quarters import QUARTER_MS, quarter_start, quarter_starts
 from energy.sharing.key import SHORT_NAMES, SharingKey
 
-__all__ = ["router"]
+__all__ = ["WhatIf", "router"]
 
 router = APIRouter(prefix="/api/v1", tags=["sharing"])
 

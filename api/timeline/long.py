@@ -6,7 +6,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from api.timeline.steps import Grid
 from api.timeline.values import QUARTERS_PER_HOUR, Value
-from storage.history import QUARTER_MS, Total
+from energy.quarters import QUARTER_MS
+from storage.history import Total
 
 __all__ = ["from_totals", "mean_power", "whole_energy"]
 

@@ -18,7 +18,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from energy.errors import StoreError
 from messaging.connection import MqttSettings
 
-__all__ = ["Session", "open_session"]
+__all__ = ["NOBODY_LISTENS", "Session", "open_session"]
 
 NOBODY_LISTENS: Final = 0x10
 _REFUSED_FROM: Final = 0x80

@@ -26,7 +26,17 @@ from energy.community import Community, Device, Site
 from energy.names import device_id
 from energy.quantities import Role
 
-__all__ = ["NIGHT_FLOW_S", "QUIET_S", "SOLAR_S", "VOLTAGE_S", "Subject", "actions_of", "subjects", "want_windows"]
+__all__ = [
+    "NIGHT_FLOW_S",
+    "QUIET_S",
+    "SOLAR_S",
+    "VOLTAGE_S",
+    "Subject",
+    "actions_of",
+    "sub_meters",
+    "subjects",
+    "want_windows",
+]
 
 VOLTAGE_S: Final = 600.0  # EN 50160: ten-minute mean rms values
 SOLAR_S: Final = 900.0  # clouds pass

@@ -9,7 +9,7 @@ from fractions import Fraction
 from energy.sharing.settlement import Settlement
 from energy.sharing.whole import IntArray, Mask
 
-__all__ = ["Fairness", "PointTotals", "fairness", "gini", "jain", "point_totals", "ratio"]
+__all__ = ["Exact", "Fairness", "PointTotals", "fairness", "gini", "jain", "point_totals", "ratio"]
 
 Exact = int | Fraction
 

@@ -10,9 +10,9 @@ from typing import Any, Final
 
 from energy.errors import DataError
 from energy.quantities import QUANTITIES, Kind, Quality, Role
+from energy.quarters import QUARTER_MS
 from storage.history import (
     DEVICE_ENERGIES,
-    QUARTER_MS,
     SITE_ENERGIES,
     DeviceQuarter,
     DeviceTags,

@@ -27,17 +27,8 @@ import msgspec
 
 from energy.errors import DataError
 from energy.quantities import QUANTITIES
-from storage.history import (
-    DEVICE_ENERGIES,
-    QUARTER_MS,
-    SITE_ENERGIES,
-    DeviceQuarter,
-    DeviceTags,
-    Period,
-    Row,
-    SiteQuarter,
-    Total,
-)
+from energy.quarters import QUARTER_MS
+from storage.history import DEVICE_ENERGIES, SITE_ENERGIES, DeviceQuarter, DeviceTags, Period, Row, SiteQuarter, Total
 
 __all__ = [
     "device_quarter_line",

@@ -14,6 +14,7 @@ __all__ = [
     "Command",
     "CommandState",
     "Evidence",
+    "EvidenceEvent",
     "QuarantineEntry",
     "Told",
     "TrailEntry",

@@ -15,7 +15,8 @@ from cli.main import app
 from cli.moving import Progress, move
 from energy.errors import DataError, RefusedError, StoreError
 from energy.quantities import Quality, Role
-from storage.history import QUARTER_MS, DeviceQuarter, DeviceTags, Known, Period, Row, SiteQuarter, Total
+from energy.quarters import QUARTER_MS
+from storage.history import DeviceQuarter, DeviceTags, Known, Period, Row, SiteQuarter, Total
 from storage.history.influxdb import InfluxHistory
 from storage.history.settings import EmbeddedSettings
 from storage.history.sqlite import SqliteHistory

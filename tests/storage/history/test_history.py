@@ -11,17 +11,8 @@ from hypothesis import strategies as st
 
 from energy.errors import DataError
 from energy.quantities import QUANTITIES, Kind, Quality, Role
-from storage.history import (
-    QUARTER_MS,
-    DeviceQuarter,
-    DeviceTags,
-    Known,
-    Period,
-    Row,
-    Series,
-    SiteQuarter,
-    Total,
-)
+from energy.quarters import QUARTER_MS
+from storage.history import DeviceQuarter, DeviceTags, Known, Period, Row, Series, SiteQuarter, Total
 
 T = 1_749_999_600_000  # a whole hour
 MINUTE = 60_000

@@ -10,7 +10,8 @@ import pytest
 
 from energy.errors import ConfigError, StoreError
 from energy.quantities import Quality, Role
-from storage.history import QUARTER_MS, DeviceQuarter, DeviceTags, Known, Period, Row, Total, UnstorableError
+from energy.quarters import QUARTER_MS
+from storage.history import DeviceQuarter, DeviceTags, Known, Period, Row, Total, UnstorableError
 from storage.history.influxdb import InfluxHistory
 from storage.history.settings import InfluxSettings
 from tests.fault_proxy import Answer, fault_proxy

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from energy.errors import StoreError
 from energy.quantities import Quality, Role
-from storage.history import QUARTER_MS, DeviceQuarter, DeviceTags, SiteQuarter, sealer
+from energy.quarters import QUARTER_MS
+from storage.history import DeviceQuarter, DeviceTags, SiteQuarter, sealer
 from storage.history.sealer import Limits
 from storage.history.segments import DAY_MS
 from storage.history.sqlite import SqliteHistory
