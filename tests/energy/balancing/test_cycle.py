@@ -1,6 +1,9 @@
 """What the step decides in the situations it is made for, and what it says about them."""
 
+import pytest
+
 from energy.balancing.cycle import decide
+from energy.balancing.limits import bounds_of
 from energy.balancing.now import (
     BLOCKED,
     BOOST,
@@ -146,6 +149,25 @@ def test_limits_are_told_the_tightest_first():
         "Connection 30.0 kW: 6.0 kW are taken.",
         "Feed-in 10.0 kW: 0 W are given.",
     )
+
+
+@pytest.mark.parametrize(
+    ("soc_pct", "told_w", "low_w", "high_w"),
+    [
+        (92.9, None, -30e3, 30e3),
+        (93.0, None, 0.0, 30e3),
+        (93.0, -5e3, -30e3, 30e3),  # it is charging: on to 95
+        (95.0, -5e3, 0.0, 30e3),
+        (12.0, None, -30e3, 0.0),
+        (12.1, None, -30e3, 30e3),
+        (12.0, 5e3, -30e3, 30e3),  # it is discharging: down to 10
+        (10.0, 5e3, -30e3, 0.0),
+    ],
+)
+def test_charge_at_a_bound_is_left_two_points_later(soc_pct, told_w, low_w, high_w):
+    standing = None if told_w is None else Standing(told_w, NOW_S - 60)
+    one = battery(soc_pct=soc_pct, soc_min_pct=10.0, soc_max_pct=95.0, standing=standing)
+    assert bounds_of(one) == (low_w, high_w)
 
 
 def test_margin_stays_free_of_cars_but_blocks_nothing():
