@@ -20,6 +20,8 @@ _BEGINS_S: Final = 90.0
 _BETWEEN_S: Final = 180.0
 _AGAIN_S: Final = 1800.0
 _ANSWER_S: Final = 5.0
+_TRIES: Final = 60
+_RETRY_S: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +64,23 @@ async def tour(port: int, clock: Clock) -> None:
     while True:
         for scene in SCENES:
             print(f"  tour: {scene.happens}: {scene.look_for}", flush=True)
-            try:
-                await play(scene, port)
-            except (OSError, TimeoutError, DataError) as error:
-                print(f"  tour: not played: {error}", flush=True)
+            await _played(scene, port, clock)
             await clock.sleep(_BETWEEN_S)
         await clock.sleep(_AGAIN_S)
+
+
+async def _played(scene: Scene, port: int, clock: Clock) -> None:
+    """A simulator that is not there yet, or busy, is asked again; what it refuses is said, and the tour goes on."""
+    for left in reversed(range(_TRIES)):
+        try:
+            return await play(scene, port)
+        except DataError as error:
+            return print(f"  tour: not played: {error.message}", flush=True)
+        except (OSError, TimeoutError) as error:
+            if not left:
+                print(f"  tour: not played: {error}", flush=True)
+        await clock.sleep(_RETRY_S)
+    return None
 
 
 async def play(scene: Scene, port: int) -> None:
