@@ -318,6 +318,13 @@ def _rules(sites: list[dict[str, Any]], ttl_s: int, interval_s: float) -> list[d
         return [{"device": device, "set": wanted, "ttl_s": ttl_s} for device in devices]
 
     return [
+        {  # before the surplus, which the grid meters go on to tell: an earlier rule has the device
+            "use": "device-silent",
+            "id": "inverter-silent",
+            "scope": {"devices": _devices(sites, Role.PV)},
+            **_silence(interval_s),
+            "actions": actions(first_charger, power_w=0),
+        },
         {
             "id": "surplus",
             "metric": "surplus_w",
@@ -352,13 +359,6 @@ def _rules(sites: list[dict[str, Any]], ttl_s: int, interval_s: float) -> list[d
             "use": "connection-near-limit",
             "for_s": 10,
             "actions": actions(_devices(sites, Role.HEAT_PUMP), state="blocked"),
-        },
-        {
-            "use": "device-silent",
-            "id": "inverter-silent",
-            "scope": {"devices": _devices(sites, Role.PV)},
-            **_silence(interval_s),
-            "actions": actions(first_charger, power_w=0),
         },
     ]
 
