@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -27,10 +28,13 @@ def coefficients_command(
     ] = None,
     cau: Annotated[str, typer.Option(help="Spain: the code of the shared installation (CAU).")] = "",
     year: Annotated[int | None, typer.Option(help="Spain: the year of the coefficients.")] = None,
+    by_hour: Annotated[
+        Path | None, typer.Option(help="Spain: CSV start,ean,coefficient, for a line for each hour of the year.")
+    ] = None,
 ) -> None:
     """Writes a key as coefficients: parts of the injection with six decimals."""
     if layout == "spain":
-        path, text = out / f"{_cau(cau)}_{_year(year)}.txt", _spain(key)
+        path, text = out / f"{_cau(cau)}_{_year(year)}.txt", _spain(key, by_hour, _year(year))
     elif layout == "generic":
         path, text = out, _constant(key) if readings is None else _by_quarter(key, readings)
     else:
@@ -55,7 +59,7 @@ def _year(year: int | None) -> int:
     return year
 
 
-def _spain(path: Path) -> str:
+def _spain(path: Path, by_hour: Path | None, year: int) -> str:
     """Lines with CRLF between them and none after the last."""
     from energy.sharing.coefficients import constant_parts, spain_lines
     from energy.sharing.key import SharingKey
@@ -63,9 +67,31 @@ def _spain(path: Path) -> str:
 
     rules = load_config(path, SharingKey, env={})
     try:
-        return "\r\n".join(spain_lines(constant_parts(rules)))
+        return "\r\n".join(spain_lines(constant_parts(rules) if by_hour is None else _hours(by_hour, rules, year)))
     except ValueError as error:
         raise ConfigError(str(error), file=str(path), field="participants", hint="correct the key") from None
+
+
+def _hours(path: Path, key: SharingKey, year: int) -> dict[str, list[int]]:
+    """Of each participant its coefficient in each hour of the local year, which must add up to 1 in every hour."""
+    import numpy as np
+
+    from cli.settle.coefficients import read_coefficients
+    from energy.quarters import local_midnight
+    from energy.sharing.key import MILLIONTHS
+    from energy.sharing.settlement import QuarterReadings
+
+    points = tuple(key.participants or ())
+    first, end = (local_midnight(date(each, 1, 1), "Europe/Madrid") for each in (year, year + 1))
+    starts = np.arange(first, end, 3_600_000, dtype=np.int64)
+    nothing, known = (
+        np.zeros((starts.size, len(points)), dtype=np.int64),
+        np.ones((starts.size, len(points)), dtype=bool),
+    )
+    grid = read_coefficients(path, key, QuarterReadings(points, starts, nothing, known, nothing, known))
+    if (short := np.flatnonzero(grid.sum(axis=1) < MILLIONTHS)).size:
+        raise ValueError(f"coefficients add up to less than 1 in hour {short[0] + 1:04d} of {path}")
+    return {point: grid[:, column].tolist() for column, point in enumerate(points)}
 
 
 def _constant(path: Path) -> str:

@@ -7,10 +7,10 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, field_validator, model_validator
 
 from energy.community import Community
 from energy.errors import ConfigError
@@ -42,6 +42,14 @@ class PeopleFile(BaseModel):
     prices: tuple[Price, ...] = ()
     parties: tuple[BillingParty, ...] = ()
 
+    @field_validator("sharing_keys", mode="before")
+    @classmethod
+    def _presets(cls, written: Any) -> Any:
+        """The register keeps the rounds themselves: a preset that changes later changes no key that was registered."""
+        if not isinstance(written, list):
+            return written
+        return [_without_preset(each) for each in written]
+
     def facts(self) -> dict[str, Sequence[Fact]]:
         """Its facts by the register's kinds."""
         return {
@@ -69,6 +77,16 @@ class PeopleFile(BaseModel):
         if found:
             raise several(found)
         return self
+
+
+def _without_preset(entry: Any) -> Any:
+    key = entry.get("key") if isinstance(entry, dict) else None
+    if not isinstance(key, dict) or "preset" not in key:
+        return entry
+    from energy.sharing.presets import with_preset
+    from runtime.presets import shipped_presets
+
+    return entry | {"key": with_preset(key, shipped_presets().presets)}
 
 
 def _words(name: str) -> list[str]:

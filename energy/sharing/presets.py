@@ -72,7 +72,7 @@ def with_preset(key: dict[str, Any], presets: Sequence[Preset]) -> dict[str, Any
         raise ValueError(f"there is no preset {name!r}; there are {', '.join(preset.name for preset in presets)}")
     if "rounds" in key:
         raise ValueError("give either a preset or rounds: the preset has its own")
-    rounds = [round_.model_dump(mode="python") for round_ in found.rounds]
+    rounds = [round_.model_dump(mode="json") for round_ in found.rounds]
     own: dict[str, Any] = {"rounds": rounds, "two_sided": found.two_sided, "coefficients": found.coefficients}
     if other := sorted(field for field in own if field != "rounds" and key.get(field, own[field]) != own[field]):
         raise ValueError(f"{name} has its own {' and '.join(other)}: leave out what the key says of it")

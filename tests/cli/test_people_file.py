@@ -10,6 +10,7 @@ import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from cli.register.file import PeopleFile, as_yaml, load_people, wanted
 from energy.errors import ConfigError
@@ -86,3 +87,14 @@ def test_a_file_that_is_hardly_one_is_read_or_refused(tmp_path, text):
     people, told = read(path)
     assert people is None or people.people == ()
     assert (people is None) == ("people.yaml" in told)
+
+
+def test_sharing_key_may_be_an_operators_by_its_name_and_is_kept_by_its_rounds():
+    written = copy.deepcopy(GOOD)
+    written["sharing_keys"][0]["key"] = {"participants": {EAN: {"weight": 0.5}}, "preset": "sibelga-hybrid"}
+    key = PeopleFile.model_validate(written).sharing_keys[0]
+    assert [each.method for each in key.parsed().rounds] == ["fixed", "prorata"]
+    assert "preset" not in key.key
+    written["sharing_keys"][0]["key"]["preset"] = "sibelga"
+    with pytest.raises(ValidationError, match="there is no preset 'sibelga'"):
+        PeopleFile.model_validate(written)

@@ -122,6 +122,26 @@ def test_key_goes_out_as_spains_file_with_its_line_ends(run, tmp_path):
         run("coefficients", "--key", "key.yaml", *where, "--year", "2027", plain=True)
 
 
+def test_spains_file_by_the_hour_has_every_hour_of_the_local_year(run, tmp_path):
+    cups = [f"ES003140512345600{n}AB0F" for n in (1, 2)]
+    (tmp_path / "spain.yaml").write_text(
+        "rounds: fixed\ncoefficients: by_quarter\nparticipants:\n" + "".join(f"  {each}: {{}}\n" for each in cups)
+    )
+    rows = [("2028-01-01T00:00:00+01:00", "0.6", "0.4"), ("2028-07-01T00:00:00+02:00", "0.25", "0.75")]
+    parts = tmp_path / "hours.csv"
+    parts.write_text("start,ean,coefficient\n" + "".join(f"{t},{cups[0]},{a}\n{t},{cups[1]},{b}\n" for t, a, b in rows))
+    where = ("--key", str(tmp_path / "spain.yaml"), "--out", str(tmp_path), "--format", "spain", "--cau", "ES0031A000")
+    run("coefficients", *where, "--year", "2028", "--by-hour", str(parts), plain=True)
+    lines = (tmp_path / "ES0031A000_2028.txt").read_bytes().decode().split("\r\n")
+    assert len(lines) == 2 * 8784, "a leap year"
+    assert (lines[0], lines[8783]) == (f"{cups[0]};0001;0,600000", f"{cups[0]};8784;0,250000")
+    july = (31 + 29 + 31 + 30 + 31 + 30) * 24 - 1  # a day in March had 23 hours
+    assert [line[-8:] for line in lines[july - 1 : july + 1]] == ["0,600000", "0,250000"]
+    parts.write_text(parts.read_text().replace("0.75", "0.74"))
+    with pytest.raises(ConfigError, match="add up to less than 1 in hour"):
+        run("coefficients", *where, "--year", "2028", "--by-hour", str(parts), plain=True)
+
+
 def test_any_key_goes_out_as_coefficients_that_settle_takes_to_the_same_result(run, tmp_path):
     """A priority that the operator does not know: as coefficients by quarter-hour it is shared the same."""
     by_tier, out = tmp_path / "tiers.yaml", [tmp_path / name for name in ("a.csv", "b.csv", "c.csv")]
