@@ -118,7 +118,7 @@ def setting_of(
         pv_kw=pv.sum(axis=1, keepdims=True) if pooled else pv,
         buy_eur_kwh=buy[:, : len(meters)],
         sell_eur_kwh=sell[:, : len(meters)],
-        capacity=_capacity(tariff.capacity, data.hours),
+        capacity=_capacity(tariff.capacity, data.hours, local[0]),
         fleet=Fleet(
             [_battery(model) for _, model in batteries],
             [int(meter_of_site[place]) for place, _ in batteries],
@@ -210,12 +210,13 @@ def _battery(model: BatteryModel) -> Battery:
     return Battery(model.capacity_kwh, charge, discharge, each_way, each_way, model.wear_eur_kwh)
 
 
-def _capacity(model: CapacityModel | None, hours: float) -> CapacityTariff:
+def _capacity(model: CapacityModel | None, hours: float, first: datetime) -> CapacityTariff:
     if model is None:
         return CapacityTariff()
     usual_h = _FLANDERS_H if model.rule == "flanders" else hours
     interval_h = usual_h if model.interval_minutes is None else model.interval_minutes / 60
-    return CapacityTariff(model.month_rate_eur_kw, model.least_kw, interval_h)
+    begun_h = (first.hour + first.minute / 60) % interval_h
+    return CapacityTariff(model.month_rate_eur_kw, model.least_kw, interval_h, int(begun_h / hours + 1e-9))
 
 
 def _prices(tariff: TariffModel, data: CaseData, places: list[int], local: list[datetime]) -> tuple[Floats, Floats]:

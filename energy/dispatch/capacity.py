@@ -15,16 +15,20 @@ __all__ = ["CapacityTariff", "RunningPeaks"]
 
 @dataclass(frozen=True, slots=True)
 class CapacityTariff:
-    """EUR per kW of each month's peak; `floor_kw` is billed whatever happens; `interval_hours` is what is averaged."""
+    """EUR per kW of each month's peak; `floor_kw` is billed whatever happens; `interval_hours` is what is averaged.
+
+    `begun`: how many steps of the first interval lie before the series, for intervals follow the clock.
+    """
 
     rate_eur_kw: float = 0.0
     floor_kw: float = 0.0
     interval_hours: float = 0.25
+    begun: int = 0
 
     def blocks(self, steps: int, hours: float) -> npt.NDArray[np.int64]:
         """The metering interval of each step; a step longer than the interval is one by itself."""
         size = max(1, round(self.interval_hours / hours))
-        return np.arange(steps) // size
+        return (np.arange(steps) + self.begun) // size
 
     def month_peaks_kw(self, grid_kw: Floats, month: npt.NDArray[np.int64], hours: float) -> Floats:
         """Highest mean import of each month. `grid_kw` (steps, meters), `month` 0, 1, ... per step: (months, meters)."""

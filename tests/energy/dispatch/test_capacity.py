@@ -23,6 +23,13 @@ def test_month_peak_is_the_highest_mean_of_an_interval_and_ignores_injection():
     assert tariff.month_peaks_kw(grid, month, 0.25)[:, 0] == pytest.approx([2.0, 3.0])
 
 
+def test_month_peak_of_a_series_that_begins_within_an_interval_follows_the_clock():
+    grid = np.array([4.0, 0, 0, 4, 4, 0])[:, None]
+    month = np.zeros(6, dtype=int)
+    assert CapacityTariff(4.0, 0.0, 0.5).month_peaks_kw(grid, month, 0.25)[:, 0] == pytest.approx([2.0])
+    assert CapacityTariff(4.0, 0.0, 0.5, begun=1).month_peaks_kw(grid, month, 0.25)[:, 0] == pytest.approx([4.0])
+
+
 def test_running_peak_grows_within_an_interval_and_starts_anew_with_a_month():
     running = RunningPeaks(CapacityTariff(4.0, 0.5, 0.5), 1, 0.25)
     assert running.billed_kw(0) == pytest.approx([0.5])

@@ -23,6 +23,15 @@ def test_scenarios_replay_the_course_of_past_errors_at_the_same_time_of_day():
     assert kept.scenarios(np.full((1, 6), 100.0))[0] == pytest.approx(100.0 + np.array(expected))
 
 
+def test_spread_scenarios_replay_errors_of_the_hours_around_and_none_of_the_future():
+    kept = ErrorScenarios(1, 24, 4, 2, spread_h=1)
+    for step in range(60):
+        kept.update(np.zeros((1, 4)), np.array([float(step)]))
+        assert kept.scenarios(np.zeros((1, 4))).max() <= step
+    firsts = kept.scenarios(np.zeros((1, 4)))[0, :, 0]
+    assert firsts == pytest.approx([35, 36, 37, 11, 12, 13, 0, 0, 0])  # and the guesses
+
+
 def test_scenarios_use_no_value_of_the_present_step_or_later():
     kept = ErrorScenarios(1, 4, 8, 3)
     for step in range(40):
