@@ -9,7 +9,6 @@ those before a late reading when the quarter-hour it is in is over.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import math
 from array import array
@@ -27,6 +26,7 @@ from energy.quantities import GAUGES, QUANTITIES, Quality, Role, rank, worst
 from energy.quarters import QUARTER_MS, local_day, quarter_starts
 from runtime.clock import Clock
 from runtime.outage import Outage
+from runtime.worker import Worker
 from storage.dirty import DirtyQuarters, Mark
 from storage.history import DeviceQuarter, DeviceTags, History, Row, SiteQuarter
 
@@ -149,7 +149,7 @@ class _Run:
 
 
 class QuarterJob:
-    """Computes what is marked dirty and due, newest first, in worker threads."""
+    """Computes what is marked dirty and due, newest first, in a thread of its own."""
 
     def __init__(
         self,
@@ -171,6 +171,7 @@ class QuarterJob:
         self._clock = clock
         self._interval_s = interval_s
         self._on_written = on_written
+        self._worker = Worker("quarters")
         self._outage = Outage(log, "quarter-hours wait for the store: %s")
 
     async def run(self) -> None:
@@ -230,10 +231,10 @@ class QuarterJob:
 
     async def _round(self) -> bool:
         """Works on what is due for a few seconds; True when there is more."""
-        runs = await asyncio.to_thread(self.due)
+        runs = await self._worker.run(self.due)
         until = self._clock.monotonic() + _ROUND_S * self._clock.speed
         for done, run in enumerate(runs, start=1):
-            written = await asyncio.to_thread(self.compute, run)
+            written = await self._worker.run(self.compute, run)
             self._metrics.quarters.inc(len(written))
             self._metrics.dirty.set(len(self._dirty))
             self._on_written(written)

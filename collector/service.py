@@ -39,6 +39,7 @@ from messaging.notices import NotificationSettings, open_mailboxes
 from runtime.clock import Clock
 from runtime.outage import Outage
 from runtime.service import notify
+from runtime.worker import Worker
 from storage.dirty import DirtyQuarters
 from storage.history import History, Row
 from storage.register import Register
@@ -96,6 +97,7 @@ class Collector:
         self._register = register
         self._dirty = dirty
         self._clock = clock
+        self._housekeeper = Worker("upkeep")
         self._publisher = LivePublisher(self.connection, clock)
         self._quarantine = Quarantine(register, clock)
         self._confirmations = Confirmations(self.connection, self.metrics)
@@ -290,7 +292,7 @@ class Collector:
         outage = Outage(log, "the store's housekeeping waits: %s")
         while True:
             with outage:
-                while await asyncio.to_thread(self._history.maintain, self._clock.now_ms()):
+                while await self._housekeeper.run(self._history.maintain, self._clock.now_ms()):
                     pass
             await self._clock.sleep(_UPKEEP_S * self._clock.speed)
 

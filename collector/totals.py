@@ -6,7 +6,6 @@ that is written marks its day, every day its month (storage/dirty.py), so late r
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
@@ -17,6 +16,7 @@ from energy.quantities import GAUGES, Quality, worst
 from energy.quarters import local_day, local_month
 from runtime.clock import Clock
 from runtime.outage import Outage
+from runtime.worker import Worker
 from storage.dirty import DirtyQuarters, Mark
 from storage.history import (
     DEVICE_ENERGIES,
@@ -62,7 +62,7 @@ def rolled_up(parts: Sequence[Mapping[str, Known]]) -> dict[str, Known]:
 
 
 class TotalsJob:
-    """Computes the days and months that are marked and over, in worker threads."""
+    """Computes the days and months that are marked and over, in a thread of its own."""
 
     def __init__(self, history: History, dirty: DirtyQuarters, directory: Directory, clock: Clock) -> None:
         self._history = history
@@ -70,16 +70,17 @@ class TotalsJob:
         self._directory = directory
         self._clock = clock
         self._outage = Outage(log, "days and months wait for the store: %s")
+        self._worker = Worker("totals")
         self._begun = False
 
     async def run(self) -> None:
         """Computes what is due now and then, until cancelled."""
         while True:
             with self._outage:
-                await asyncio.to_thread(self.begin)
+                await self._worker.run(self.begin)
                 for find, compute in ((self.due_days, self.compute_day), (self.due_months, self.compute_month)):
-                    for mark in await asyncio.to_thread(find):
-                        await asyncio.to_thread(compute, mark)
+                    for mark in await self._worker.run(find):
+                        await self._worker.run(compute, mark)
             await self._clock.sleep(_INTERVAL_S * self._clock.speed)
 
     def begin(self) -> None:

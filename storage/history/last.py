@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 
 from storage.history import DeviceTags, Row
-from storage.history.columns import empty, joined, merged, rows_at, rows_of
+from storage.history.columns import ALONE, empty, joined, merged, rows_at, rows_of
 from storage.history.commits import CommitReader
 from storage.history.devices import device_tags
 
@@ -117,7 +117,7 @@ def newest(parts: Sequence[pa.RecordBatch]) -> pa.Table:
         return empty()
     devices = [np.from_dlpack(part.column(0)) for part in parts]
     times = [np.from_dlpack(part.column(1)) for part in parts]
-    last = np.full(max(int(numbers.max()) for numbers in devices) + 1, np.iinfo(np.int64).min)
+    last = np.full(max(int(np.maximum.reduce(numbers)) for numbers in devices) + 1, np.iinfo(np.int64).min)
     for numbers, t in zip(devices, times, strict=True):
         np.maximum.at(last, numbers, t)  # type: ignore[arg-type]
     found = []
@@ -137,12 +137,14 @@ def _noted(connection: sqlite3.Connection, upto: int) -> tuple[int, pa.Table] | 
     if crc32(blob) != crc:
         log.error("the note of last readings is damaged and left out: a device shows again when it speaks")
         return None
-    return upto, pa.ipc.open_stream(blob).read_all()
+    return upto, pa.ipc.open_stream(blob, options=ALONE).read_all()
 
 
 def _written(table: pa.Table) -> bytes:
     sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, table.schema, options=pa.ipc.IpcWriteOptions(compression="lz4")) as stream:
+    with pa.ipc.new_stream(
+        sink, table.schema, options=pa.ipc.IpcWriteOptions(compression="lz4", use_threads=False)
+    ) as stream:
         stream.write_table(table)
     blob: bytes = sink.getvalue().to_pybytes()
     return blob
@@ -154,5 +156,7 @@ def _later(one: Row | None, other: Row) -> Row:
         return other
     if one.t > other.t:
         return one
+    if one.values.keys() == other.values.keys():
+        return other
     told = {**one.values, **other.values}
     return Row(other.tags, other.t, told, tuple(name for name in other.bad or one.bad if name not in told))

@@ -25,7 +25,7 @@ import pyarrow as pa
 from energy.errors import StoreError
 from energy.quantities import QUANTITIES, Quality
 from storage.history import DeviceQuarter, DeviceTags, SiteQuarter
-from storage.history.columns import arrow, floats, numbers, rows_at, texts, type_of
+from storage.history.columns import ALONE, arrow, floats, listed, numbers, rows_at, texts, type_of
 
 __all__ = ["MonthDue", "months_due", "put_month", "read_device_quarters", "read_site_quarters", "write_quarters"]
 
@@ -104,7 +104,7 @@ def read_site_quarters(connection: sqlite3.Connection, sites: Sequence[str], sta
         table = _read(connection, _SITES, site, start, end)
         energies = [_values(table, name) for name in _WH]
         qualities = map(_QUALITIES.__getitem__, _values(table, "quality"))
-        starts = table.column("start").to_pylist()
+        starts = listed(table.column("start"))
         found += map(SiteQuarter, _values(table, "community"), repeat(site), starts, *energies, qualities)
     return found if len(sites) == 1 else sorted(found, key=attrgetter("start", "site"))
 
@@ -204,7 +204,7 @@ def _blobs(connection: sqlite3.Connection, kind: _Kind, owner: int | str, start:
                 f"quarter-hours of {kind.owner} {owner} in {datetime.fromtimestamp(month / 1000, UTC):%Y-%m} are damaged",
                 hint="restore a backup",
             )
-        table = pa.ipc.open_stream(blob).read_all()
+        table = pa.ipc.open_stream(blob, options=ALONE).read_all()
         starts = month + np.cumsum(numbers(table, "gap"))
         low, high = np.searchsorted(starts, [start, end])
         table = table.set_column(0, "start", arrow(starts))
@@ -235,7 +235,7 @@ def _column(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
 def _blob(table: pa.Table, month: int) -> bytes:
     table = table.set_column(0, "gap", arrow(np.diff(numbers(table, "start"), prepend=month)))
     sink = pa.BufferOutputStream()
-    options = pa.ipc.IpcWriteOptions(compression=pa.Codec("zstd", compression_level=3))
+    options = pa.ipc.IpcWriteOptions(compression=pa.Codec("zstd", compression_level=3), use_threads=False)
     with pa.ipc.new_stream(sink, table.schema, options=options) as stream:
         stream.write_table(table)
     blob: bytes = sink.getvalue().to_pybytes()
@@ -243,15 +243,12 @@ def _blob(table: pa.Table, month: int) -> bytes:
 
 
 def _values(table: pa.Table, name: str) -> list[Any]:
-    column = table.column(name).combine_chunks()
-    if pa.types.is_dictionary(column.type):
-        texts = np.array(column.dictionary.to_pylist(), object)
-        found: list[Any] = texts[np.from_dlpack(column.indices)].tolist()
-    elif column.null_count == 0 and not pa.types.is_string(column.type):
-        found = np.from_dlpack(column).tolist()
-    else:
-        found = column.to_pylist()
-    return found
+    column = table.column(name)
+    if not pa.types.is_dictionary(column.type):
+        return listed(column)
+    array = column.combine_chunks()
+    known = np.array(array.dictionary.to_pylist(), object)
+    return known[np.from_dlpack(array.indices)].tolist()  # type: ignore[no-any-return]
 
 
 def _told(table: pa.Table) -> Iterable[dict[str, float | str]]:

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from energy.quantities import Kind, Quantity
 from storage.history import Series
-from storage.history.columns import arrow, numbers, sliced
+from storage.history.columns import arrow, listed, numbers, sliced
 from storage.history.segments import SegmentFiles
 from storage.history.tail import Snapshot
 
@@ -23,8 +23,8 @@ def raw_series(table: pa.Table, quantity: str) -> Series:
     if quantity not in table.column_names:
         values: list[Any] = [None] * table.num_rows
     else:
-        values = table.column(quantity).to_pylist()
-    times = table.column("t").to_pylist()
+        values = listed(table.column(quantity))
+    times = listed(table.column("t"))
     if table.column("bad").null_count == table.num_rows and None not in values:
         return Series(times, values)
     bad = table.column("bad").to_pylist()
@@ -55,7 +55,7 @@ def _of_steps(table: pa.Table, quantity: Quantity, starts: np.ndarray[Any, Any])
     if quantity.kind is Kind.GAUGE:
         means: list[Any] = (np.add.reduceat(numbers(table, quantity.name), starts) / (ends - starts)).tolist()
         return means
-    return column.take(arrow(ends - 1)).to_pylist()  # type: ignore[no-any-return]
+    return listed(column.take(arrow(ends - 1)))
 
 
 def nearest(snapshot: Snapshot, files: SegmentFiles, number: int, t: int, direction: int) -> int | None:
