@@ -7,6 +7,7 @@ quantity, 64-bit floats as JSON gave them (`state`: text). A value that is not t
 from __future__ import annotations
 
 import math
+import os
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache, lru_cache
@@ -47,6 +48,10 @@ __all__ = [
     "type_of",
     "unpack",
 ]
+
+if "jemalloc" in pa.supported_memory_backends() and "ARROW_DEFAULT_MEMORY_POOL" not in os.environ:
+    # It gives back what was freed, whichever thread did it; Arrow's default keeps it for that thread: docs/scale.md.
+    pa.set_memory_pool(pa.jemalloc_memory_pool())
 
 _BASE: Final = (("device", pa.int32()), ("t", pa.int64()), ("bad", pa.string()))
 # A role of a later version reads as unknown.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import re
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -65,29 +66,39 @@ class InfluxWriter:
         self._client.close()
 
     def _write(self, shelf: Shelf, encode: Callable[[Any], str | None], items: Sequence[Any]) -> list[_Refusal]:
-        """Sends items in requests of bounded size, some at a time; meanwhile the next one is made ready.
-
-        Requests that tell the same point go one after the other: the last one stands.
-        """
+        """Sends items in requests of bounded size."""
         refusals: list[_Refusal] = []
         if len(items) <= _LINES_PER_REQUEST:
             refusals += self._send_or_split(shelf, *_lines(encode, items, refusals))
         else:
-            with ThreadPoolExecutor(_AT_A_TIME, thread_name_prefix="influxdb") as senders:
-                sent: deque[tuple[Future[list[_Refusal]], set[_Point]]] = deque()
-                try:
-                    for start in range(0, len(items), _LINES_PER_REQUEST):
-                        lines = _lines(encode, items[start : start + _LINES_PER_REQUEST], refusals)
-                        points = set(map(_point, lines[1]))
-                        while len(sent) > _AT_A_TIME or not all(points.isdisjoint(others) for _, others in sent):
-                            refusals += sent.popleft()[0].result()
-                        sent.append((senders.submit(self._send_or_split, shelf, *lines), points))
-                    for each, _ in sent:
-                        refusals += each.result()
-                finally:
-                    senders.shutdown(cancel_futures=True)
+            batches = (items[n : n + _LINES_PER_REQUEST] for n in range(0, len(items), _LINES_PER_REQUEST))
+            self._send_many(shelf, (_lines(encode, batch, refusals) for batch in batches), refusals)
         self.refused_total += len(refusals)
         return refusals
+
+    def _send_many(self, shelf: Shelf, requests: Iterable[_Lines], refusals: list[_Refusal]) -> None:
+        """Two requests at a time, while the next one is made; none begins after one that failed.
+
+        Requests that tell the same point go one after the other: the last one stands.
+        """
+        failed = threading.Event()
+
+        def send(lines: _Lines) -> list[_Refusal]:
+            try:
+                return [] if failed.is_set() else self._send_or_split(shelf, *lines)
+            except BaseException:
+                failed.set()
+                raise
+
+        sent: deque[tuple[Future[list[_Refusal]], set[_Point]]] = deque()
+        with ThreadPoolExecutor(_AT_A_TIME, thread_name_prefix="influxdb") as senders:
+            for lines in requests:
+                points = set(map(_point, lines[1]))
+                while len(sent) > _AT_A_TIME or not all(points.isdisjoint(others) for _, others in sent):
+                    refusals += sent.popleft()[0].result()
+                sent.append((senders.submit(send, lines), points))
+            for each, _ in sent:
+                refusals += each.result()
 
     def _send_or_split(self, shelf: Shelf, items: list[Any], lines: list[str], body: bytes) -> list[_Refusal]:
         """Halves what the server rejects until only culprits stand together; sending good points twice is harmless."""
