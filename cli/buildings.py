@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import csv
 import json
 from collections.abc import Iterator
 from datetime import date, datetime
@@ -16,6 +15,7 @@ import typer
 from cli.options import CentreOption, JsonOption, WhoOption, WhyOption
 from cli.register.command import open_database, who
 from energy.errors import ConfigError, DataError
+from runtime.cells import open_cells
 from runtime.clock import clock_from_env
 
 if TYPE_CHECKING:
@@ -31,7 +31,6 @@ buildings_app.add_typer(index_app, name="index")
 
 YearOption = Annotated[int | None, typer.Option(help="Without it: the twelve months before today.")]
 SiteArgument = Annotated[str, typer.Argument(help="The site's id.")]
-_TEMPERATURE_ROWS = 40_000  # a century of days
 
 
 @buildings_app.command("show")
@@ -286,35 +285,22 @@ def _decimal(text: str) -> Any:
 
 
 def _read_temperatures(path: Path) -> dict[date, float]:
-    """Raises ConfigError naming file and line."""
-    try:
-        rows = list(csv.reader(path.read_text(encoding="utf-8-sig").splitlines()))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError("cannot be read", file=str(path), hint="a CSV file in UTF-8") from error
-    if not rows or [name.strip() for name in rows[0]] != ["day", "temperature_c"]:
-        raise ConfigError("must begin with day,temperature_c", file=str(path), line=1, hint="one row for each day")
+    """Raises DataError naming file, line and column."""
     found: dict[date, float] = {}
-    for line, row in enumerate(rows[1 : _TEMPERATURE_ROWS + 1], 2):
-        try:
-            day, value = row
-            found_day, mean_c = date.fromisoformat(day.strip()), float(value)
-        except ValueError as error:
-            raise ConfigError(
-                "is no day and temperature", file=str(path), line=line, hint="as 2026-11-01,7.4"
-            ) from error
-        if found_day in found:
-            raise ConfigError(f"{found_day} stands twice", file=str(path), line=line, hint="keep one of them")
-        if not -40 <= mean_c <= 45:
-            raise ConfigError(
-                f"a mean of {mean_c:g} °C cannot be",
-                file=str(path),
-                line=line,
-                field="temperature_c",
-                hint="leave out a day whose mean is not known",
-            )
-        found[found_day] = mean_c
-    if not found:
-        raise ConfigError("holds no day", file=str(path), hint="one row for each day")
+    with open_cells(path, ("day", "temperature_c"), (), "a CSV file with day,temperature_c") as cells:
+        for line, row in cells:
+            try:
+                day = date.fromisoformat(row["day"].strip())
+            except ValueError:
+                cells.fail(line, "day", f"is no day: {row['day']!r}", "write it as 2026-11-01")
+            mean_c = cells.number(line, "temperature_c", row["temperature_c"], "write it as 7.4")
+            if not -40 <= mean_c <= 45:
+                cells.fail(line, "temperature_c", f"a mean of {mean_c:g} °C cannot be", "give °C from -40 to 45")
+            if day in found:
+                cells.fail(line, "day", f"{day} stands twice", "keep one of them")
+            found[day] = mean_c
+        if not found:
+            cells.fail(1, "", "holds no day", "one row for each day")
     return found
 
 

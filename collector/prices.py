@@ -6,11 +6,8 @@ A source that is missing, wrong or away is said once and in every plan; what was
 from __future__ import annotations
 
 import asyncio
-import csv
 import logging
 import os
-from collections.abc import Iterator
-from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import Final
@@ -18,9 +15,10 @@ from typing import Final
 import msgspec
 
 from collector.market import PriceQuestion
-from energy.errors import CommonwattError, ConfigError, DataError
-from energy.quarters import QUARTER_MS, quarter_start
+from energy.errors import CommonwattError, ConfigError
+from energy.quarters import QUARTER_MS
 from energy.tariff import Entsoe, Market
+from runtime.cells import open_cells
 from runtime.child import ask_child
 
 __all__ = ["KEY_ENV", "MarketPrices", "read_prices"]
@@ -75,43 +73,34 @@ class MarketPrices:
 
 
 def read_prices(path: Path) -> dict[int, float]:
-    """`start,eur_kwh` by start of quarter-hour; a price holds until the next one, an hour at most. Raises DataError, OSError."""
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            told = dict(_rows(csv.reader(file), path))
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path}: is no CSV in UTF-8: {error}", hint="save it as UTF-8 CSV") from error
+    """`start,eur_kwh` by start of quarter-hour; a price holds until the next one, an hour at most. Raises DataError."""
+    told: dict[int, float] = {}
+    with open_cells(path, ("start", "eur_kwh"), (), "check `csv` of the market") as cells:
+        for line, row in cells:
+            start = cells.instant(line, "start", row["start"])
+            price = cells.number(line, "eur_kwh", row["eur_kwh"], "write it as 0.0912")
+            if not abs(price) <= _MOST_EUR:
+                cells.fail(line, "eur_kwh", f"{row['eur_kwh']} is no price per kWh", "EUR/MWh are 1000 times that")
+            if start % QUARTER_MS:
+                cells.fail(line, "start", f"{row['start']} is no start of a quarter-hour", "minutes 00, 15, 30 or 45")
+            if start in told:
+                cells.fail(line, "start", f"{row['start']} stands twice", "keep one of the two rows")
+            told[start] = price
+        if not told:
+            cells.fail(1, "", "has no prices", "one row for each quarter-hour or hour")
+    return _by_quarter(told)
+
+
+def _by_quarter(told: dict[int, float]) -> dict[int, float]:
     starts = sorted(told)
-    ends = [*(min(following, start + _LONGEST_MS) for start, following in pairwise(starts))]
-    if starts:
-        step = starts[-1] - starts[-2] if len(starts) > 1 else QUARTER_MS
-        ends.append(starts[-1] + min(step, _LONGEST_MS))
+    step = starts[-1] - starts[-2] if len(starts) > 1 else QUARTER_MS
+    ends = [min(following, start + _LONGEST_MS) for start, following in pairwise(starts)]
+    ends.append(starts[-1] + min(step, _LONGEST_MS))
     return {
         quarter: told[start]
         for start, end in zip(starts, ends, strict=True)
-        for quarter in range(quarter_start(start), end, QUARTER_MS)
+        for quarter in range(start, end, QUARTER_MS)
     }
-
-
-def _rows(rows: Iterator[list[str]], path: Path) -> Iterator[tuple[int, float]]:
-    header = [name.strip() for name in next(rows, [])]
-    if header[:2] != ["start", "eur_kwh"]:
-        raise DataError(f"{path}:1: the columns are {', '.join(header) or 'none'}", hint="begin with `start,eur_kwh`")
-    for number, row in enumerate(rows, start=2):
-        if not any(cell.strip() for cell in row):
-            continue
-        try:
-            start = datetime.fromisoformat(row[0].strip())
-            price = float(row[1])
-        except (ValueError, IndexError) as error:
-            raise DataError(f"{path}:{number}: {error}", hint="as 2026-11-28T00:00:00+01:00,0.0912") from error
-        if start.tzinfo is None:
-            raise DataError(f"{path}:{number}: start: an instant needs its offset", hint="as 2026-11-28T00:00:00+01:00")
-        if not abs(price) <= _MOST_EUR:
-            raise DataError(
-                f"{path}:{number}: eur_kwh: {row[1]} is no price per kWh", hint="EUR/MWh are 1000 times that"
-            )
-        yield round(start.timestamp() * 1000), price
 
 
 async def _ask(entsoe: Entsoe, now_ms: int) -> dict[int, float]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from math import inf
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -24,6 +25,7 @@ _NOT_SETTINGS = frozenset({"COMMONWATT_CLOCK"})
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the same, ten times as fast, where libyaml is there
 _Model = TypeVar("_Model", bound=BaseModel)
 _Path = tuple[str | int, ...]
+_MOST_VALUES: Final = 1_000_000
 _SEVERAL: Final = "several"
 _UNKNOWN: Final = frozenset({"extra_forbidden", "unexpected_keyword_argument"})  # a model's and a dataclass's word
 _CORRECT: Final = "correct it; `commonwatt schema` shows what is allowed"
@@ -85,30 +87,56 @@ def _compose(path: Path) -> yaml.Node | None:
             f"is no YAML: {error.problem}", file=str(path), line=line, hint="check indentation and quotes"
         ) from error
     except yaml.YAMLError as error:
-        raise ConfigError(f"is no YAML: {error}", file=str(path), hint="save it as text in UTF-8") from error
+        raise ConfigError(
+            f"is no YAML: {error}", file=str(path), hint="save it as plain text in UTF-8, without control characters"
+        ) from error
 
 
 def _plain(node: yaml.Node, path: Path) -> Any:
     """The node's value; a key given twice is an error here, where YAML would keep the last silently."""
     _refuse_duplicates(node, path)
+    _refuse_growth(node, path)
     try:
         return yaml.SafeLoader("").construct_document(node)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else None
         raise ConfigError(
-            f"is no usable YAML: {error.problem}",
-            file=str(path),
-            line=line,
-            hint="plain values only, no tags like !text",
+            f"is no usable YAML: {error.problem}", file=str(path), line=line, hint="plain values, lists and mappings"
         ) from error
     except ValueError as error:
         line = _line_of_impossible(node)
         raise ConfigError(
-            f"holds an impossible value: {error}",
-            file=str(path),
-            line=line,
-            hint="correct it; a text that looks like a date goes in quotes",
+            f"holds an impossible value: {error}", file=str(path), line=line, hint="correct the date or number"
         ) from error
+
+
+def _refuse_growth(root: yaml.Node, path: Path) -> None:
+    """Aliases of aliases make millions of values of a few lines, and one of itself without end."""
+    size: dict[int, float] = {}
+    pending = [root]
+    while pending:
+        node = pending[-1]
+        parts = _parts(node)
+        new = [part for part in parts if id(part) not in size]
+        size.setdefault(id(node), inf)  # until its parts are counted, as for one of its own parts
+        if new:
+            pending += new
+            continue
+        pending.pop()
+        size[id(node)] = 1 + sum(size[id(part)] for part in parts)
+        if size[id(node)] > _MOST_VALUES:
+            raise ConfigError(
+                "grows without bounds by its aliases",
+                file=str(path),
+                line=node.start_mark.line + 1,
+                hint=f"write out what `*` names stand for, at most {_MOST_VALUES:,} values",
+            )
+
+
+def _parts(node: yaml.Node) -> list[yaml.Node]:
+    if isinstance(node, yaml.MappingNode):
+        return [one for pair in node.value for one in pair]
+    return list(node.value) if isinstance(node, yaml.SequenceNode) else []
 
 
 def _line_of_impossible(node: yaml.Node) -> int | None:
@@ -121,10 +149,8 @@ def _line_of_impossible(node: yaml.Node) -> int | None:
                 yaml.SafeLoader("").construct_document(current)
             except ValueError:
                 return int(current.start_mark.line) + 1
-        elif isinstance(current, yaml.MappingNode):
-            pending += [one for pair in current.value for one in pair]
-        elif isinstance(current, yaml.SequenceNode):
-            pending += current.value
+        else:
+            pending += _parts(current)
     return None
 
 

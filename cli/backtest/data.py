@@ -10,8 +10,8 @@ from typing import Final
 
 import numpy as np
 
-from cli.backtest.cells import Cells, open_cells
 from energy.dispatch.storage import Floats
+from runtime.cells import Cells, open_cells
 
 __all__ = ["COLUMNS", "CaseData", "read_data"]
 

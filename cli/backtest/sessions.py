@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from cli.backtest.cells import Cells, open_cells
+from runtime.cells import Cells, open_cells
 
 __all__ = ["Session", "read_sessions"]
 
@@ -34,7 +34,7 @@ def read_sessions(path: Path, first_ms: int, end_ms: int, charger_kw: Mapping[st
     """
     with open_cells(path, _COLUMNS, _OPTIONAL, "sites with `charging` need their sessions there") as cells:
         reader = _Reader(cells, first_ms, end_ms, charger_kw)
-        sessions = [reader.session(line, row) for line, row in cells]
+        sessions = list(reader.sessions())
     return tuple(sorted(sessions, key=lambda each: (each.arrival_ms, each.departure_ms)))
 
 
@@ -45,7 +45,15 @@ class _Reader:
         self._end_ms = end_ms
         self._charger_kw = charger_kw
 
-    def session(self, line: int, cells: dict[str, str]) -> Session:
+    def sessions(self) -> Iterator[Session]:
+        line_of: dict[tuple[str, ...], int] = {}
+        for line, row in self._cells:
+            first = line_of.setdefault(tuple(row.values()), line)
+            if first != line:
+                self._cells.fail(line, "", f"repeats line {first}", "keep one of the two rows")
+            yield self._session(line, row)
+
+    def _session(self, line: int, cells: dict[str, str]) -> Session:
         site = cells["site"].strip()
         if site not in self._charger_kw:
             known = ", ".join(sorted(self._charger_kw)) or "none"

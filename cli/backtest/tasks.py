@@ -12,10 +12,10 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from cli.backtest.cells import Cells, open_cells
 from energy.dispatch.program import TaskTable
 from energy.dispatch.shifting import Task, profile_kw, task_table
 from energy.dispatch.storage import Floats
+from runtime.cells import Cells, open_cells
 
 __all__ = ["Runs", "TaskRow", "Tasks", "read_tasks"]
 

@@ -17,6 +17,7 @@ __all__ = ["LocalTimes", "amount_of", "ean_of", "instant_of"]
 _NUMBER: Final = re.compile(r"-?\d{1,13}(?:[.,]\d{1,20})?", re.ASCII)
 _MICRO: Final = Decimal("0.000001")
 _QUOTED: Final = re.compile(r'^="?(.*?)"?$')
+_YEARS: Final = (1990, 2100)
 _FORMATS: Final = ("%d/%m/%Y %H:%M:%S", "%d/%m/%Y %H:%M", "%d-%m-%Y %H:%M:%S", "%d-%m-%Y %H:%M")
 
 
@@ -75,25 +76,33 @@ def _to_minutes(moment: datetime) -> datetime:
 
 
 class LocalTimes:
-    """Local times of one series in their order: the hour that an autumn's day has twice is told apart by it."""
+    """Local times of one series in their order: the hour that an autumn's day has twice is told apart by it.
+
+    `unclear`: times that are twice on the clock and came once so far, with the row.
+    """
 
     def __init__(self, timezone: str) -> None:
+        self.unclear: dict[datetime, int] = {}
         self._zone = ZoneInfo(timezone)
         self._last: int | None = None
 
-    def start(self, moment: datetime) -> int:
+    def start(self, moment: datetime, row: int = 0) -> int:
         """Ms UTC of a quarter-hour's start. Raises ValueError when it is none, or does not exist on the clock."""
+        if not _YEARS[0] <= moment.year <= _YEARS[1]:
+            raise ValueError(f"{moment.isoformat()} is not between {_YEARS[0]} and {_YEARS[1]}")
         if moment.tzinfo is None:
-            moment = self._placed(moment)
+            moment = self._placed(moment, row)
         instant = round(moment.astimezone(UTC).timestamp() * 1000)
         if instant % QUARTER_MS:
             raise ValueError(f"{moment.isoformat()} is no start of a quarter-hour")
         self._last = instant
         return instant
 
-    def _placed(self, moment: datetime) -> datetime:
+    def _placed(self, moment: datetime, row: int) -> datetime:
         early, late = (moment.replace(tzinfo=self._zone, fold=fold) for fold in (0, 1))
         if early.astimezone(UTC).astimezone(self._zone).replace(tzinfo=None) != moment:
             raise ValueError(f"{moment.isoformat()} does not exist in {self._zone.key}: clocks skipped it")
+        if early.utcoffset() != late.utcoffset() and self.unclear.pop(moment, None) is None:
+            self.unclear[moment] = row
         again = self._last is not None and round(early.timestamp() * 1000) <= self._last
         return late if again else early

@@ -55,7 +55,7 @@ class RegistersFormat(_Format):
     """One row for each register of a metering point and quarter-hour: day and night, withdrawal and injection."""
 
     kind: Literal["registers"]
-    columns: dict[Literal["date", "time", "ean", "register", "volume"], Words]
+    columns: dict[Literal["date", "time", "ean", "register", "volume", "unit"], Words]
     withdrawal: Words
     injection: Words
     timezone: str = "Europe/Brussels"

@@ -24,10 +24,14 @@ def read_monthly(path: Path, layout: MonthlyFormat) -> tuple[OperatorTotal, ...]
         if not any(any(cell not in {None, ""} for cell in row) for row in sheet.rows):
             continue
         header, places = sheet.header(layout.columns, layout.optional)
+        line_of: dict[tuple[Cell, ...], int] = {}
         for number, row in enumerate(sheet.rows[header + 1 :], header + 1):
             if all(cell in {None, ""} for cell in row):
                 continue
             total = _Row(sheet, number, places).total()
+            first = line_of.setdefault(tuple(row), number)
+            if first != number:
+                raise sheet.error(number, "ean", f"repeats row {first + 1} in every cell", "keep one of the two rows")
             totals[total.ean] = totals[total.ean].plus(total) if total.ean in totals else total
     if not totals:
         raise DataError("has no rows", field=str(path), hint="give one row for each metering point")
@@ -43,11 +47,14 @@ class _Row:
             ean = ean_of(self._cell("ean"))
         except ValueError as error:
             raise self._sheet.error(self._number, "ean", str(error), "an EAN is text of 18 digits") from None
+        shared_wh, injection_wh = self._wh("shared_kwh"), self._wh("injection_shared_kwh")
+        if shared_wh is None and injection_wh is None:
+            raise self._sheet.error(self._number, "shared_kwh", "is empty", "write 0 where nothing was shared")
         return OperatorTotal(
             ean=ean,
-            shared_wh=self._wh("shared_kwh") or 0,
+            shared_wh=shared_wh or 0,
             complementary_wh=self._wh("complementary_kwh"),
-            injection_shared_wh=self._wh("injection_shared_kwh") or 0,
+            injection_shared_wh=injection_wh or 0,
             grid_fee_eur=self._amount("grid_fee_eur"),
         )
 

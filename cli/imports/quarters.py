@@ -101,7 +101,16 @@ class _Clocks:
 
     def start(self, sheet: Sheet, row: int, series: str, cell: Cell) -> int:
         times = self._of.setdefault(series, LocalTimes(self._timezone))
-        return _value(sheet, row, "start", lambda one: times.start(instant_of(one)), cell, "write 2026-06-01T00:15")
+        return _value(
+            sheet, row, "start", lambda one: times.start(instant_of(one), row), cell, "write 2026-06-01T00:15"
+        )
+
+    def refuse_unclear(self, sheet: Sheet) -> None:
+        """Raises DataError for a time that came once and is twice on the clock: which of both is meant nobody knows."""
+        for times in self._of.values():
+            for moment, row in times.unclear.items():
+                told = f"{moment.isoformat()} is twice on this day and stands there once"
+                raise sheet.error(row, "start", told, "give times with their offset, or both hours in their order")
 
 
 def _long(sheet: Sheet, layout: LongFormat, quarters: Quarters) -> None:
@@ -117,10 +126,11 @@ def _long(sheet: Sheet, layout: LongFormat, quarters: Quarters) -> None:
             if column in places:
                 kwh = _value(sheet, number, column, _energy, row[places[column]], _ENERGY_HINT)
                 quarters.put(sheet, number, (start, ean), column, kwh, add=False)
+    clocks.refuse_unclear(sheet)
 
 
 def _registers(sheet: Sheet, layout: RegistersFormat, quarters: Quarters) -> None:
-    header, places = sheet.header(layout.columns, ())
+    header, places = sheet.header(layout.columns, ("unit",))
     clocks = _Clocks(layout.timezone)
     seen: set[tuple[int, str, str]] = set()
     for number, row in _body(sheet, header):
@@ -134,8 +144,11 @@ def _registers(sheet: Sheet, layout: RegistersFormat, quarters: Quarters) -> Non
                 number, "register", f"{register} of {ean} has this quarter-hour twice", "keep one of the two rows"
             )
         seen.add((start, ean, register))
+        if "unit" in places:
+            sheet.refuse_unit(number, "unit", row[places["unit"]])
         kwh = _value(sheet, number, "volume", _energy, row[places["volume"]], _ENERGY_HINT)
         quarters.put(sheet, number, (start, ean), column, kwh, add=True)
+    clocks.refuse_unclear(sheet)
 
 
 def _direction(sheet: Sheet, row: int, text: str, layout: RegistersFormat | SheetsFormat) -> str:
@@ -155,7 +168,11 @@ class _Workbook:
 
     def __init__(self, path: Path, sheets: dict[str, Sheet], layout: SheetsFormat, quarters: Quarters) -> None:
         self._layout, self._quarters = layout, quarters
-        by_name = {plain(name): sheet for name, sheet in sheets.items()}
+        self._points: set[tuple[str, str]] = set()
+        by_name: dict[str, Sheet] = {}
+        for name, sheet in sheets.items():
+            if by_name.setdefault(plain(name), sheet) is not sheet:
+                raise DataError(f"has two sheets called {name!r}", field=str(path), hint="keep one of them")
         self._sheets: dict[str, Sheet] = {}
         for role, name in layout.sheets.items():
             if plain(name) not in by_name:
@@ -177,17 +194,32 @@ class _Workbook:
         layout = self._layout
         if len(sheet.rows) < layout.first_row:
             raise sheet.error(len(sheet.rows), "", "ends before its first quarter-hour", "check the format")
-        headers, eans = sheet.rows[layout.header_row - 1], sheet.rows[layout.ean_row - 1]
-        columns = []
-        for place in range(1, len(eans)):
-            if eans[place] not in {None, ""}:
-                ean = _value(sheet, layout.ean_row - 1, f"column {place + 1}", ean_of, eans[place], "18 digits as text")
-                columns.append((place, ean, _direction(sheet, layout.header_row - 1, plain(headers[place]), layout)))
+        sheet.refuse_merged(layout.header_row - 1)
+        columns = self._columns(sheet)
         clocks = _Clocks(layout.timezone)
         for number, row in _body(sheet, layout.first_row - 2):
             start = clocks.start(sheet, number, "", row[0])
             for place, ean, column in columns:
                 yield number, start, ean, column, _value(sheet, number, ean, _energy, row[place], _ENERGY_HINT)
+        clocks.refuse_unclear(sheet)
+
+    def _columns(self, sheet: Sheet) -> list[tuple[int, str, str]]:
+        """(place, EAN, direction) of each column: the same points as the other sheets have."""
+        layout = self._layout
+        headers, eans = sheet.rows[layout.header_row - 1], sheet.rows[layout.ean_row - 1]
+        columns = []
+        for place in range(1, len(eans)):
+            if eans[place] not in {None, ""}:
+                for row in range(layout.ean_row, layout.first_row - 1):
+                    sheet.refuse_unit(row, f"column {place + 1}", dict(enumerate(sheet.rows[row])).get(place))
+                ean = _value(sheet, layout.ean_row - 1, f"column {place + 1}", ean_of, eans[place], "18 digits as text")
+                columns.append((place, ean, _direction(sheet, layout.header_row - 1, plain(headers[place]), layout)))
+        points = {(ean, column) for _, ean, column in columns}
+        self._points = self._points or points
+        for ean, column in sorted(points ^ self._points):
+            told = f"{ean} has a column of {column.removesuffix('_kwh')} in one sheet and not in another"
+            raise sheet.error(layout.ean_row - 1, ean, told, "all sheets have the same points and directions")
+        return columns
 
     def _check_net(self, sheet: Sheet) -> None:
         """Gross is shared and net together, to the millionth that cells are read to."""

@@ -14,7 +14,7 @@ __all__ = ["LARGEST_WH", "parse_start", "parse_wh", "utc_text"]
 
 LARGEST_WH: Final = 10**12  # a quarter-hour of 4 TW; keeps sums of a million points within 64 bits
 _PLAIN_NUMBER: Final = re.compile(r"(\d{1,9})(?:\.(\d{1,3}))?", re.ASCII)
-_NUMBER: Final = re.compile(r"-?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,2})?")
+_NUMBER: Final = re.compile(r"-?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,2})?", re.ASCII)
 _LONGEST_NUMBER: Final = 40
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)

@@ -128,14 +128,14 @@ def test_wrong_word_is_told(centre, arguments, told):
         ("day,temperature_c\n2026-01-01,abc\n", "csv:2"),
         ("day,temperature_c\n2026-01-01,5\n2026-01-01,6\n", "csv:3.*twice"),
         ("day,temperature_c\n2026-01-01,99\n", "csv:2.*cannot be"),
-        ("day,temperature_c\n2026-01-01,nan\n", "csv:2.*cannot be"),
+        ("day,temperature_c\n2026-01-01,nan\n", "csv:2.*is no number"),
         ("day,temperature_c\n", "holds no day"),
     ],
 )
 def test_malformed_weather_is_refused_with_its_line_and_nothing_is_taken_in(centre, text, told):
     path = centre.with_name("weather.csv")
     path.write_text(text, encoding="utf-8")
-    with pytest.raises(ConfigError, match=told):
+    with pytest.raises(DataError, match=told):
         run("weather", path, "--config", centre, "--source", "KMI")
 
 

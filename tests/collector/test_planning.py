@@ -163,13 +163,13 @@ def test_price_file_holds_each_price_until_the_next(tmp_path):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("", "prices.csv:1: the columns are none"),
-        ("time;price\n", "prices.csv:1: the columns are time;price"),
-        ("start,eur_kwh\nyesterday,0.1\n", "prices.csv:2: Invalid isoformat"),
-        ("start,eur_kwh\n2025-11-28T09:00:00,0.1\n", "prices.csv:2: start: an instant needs its offset"),
-        ("start,eur_kwh\n2025-11-28T09:00:00Z\n", "prices.csv:2: list index"),
-        ("start,eur_kwh\n2025-11-28T09:00:00Z,91.2\n", "prices.csv:2: eur_kwh: 91.2 is no price per kWh"),
-        ("start,eur_kwh\n2025-11-28T09:00:00Z,nan\n", "prices.csv:2: eur_kwh: nan"),
+        ("", "prices.csv:1 start: column is missing"),
+        ("time;price\n", "prices.csv:1 start: column is missing"),
+        ("start,eur_kwh\nyesterday,0.1\n", "prices.csv:2 start: is no instant"),
+        ("start,eur_kwh\n2025-11-28T09:00:00,0.1\n", "prices.csv:2 start: has no offset"),
+        ("start,eur_kwh\n2025-11-28T09:00:00Z\n", "prices.csv:2: has 1 cells"),
+        ("start,eur_kwh\n2025-11-28T09:00:00Z,91.2\n", "prices.csv:2 eur_kwh: 91.2 is no price per kWh"),
+        ("start,eur_kwh\n2025-11-28T09:00:00Z,nan\n", "prices.csv:2 eur_kwh: is no number"),
     ],
 )
 def test_price_file_that_is_wrong_names_its_line(tmp_path, text, said):

@@ -1,8 +1,9 @@
-"""The CSV files of `backtest`, cell by cell: every error names file, line and column, what is wrong and what to do."""
+"""Small CSV files, cell by cell: every error names file, line and column, what is wrong and what to do."""
 
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -15,6 +16,7 @@ __all__ = ["Cells", "open_cells"]
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
+_NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
 _INSTANT: Final = "write it as 2026-03-01T00:15:00+01:00 or Z"
 
 
@@ -25,17 +27,18 @@ class Cells:
         self.path = path
         self._rows = rows
         self._instants: dict[str, int] = {}
-        self.header = next(rows, [])
+        self.header = [name.strip() for name in next(rows, [])]
         for name in columns:
             if name not in self.header:
                 self.fail(1, name, "column is missing", f"the header is {','.join(columns)} and optional columns")
         for name in self.header:
             if name not in (*columns, *optional) or self.header.count(name) > 1:
-                self.fail(1, name, "is no known column or there twice", f"optional are {', '.join(optional)}")
+                known = f"the columns are {', '.join((*columns, *optional))}"
+                self.fail(1, name, "is no known column or there twice", known)
 
     def __iter__(self) -> Iterator[tuple[int, dict[str, str]]]:
         for line, row in enumerate(self._rows, 2):
-            if not row:
+            if not any(cell.strip() for cell in row):
                 continue
             if len(row) != len(self.header):
                 self.fail(line, "", f"has {len(row)} cells, the header {len(self.header)}", "check commas and quotes")
@@ -45,7 +48,7 @@ class Cells:
         """Ms UTC."""
         if text not in self._instants:
             try:
-                instant = datetime.fromisoformat(text)
+                instant = datetime.fromisoformat(text.strip())
             except ValueError:
                 self.fail(line, column, f"is no instant: {text!r}", _INSTANT)
             if instant.tzinfo is None:
@@ -55,10 +58,9 @@ class Cells:
 
     def number(self, line: int, column: str, text: str, hint: str) -> float:
         """Any number; its bounds are the caller's."""
-        try:
-            return float(text)
-        except ValueError:
+        if not _NUMBER.fullmatch(text.strip()):
             self.fail(line, column, f"is no number: {text!r}", hint)
+        return float(text)
 
     def fail(self, line: int, column: str, message: str, hint: str) -> NoReturn:
         """Raises the error about that cell, or about the line where `column` is empty."""
