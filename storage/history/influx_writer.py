@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import re
-import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -26,12 +25,11 @@ __all__ = ["InfluxWriter"]
 log = logging.getLogger(__name__)
 
 _LINES_PER_REQUEST: Final = 5000
-_AT_A_TIME: Final = 2  # requests on their way, so that the server never waits for us; one more is ready
+_READY: Final = 2  # requests on their way or ready to be, so that the server never waits for us
 # A partial write: the server says how many it left out, not which. The others are stored.
 _DROPPED: Final = re.compile(r"\bdropped=(\d+)")
 
 _Lines = tuple[list[Any], list[str], bytes]  # what was encoded, its lines, and these as they are sent
-_Point = tuple[str, str]  # measurement with tags, and time
 _Refusal = tuple[Any, str]  # what was encoded, and why the server will never take it
 
 
@@ -66,62 +64,49 @@ class InfluxWriter:
         self._client.close()
 
     def _write(self, shelf: Shelf, encode: Callable[[Any], str | None], items: Sequence[Any]) -> list[_Refusal]:
-        """Sends items in requests of bounded size."""
+        """Sends items in requests of bounded size, one after the other; meanwhile the next one is made ready."""
         refusals: list[_Refusal] = []
         if len(items) <= _LINES_PER_REQUEST:
-            refusals += self._send_or_split(shelf, *_lines(encode, items, refusals))
+            self._send_or_split(shelf, *_lines(encode, items, refusals), refusals)
         else:
-            batches = (items[n : n + _LINES_PER_REQUEST] for n in range(0, len(items), _LINES_PER_REQUEST))
-            self._send_many(shelf, (_lines(encode, batch, refusals) for batch in batches), refusals)
+            failed: list[Exception] = []
+
+            def send(items: list[Any], lines: list[str], body: bytes) -> None:
+                if not failed:
+                    try:
+                        self._send_or_split(shelf, items, lines, body, refusals)
+                    except Exception as error:
+                        failed.append(error)
+                        raise
+
+            with ThreadPoolExecutor(1, thread_name_prefix="influxdb") as sender:
+                sent: deque[Future[None]] = deque()
+                for start in range(0, len(items), _LINES_PER_REQUEST):
+                    lines = _lines(encode, items[start : start + _LINES_PER_REQUEST], refusals)
+                    if len(sent) == _READY:
+                        sent.popleft().result()
+                    sent.append(sender.submit(send, *lines))
+                for each in sent:
+                    each.result()
         self.refused_total += len(refusals)
         return refusals
 
-    def _send_many(self, shelf: Shelf, requests: Iterable[_Lines], refusals: list[_Refusal]) -> None:
-        """Two requests at a time, while the next one is made; none begins after one that failed.
-
-        Requests that tell the same point go one after the other: the last one stands.
-        """
-        failed = threading.Event()
-
-        def send(lines: _Lines) -> list[_Refusal]:
-            try:
-                return [] if failed.is_set() else self._send_or_split(shelf, *lines)
-            except BaseException:
-                failed.set()
-                raise
-
-        sent: deque[tuple[Future[list[_Refusal]], set[_Point]]] = deque()
-        with ThreadPoolExecutor(_AT_A_TIME, thread_name_prefix="influxdb") as senders:
-            for lines in requests:
-                points = set(map(_point, lines[1]))
-                while len(sent) > _AT_A_TIME or not all(points.isdisjoint(others) for _, others in sent):
-                    refusals += sent.popleft()[0].result()
-                sent.append((senders.submit(send, lines), points))
-            for each, _ in sent:
-                refusals += each.result()
-
-    def _send_or_split(self, shelf: Shelf, items: list[Any], lines: list[str], body: bytes) -> list[_Refusal]:
+    def _send_or_split(
+        self, shelf: Shelf, items: list[Any], lines: list[str], body: bytes, refusals: list[_Refusal]
+    ) -> None:
         """Halves what the server rejects until only culprits stand together; sending good points twice is harmless."""
         if not lines:
-            return []
+            return
         try:
             self._client.write(shelf, body)
         except RejectedError as error:
             dropped = _DROPPED.search(error.reason)
             if len(lines) == 1 or (dropped and int(dropped[1]) == len(lines)):
-                return [(item, error.reason) for item in items]
+                refusals += [(item, error.reason) for item in items]
+                return
             middle = len(lines) // 2
-            return [
-                refusal
-                for half in (slice(middle), slice(middle, None))
-                for refusal in self._send_or_split(shelf, items[half], lines[half], _body(lines[half]))
-            ]
-        return []
-
-
-def _point(line: str) -> _Point:
-    """What a line's point is known by. A space in a tag is escaped, so that a key cut short there is still the point's."""
-    return line.partition(" ")[0], line.rpartition(" ")[2]
+            for half in (slice(middle), slice(middle, None)):
+                self._send_or_split(shelf, items[half], lines[half], _body(lines[half]), refusals)
 
 
 def _body(lines: Sequence[str]) -> bytes:
