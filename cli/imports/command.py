@@ -7,6 +7,7 @@ import io
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
+from os.path import realpath
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -39,7 +40,7 @@ def import_command(
     from cli.imports.quarters import read_quarters
     from cli.settle.output import write_all
 
-    if {out.resolve(), *([shared.resolve()] if shared else [])} & {file.resolve()}:
+    if realpath(file) in {realpath(path) for path in (out, shared) if path is not None}:
         raise ConfigError("would be written over", field=str(file), hint="write to another file")
     chosen = format_named(layout)
     if isinstance(chosen, MonthlyFormat):

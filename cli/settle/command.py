@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from os.path import realpath
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -102,9 +103,9 @@ def _check_points(key: SharingKey, points: tuple[str, ...], path: Path) -> None:
 def _refuse_overwriting(read: Sequence[Path], out: Path, summary: Path | None) -> None:
     sources = {path.resolve() for path in read}
     for option, path in (("--out", out), ("--summary", summary)):
-        if path is not None and path.resolve() in sources:
+        if path is not None and realpath(path) in sources:
             raise ConfigError(f"{path} is one of the files read", field=option, hint="write to another file")
-    if summary is not None and summary.resolve() == out.resolve():
+    if summary is not None and realpath(summary) == realpath(out):
         raise ConfigError(f"{summary} is also --out", field="--summary", hint="write to another file")
 
 
