@@ -101,7 +101,7 @@ def _check_points(key: SharingKey, points: tuple[str, ...], path: Path) -> None:
 
 
 def _refuse_overwriting(read: Sequence[Path], out: Path, summary: Path | None) -> None:
-    sources = {path.resolve() for path in read}
+    sources = {realpath(path) for path in read}
     for option, path in (("--out", out), ("--summary", summary)):
         if path is not None and realpath(path) in sources:
             raise ConfigError(f"{path} is one of the files read", field=option, hint="write to another file")

@@ -117,7 +117,7 @@ def write_all(contents: Mapping[Path, Iterable[bytes]]) -> None:
     finished: list[tuple[Path, Path]] = []
     try:
         for path, blocks in contents.items():
-            target = path.resolve()
+            target = Path(os.path.realpath(path))  # resolve() raises on a link to itself
             if path.exists() and not path.is_file():
                 raise ConfigError("is no regular file", file=str(path), hint="give the path of a file")
             draft = target.with_name(f".{target.name}.{os.getpid()}.part")
