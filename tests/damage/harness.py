@@ -150,8 +150,9 @@ class Desk:
     def _put_back(self) -> None:
         for path in [path for path in self.folder.rglob("*") if path not in self._raw and not path.is_dir()]:
             path.unlink()
-        if self.path.is_dir():
-            self.path.rmdir()
+        for path in self._raw:
+            if path.is_dir() and not path.is_symlink():
+                path.rmdir()
         for path, content in self._raw.items():
             if path.is_symlink() or not path.is_file() or path.read_bytes() != content:
                 path.unlink(missing_ok=True)
