@@ -11,7 +11,8 @@ from energy.forecast.accuracy import Floats
 __all__ = ["PEAK_SPREAD_H", "ErrorScenarios", "bands"]
 
 _GUESSED: Final = (-0.3, 0.0, 0.3)
-"""Errors, as parts of the forecast's size, that stand in while fewer days than these have errors of their own."""
+"""Errors, as parts of the forecast's size, that stand beside those that came while fewer than `_GUESSED_DAYS` are known."""
+_GUESSED_DAYS: Final = 7
 
 
 PEAK_SPREAD_H: Final = 2
@@ -46,7 +47,7 @@ class ErrorScenarios:
         known = min(self._days, self._step // self._day)
         issued = [self._step - back * self._day + shift for back in range(1, known + 1) for shift in self._shifts]
         errors = [self._errors(step) for step in issued if step >= 0]
-        if known < len(_GUESSED):
+        if self._step < _GUESSED_DAYS * self._day:
             errors += [part * np.abs(forecast) for part in _GUESSED]
         return np.asarray(forecast[:, None, :] + np.stack(errors, axis=1))
 

@@ -17,9 +17,13 @@ def test_scenarios_before_any_error_is_known_spread_around_the_forecast():
 def test_scenarios_replay_the_course_of_past_errors_at_the_same_time_of_day():
     """Values are the step's own number, forecasts always 0: the errors of an old forecast are the numbers it met."""
     kept = ErrorScenarios(1, 4, 6, 3)
-    for step in range(17):
+    for step in range(29):
         kept.update(np.zeros((1, 6)), np.array([float(step)]))
-    expected = [[13, 14, 15, 16, 0, 0], [9, 10, 11, 12, 13, 14], [5, 6, 7, 8, 9, 10]]  # 17 and 18 are not known yet
+    expected = [
+        [25, 26, 27, 28, 0, 0],
+        [21, 22, 23, 24, 25, 26],
+        [17, 18, 19, 20, 21, 22],
+    ]  # 29 and 30 are not known yet
     assert kept.scenarios(np.full((1, 6), 100.0))[0] == pytest.approx(100.0 + np.array(expected))
 
 
