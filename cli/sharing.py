@@ -13,7 +13,7 @@ import typer
 from cli.options import JsonOption
 from cli.sharing_coefficients import coefficients_command
 from cli.sharing_reconcile import reconcile_command
-from energy.errors import ConfigError
+from energy.errors import ConfigError, RefusedError
 
 if TYPE_CHECKING:
     from cli.sharing_far_site import GridCosts
@@ -21,8 +21,11 @@ if TYPE_CHECKING:
     from energy.sharing.key import SharingKey
     from energy.sharing.settlement import QuarterReadings
     from energy.sharing.whatif import Gain
+    from energy.sizing.store import Store
 
 __all__ = ["sharing_app"]
+
+_ROUND_TRIP = 0.9  # of a battery that is only asked about
 
 sharing_app = typer.Typer(help="Sharing keys: by operator, what if, which one.", no_args_is_help=True)
 sharing_app.command("reconcile")(reconcile_command)
@@ -118,7 +121,8 @@ def _readings(path: Path) -> QuarterReadings:
 
 
 def _changed(was: QuarterReadings, more: Path | None, battery: str | None) -> QuarterReadings:
-    from energy.sharing.whatif import with_battery, with_points
+    from energy.sharing.whatif import with_points
+    from energy.sizing.change import with_battery
 
     then = was
     if more is not None:
@@ -134,14 +138,14 @@ def _changed(was: QuarterReadings, more: Path | None, battery: str | None) -> Qu
     return then
 
 
-def _battery(text: str) -> tuple[str, Any]:
-    from energy.sharing.whatif import Battery
+def _battery(text: str) -> tuple[str, Store]:
+    from energy.sizing.store import Store
 
     try:
         ean, capacity, power = text.split(",")
-        planned = Battery(round(float(capacity) * 1000), round(float(power) * 1000))
-    except (ValueError, OverflowError):
-        ean, planned = "", Battery(0, 0)
+        planned = Store(round(float(capacity) * 1000), round(float(power) * 1000), _ROUND_TRIP)
+    except (ValueError, OverflowError, RefusedError):
+        ean, planned = "", Store(0, 0, _ROUND_TRIP)
     if not 0 < planned.capacity_wh < 10**9 or not 0 < planned.power_w < 10**9:
         hint = "write 541448911000000003,10,5 for 10 kWh and 5 kW"
         raise ConfigError(f"{text!r} is no battery", field="--battery", hint=hint)

@@ -1,4 +1,4 @@
-"""What if: another key, one member more, another roof, a battery. Changes readings; who gains what is the difference."""
+"""What if: another key, one member more, another roof. Changes readings; who gains what is the difference."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import numpy as np
 
 from energy.sharing.fairness import Exact, point_totals
 from energy.sharing.settlement import QuarterReadings, Settlement
-from energy.sharing.whole import IntArray, Mask
+from energy.sharing.whole import IntArray
 
-__all__ = ["Battery", "Gain", "gains", "with_battery", "with_points", "with_roof"]
+__all__ = ["Gain", "gains", "with_points", "with_roof"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,58 +97,3 @@ def with_roof(readings: QuarterReadings, point: str, production: IntArray) -> Qu
     never = not injects[:, column].any()  # a point that only withdrew injects nothing but what is new
     injects[:, column] = known & (injects[:, column] | never)
     return replace(readings, withdrawal=withdrawal, injection=injection, injection_known=injects)
-
-
-@dataclass(frozen=True, slots=True)
-class Battery:
-    """A battery for the community at one point, empty at first. `efficiency_pct` of what is charged can be discharged."""
-
-    capacity_wh: int
-    power_w: int
-    efficiency_pct: int = 90
-
-
-def with_battery(readings: QuarterReadings, point: str, battery: Battery) -> QuarterReadings:
-    """With a battery at a point that takes what nobody could use and gives it when there is too little.
-
-    It charges from the point's own injection first, else from the grid; it discharges into the point's own withdrawal
-    first, else into the grid. In a quarter-hour of which anything is unknown it rests.
-    """
-    column = readings.points.index(point)
-    withdrawal, injection = readings.withdrawal.copy(), readings.injection.copy()
-    balance = injection.sum(axis=1) - withdrawal.sum(axis=1)
-    known = _all_known(readings)
-    stored = 0
-    for row, (surplus, certain) in enumerate(zip(balance.tolist(), known.tolist(), strict=True)):
-        if not certain:
-            continue
-        flow, stored = _step(battery, stored, int(surplus))
-        first, second = (injection, withdrawal) if flow > 0 else (withdrawal, injection)
-        own = min(abs(flow), int(first[row, column]))
-        first[row, column] -= own
-        second[row, column] += abs(flow) - own
-    always = np.array(readings.points) == point
-    return replace(
-        readings,
-        withdrawal=withdrawal,
-        injection=injection,
-        withdrawal_known=readings.withdrawal_known | (always & known[:, None]),
-        injection_known=readings.injection_known | (always & known[:, None]),
-    )
-
-
-def _all_known(readings: QuarterReadings) -> Mask:
-    """Quarter-hours in which every direction that a point ever has is known."""
-    gaps = [(~known & known.any(axis=0)).any(axis=1) for known in (readings.withdrawal_known, readings.injection_known)]
-    return np.asarray(~np.any(gaps, axis=0))
-
-
-def _step(battery: Battery, stored: int, surplus: int) -> tuple[int, int]:
-    """(Wh charged, negative: discharged; Wh stored after it)."""
-    most = battery.power_w // 4
-    if surplus > 0:
-        room = (battery.capacity_wh - stored) * 100 // battery.efficiency_pct
-        charge = min(most, surplus, room)
-        return charge, stored + charge * battery.efficiency_pct // 100
-    discharge = min(most, -surplus, stored)
-    return -discharge, stored - discharge

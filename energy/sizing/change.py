@@ -10,9 +10,9 @@ import numpy as np
 from energy.sharing.settlement import QuarterReadings
 from energy.sharing.whatif import with_roof
 from energy.sharing.whole import IntArray, Mask
-from energy.sizing.store import StoreCourse
+from energy.sizing.store import Store, StoreCourse, run_store
 
-__all__ = ["Serves", "surplus_of", "with_point", "with_production", "with_store"]
+__all__ = ["Serves", "surplus_of", "with_battery", "with_point", "with_production", "with_store"]
 
 
 class Serves(StrEnum):
@@ -67,6 +67,15 @@ def with_store(readings: QuarterReadings, point: str, course: StoreCourse) -> Qu
     takes[:, column] = _known_after(takes[:, column], withdrawal[:, column])
     gives[:, column] = _known_after(gives[:, column], injection[:, column])
     return replace(readings, withdrawal=withdrawal, injection=injection, withdrawal_known=takes, injection_known=gives)
+
+
+def with_battery(readings: QuarterReadings, point: str, store: Store) -> QuarterReadings:
+    """With a battery at the point that takes what nobody could use, and gives when all together have too little.
+
+    It rests in a quarter-hour of which anything is unknown.
+    """
+    surplus, known = surplus_of(readings)
+    return with_store(readings, point, run_store(store, np.where(known, surplus, 0)))
 
 
 def _known_after(known: Mask, values: IntArray) -> Mask:

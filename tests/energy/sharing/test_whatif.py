@@ -2,13 +2,11 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from energy.quarters import QUARTER_MS
 from energy.sharing.key import SharingKey
 from energy.sharing.settlement import QuarterReadings, settle_quarters
-from energy.sharing.whatif import Battery, gains, with_battery, with_points, with_roof
+from energy.sharing.whatif import gains, with_points, with_roof
 
 
 def readings(withdrawals, injections, first=0):
@@ -80,35 +78,3 @@ def test_a_roof_where_the_withdrawal_is_unknown_stays_unknown():
     roofed = with_roof(readings({"hall": [None, 5]}, {}), "hall", np.array([9, 9]))
     assert roofed.injection_known[:, 0].tolist() == [False, True]
     assert roofed.injection[:, 0].tolist() == [0, 4]
-
-
-def test_a_battery_keeps_what_nobody_could_use_for_the_quarter_hours_that_lack():
-    town = readings({"school": [1000, 5000, 5000]}, {"roof": [9000, 0, 1000]})
-    kept = with_battery(town, "roof", Battery(capacity_wh=5000, power_w=16_000, efficiency_pct=80))
-    roof = kept.points.index("roof")
-    assert kept.injection[:, roof].tolist() == [9000 - 4000, 3200, 1000]
-    assert settled(kept).received.sum() == settled(town).received.sum() + 3200
-
-
-def test_a_battery_rests_where_anything_is_unknown():
-    town = readings({"school": [1000, None, 5000]}, {"roof": [9000, 0, 1000]})
-    kept = with_battery(town, "roof", Battery(5000, 16_000))
-    assert kept.injection[1, kept.points.index("roof")] == 0
-    assert settled(kept).held.tolist() == [False, True, False]
-
-
-amounts = st.lists(st.integers(0, 9000), min_size=12, max_size=12)
-
-
-@settings(deadline=None)
-@given(amounts, amounts, amounts, st.integers(0, 9000), st.integers(0, 20_000), st.integers(1, 100))
-def test_a_battery_makes_no_energy_and_keeps_within_its_power(school, hall, roof, capacity, power, efficiency):
-    town = readings({"school": school, "hall": hall}, {"hall": roof})
-    kept = with_battery(town, "hall", Battery(capacity, power, efficiency))
-    assert (kept.withdrawal >= 0).all()
-    assert (kept.injection >= 0).all()
-    taken = (kept.withdrawal - kept.injection).sum() - (town.withdrawal - town.injection).sum()
-    assert taken >= 0, "what it gives it took before, and lost a part of it"
-    for row in range(12):
-        charged = (kept.withdrawal - kept.injection)[row].sum() - (town.withdrawal - town.injection)[row].sum()
-        assert abs(charged) <= power // 4
