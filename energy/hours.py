@@ -65,11 +65,10 @@ class OpeningHours:
         return False
 
 
-def within(t: int, timezone: str, begin_s: int, end_s: int) -> bool:
-    """Whether local time at `t` (ms UTC) lies between two seconds of the day, which may span midnight."""
-    local = datetime.fromtimestamp(t / 1000, ZoneInfo(timezone))
-    second = local.hour * 3600 + local.minute * 60 + local.second
-    return begin_s <= second < end_s if begin_s <= end_s else second >= begin_s or second < end_s
+def within(t: int, timezone: str, begin: time, end: time) -> bool:
+    """Whether local time at `t` (ms UTC) lies in [begin, end), over midnight where `end` is the earlier."""
+    local = datetime.fromtimestamp(t / 1000, ZoneInfo(timezone)).time()
+    return begin <= local < end if begin <= end else local >= begin or local < end
 
 
 def _days(text: str) -> list[int]:

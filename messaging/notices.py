@@ -93,10 +93,7 @@ class Quiet(_Model):
 
     def holds(self, severity: Severity, now_ms: int) -> bool:
         """Whether something of that severity has to wait at `now_ms`."""
-        quiet = within(
-            now_ms, self.timezone, *(at.hour * 3600 + at.minute * 60 + at.second for at in (self.begin, self.end))
-        )
-        return quiet and rank(severity) < rank(self.unless)
+        return within(now_ms, self.timezone, self.begin, self.end) and rank(severity) < rank(self.unless)
 
 
 class Channel(_Model):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import time
-
 from energy.alerts.facts import Facts
 from energy.alerts.rules import MeterMismatch, NightFlow, QuietLoad
 from energy.alerts.subjects import NIGHT_FLOW_S, QUIET_S, SOLAR_S, sub_meters
@@ -25,7 +23,7 @@ def quiet_load(rule: QuietLoad, site: Site, facts: Facts) -> float | None:
     if rule.when == "closed":
         busy = OpeningHours.parse(site.opening_hours).open_at(facts.now, timezone, margin_s=rule.margin_s)
     else:
-        busy = not within(facts.now, timezone, _second(rule.begin), _second(rule.end))
+        busy = not within(facts.now, timezone, rule.begin, rule.end)
     if busy:
         return 0.0
     stretch = facts.stretch(site.id, "consumption_w", QUIET_S, _interval_s(site))
@@ -39,7 +37,7 @@ def quiet_load(rule: QuietLoad, site: Site, facts: Facts) -> float | None:
 
 def night_flow(rule: NightFlow, site: Site, device: Device, facts: Facts) -> float | None:
     """Litres an hour over the last two hours of the night; 0 by day, unknown in the night's first two hours."""
-    timezone, begin, end = facts.community.timezone, _second(rule.begin), _second(rule.end)
+    timezone, begin, end = facts.community.timezone, rule.begin, rule.end
     if not within(facts.now, timezone, begin, end):
         return 0.0
     if not within(facts.now - round(NIGHT_FLOW_S * 1000), timezone, begin, end):
@@ -67,7 +65,3 @@ def _mean_w(site: Site, device: Device, facts: Facts) -> float | None:
 
 def _interval_s(site: Site) -> float:
     return max(_PICTURE_S, *(device.interval_s for device in site.devices))
-
-
-def _second(moment: time) -> int:
-    return moment.hour * 3600 + moment.minute * 60 + moment.second

@@ -9,9 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, time
 from typing import Final
-from zoneinfo import ZoneInfo
 
 from energy.alerts.facts import Facts
 from energy.balancing.cars import Wish, need_w, wish_of
@@ -32,6 +30,7 @@ from energy.balancing.now import (
 )
 from energy.balancing.settings import PHASE_V, Steer
 from energy.community import Device, Site
+from energy.hours import within
 from energy.metering import SiteEnergy
 from energy.names import device_id
 from energy.plausibility import sun_elevation_deg
@@ -317,8 +316,8 @@ class _Site:
         if height_deg >= steer.on_below_deg:
             why = f"Off: the sun is higher than {steer.on_below_deg:g} degrees."
             return Lamps(name, high_w, 0.0, why, steer.switch, standing)
-        local = datetime.fromtimestamp(self._facts.now / 1000, ZoneInfo(self._facts.community.timezone)).time()
-        if steer.dim_pct < 100 and _within(local, steer.dim_from, steer.dim_until):
+        timezone = self._facts.community.timezone
+        if steer.dim_pct < 100 and within(self._facts.now, timezone, steer.dim_from, steer.dim_until):
             why = f"Dimmed to {steer.dim_pct:g} % from {steer.dim_from:%H:%M} until {steer.dim_until:%H:%M}."
             return Lamps(name, high_w, steer.dim_pct / 100, why, steer.switch, standing)
         return Lamps(
@@ -366,8 +365,3 @@ def _drawn(values: Mapping[str, float | int | str], power_w: float, wired: tuple
         even = power_w / (len(wired) * PHASE_V)
         amps[phase] = even if current is None else current if current >= _AMPS else 0.0
     return amps[0], amps[1], amps[2]
-
-
-def _within(moment: time, begin: time, end: time) -> bool:
-    """Whether a time of day lies in [begin, end), over midnight where `end` is the earlier."""
-    return begin <= moment < end if begin <= end else moment >= begin or moment < end
