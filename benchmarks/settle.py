@@ -32,6 +32,7 @@ _POINTS: Final = 1000
 _QUARTERS: Final = 2880
 _START: Final = 1_767_225_600_000
 _BOUND: Final = "numpy alone, pro rata"
+_ADDED_UP: Final = "numpy alone, pro rata, added up"
 _COMMANDS: Final = {  # name: (points, days, Parquet, runs at most)
     "100 points, a month, CSV": (100, 30, False, 9),
     "1,000 points, a month, Parquet": (1000, 30, True, 9),
@@ -45,7 +46,11 @@ def settle(runs: int) -> list[Table | Facts]:
         _BOUND: (
             lambda: in_child(_bare),
             "`c * min(G, C) // C` on both sides: nothing added up, no own injection, no ties",
-        )
+        ),
+        _ADDED_UP: (
+            lambda: in_child(_bare_whole),
+            "the same with the Wh that flooring leaves given to the largest remainders; no own injection",
+        ),
     }
     ours = {name: (lambda name=name: in_child(_key, name), "`share_whole`, exact to the Wh") for name in SHORT_NAMES}
     rows = measured(runs, {**paths, **ours})
@@ -79,6 +84,34 @@ def _numpy_alone(withdrawal: Energies, injection: Energies) -> tuple[Energies, E
         total = received[rows].sum(axis=1, keepdims=True)
         given[rows] = injection[rows] * total // np.maximum(pool, 1)
     return received, given
+
+
+def _bare_whole() -> Run:
+    withdrawal, injection = _energies(_POINTS, _QUARTERS)
+    return _timed(lambda: _numpy_whole(withdrawal, injection))
+
+
+def _numpy_whole(withdrawal: Energies, injection: Energies) -> tuple[Energies, Energies]:
+    received, given = np.empty_like(withdrawal), np.empty_like(injection)
+    for first in range(0, _QUARTERS, 64):
+        rows = slice(first, first + 64)
+        pool, wanted = injection[rows].sum(axis=1, keepdims=True), withdrawal[rows].sum(axis=1, keepdims=True)
+        shared = np.minimum(pool, wanted)
+        received[rows] = _by_remainders(withdrawal[rows], shared, wanted)
+        given[rows] = _by_remainders(injection[rows], shared, pool)
+    return received, given
+
+
+def _by_remainders(parts: Energies, amount: Energies, total: Energies) -> Energies:
+    """`amount` of each row in proportion to its parts."""
+    total = np.maximum(total, 1)
+    product = parts * amount
+    floors = product // total
+    order = np.argsort(floors * total - product, axis=1, kind="stable")
+    missing = np.arange(parts.shape[1]) < amount - floors.sum(axis=1, keepdims=True)
+    more = np.zeros(parts.shape, dtype=bool)
+    np.put_along_axis(more, order, missing, axis=1)
+    return floors + more
 
 
 def _key(name: str) -> Run:

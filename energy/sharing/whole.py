@@ -9,6 +9,7 @@ needs; a block of rows that must go on from there, or that is larger still, cont
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from fractions import Fraction
 from math import lcm
 from typing import Any, Final
@@ -46,6 +47,8 @@ def share_whole(
     received = np.zeros(withdrawal.shape, dtype=np.int64)
     given = np.zeros(withdrawal.shape, dtype=np.int64)
     receives = np.array(roster.receives, dtype=bool)
+    rule = _Rule.of(key, roster)
+    other = _Rule.of(key.model_copy(update={"producers": Producers()}), roster.mirrored()) if key.two_sided else None
     step = max(1, _BLOCK_CELLS // max(1, withdrawal.shape[1]))
     for start in range(0, withdrawal.shape[0], step):
         block: slice | IntArray = slice(start, start + step)
@@ -57,46 +60,64 @@ def share_whole(
             parts = np.array(roster.participation_pct, dtype=np.int64)
             wanted, offered = wanted * parts // 100, offered * parts // 100
         weights = None if coefficients is None else coefficients[block]
-        got = _receive(key, roster, wanted, offered, present, weights)
-        gave = _give(key, roster, offered, got)
-        if key.two_sided:
+        got = _receive(rule, wanted, offered, present, weights)
+        gave = _give(rule, offered, got)
+        if other is not None:
             surplus = offered.sum(axis=1) >= wanted.sum(axis=1)
-            got[surplus], gave[surplus] = _from_producers(key, roster, wanted[surplus], offered[surplus])
+            got[surplus], gave[surplus] = _from_producers(other, wanted[surplus], offered[surplus])
         received[block], given[block] = got, gave
     return received, given
 
 
-def _from_producers(key: SharingKey, roster: Roster, wanted: IntArray, offered: IntArray) -> tuple[IntArray, IntArray]:
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    """A key over the columns: what is the same in every block."""
+
+    rounds: tuple[Round, ...]
+    weights: tuple[IntArray, int]
+    tiers: IntArray
+    producers: ProducerMethod
+    producer_weights: IntArray
+    producer_tiers: IntArray
+
+    @classmethod
+    def of(cls, key: SharingKey, roster: Roster) -> _Rule:
+        """With weights as integers."""
+        return cls(
+            key.rounds,
+            _integers(roster.weights),
+            np.array(roster.tiers),
+            key.producers.method,
+            _integers(roster.producer_weights)[0],
+            np.array(roster.producer_tiers),
+        )
+
+
+def _from_producers(mirrored: _Rule, wanted: IntArray, offered: IntArray) -> tuple[IntArray, IntArray]:
     """(received, given) where the rounds are the producers': the same rule with both sides in each other's place."""
-    given = _receive(key, roster.mirrored(), offered, wanted, offered > 0)
-    return _give(key.model_copy(update={"producers": Producers()}), roster, wanted, given), given
+    given = _receive(mirrored, offered, wanted, offered > 0)
+    return _give(mirrored, wanted, given), given
 
 
 def _receive(
-    key: SharingKey,
-    roster: Roster,
-    wanted: IntArray,
-    injection: IntArray,
-    present: Mask,
-    coefficients: IntArray | None = None,
+    rule: _Rule, wanted: IntArray, injection: IntArray, present: Mask, coefficients: IntArray | None = None
 ) -> IntArray:
     pool = injection.sum(axis=1, keepdims=True)
     division = _Division(pool, np.minimum(wanted, pool - injection), wanted)
-    for round_ in key.rounds:
+    for round_ in rule.rounds:
         division.open(round_.share or Fraction(0))
         if round_.method is Method.PRORATA:
             _pro_rata(division, round_.basis)
         elif round_.method is Method.PRIORITY:
-            tiers = np.array(roster.tiers)
-            for tier in sorted(set(roster.tiers)):
-                division.fill_demand(tiers == tier)
+            for tier in np.unique(rule.tiers):
+                division.fill_demand(rule.tiers == tier)
         else:
-            _by_weights(division, round_, roster, present, coefficients)
+            _by_weights(division, round_, rule.weights, present, coefficients)
     return division.whole()
 
 
 def _by_weights(
-    division: _Division, round_: Round, roster: Roster, present: Mask, coefficients: IntArray | None
+    division: _Division, round_: Round, fixed: tuple[IntArray, int], present: Mask, coefficients: IntArray | None
 ) -> None:
     if round_.method is Method.EQUAL:
         weights: IntArray = present.astype(np.int64)
@@ -104,7 +125,7 @@ def _by_weights(
     elif coefficients is not None:
         weights, whole = coefficients, np.full((present.shape[0], 1), MILLIONTHS, dtype=np.int64)
     else:
-        numerators, denominator = _integers(roster.weights)
+        numerators, denominator = fixed
         weights = np.broadcast_to(numerators, present.shape)
         whole = np.full((present.shape[0], 1), denominator, dtype=np.int64)
     if round_.max_rounds is None:
@@ -128,16 +149,16 @@ def _pro_rata(division: _Division, basis: Basis) -> None:
         division.once(division.wanted, np.maximum(division.wanted.sum(axis=1, keepdims=True), 1))
 
 
-def _give(key: SharingKey, roster: Roster, injection: IntArray, received: IntArray) -> IntArray:
+def _give(rule: _Rule, injection: IntArray, received: IntArray) -> IntArray:
     total = received.sum(axis=1, keepdims=True)
     division = _Division(total, np.minimum(injection, total - received), injection)
     division.open(Fraction(1))
-    if key.producers.method is ProducerMethod.PRIORITY:
-        for tier in sorted(set(roster.producer_tiers)):
-            division.fill(np.where(np.array(roster.producer_tiers) == tier, injection, 0))
+    if rule.producers is ProducerMethod.PRIORITY:
+        for tier in np.unique(rule.producer_tiers):
+            division.fill(np.where(rule.producer_tiers == tier, injection, 0))
         return division.whole()
-    if key.producers.method is ProducerMethod.FIXED:
-        division.fill(np.broadcast_to(_integers(roster.producer_weights)[0], injection.shape))
+    if rule.producers is ProducerMethod.FIXED:
+        division.fill(np.broadcast_to(rule.producer_weights, injection.shape))
     division.fill(injection)
     return division.whole()
 
