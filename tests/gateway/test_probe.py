@@ -26,6 +26,10 @@ async def scan(transport, units, **told):
     return [await look(transport, unit, LIBRARY) for unit in await find_units(transport, units, **told)]
 
 
+ALIKE = {"sg-ready-relay": {"lighting-relay", "sg-ready-relay"}}
+"""A relay board does not tell what hangs at it: both are named."""
+
+
 @pytest.fixture
 async def bus(serve, devices):
     server = await serve({i: getattr(devices, kind)() for i, kind in enumerate(FITTING, 1)})
@@ -37,7 +41,8 @@ async def bus(serve, devices):
 @pytest.mark.parametrize(("unit", "name"), list(enumerate(FITTING.values(), 1)))
 async def test_scan_recognises_each_device(bus, unit, name):
     (found,) = await scan(bus, [unit])
-    assert found.profiles[0] == name
+    assert name in found.profiles[: len(ALIKE.get(name, {name}))]
+    assert ALIKE.get(name, {name}) <= {*found.profiles}
 
 
 async def test_scan_finds_who_answers_and_skips_who_does_not(bus):
