@@ -22,6 +22,13 @@ A storage spreads an excess over about ten hours near the peak, so a kWh shaved 
 Chosen in closed loop on four months; docs/dispatch.md.
 """
 
+_REFILL_H: Final = 8.0
+"""Hours in which energy bought for a peak to come would fill a storage, as the value of stored energy reckons.
+
+A scenario knows its peak beforehand and would buy in the hour before it; nobody who balances knows. Without this, energy
+kept for a peak that may come is worth no more than the price. Chosen in closed loop on four months; docs/dispatch.md.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
@@ -119,6 +126,7 @@ class Planner:
             storage,
             self._hours,
             np.repeat(self._end_value(outlook)[:, None], CELLS, axis=1),
+            buying_kw=storage.capacity_kwh / _REFILL_H if self._rate else None,
         )
         prices_now = outlook.buy_eur_kwh[:, 0], outlook.sell_eur_kwh[:, 0]
         return Plan(self._tanks, value, planned[:, 0], target, over, *prices_now)

@@ -59,23 +59,28 @@ def thresholds(prices: Prices, storage: Storage) -> Floats:
     return np.concatenate([discharging, charging])
 
 
-def segment_lengths(net_kw: Floats, ceilings_kw: Floats, storage: Storage, hours: float) -> Floats:
+def segment_lengths(
+    net_kw: Floats, ceilings_kw: Floats, storage: Storage, hours: float, buying_kw: Floats | None = None
+) -> Floats:
     """Stored energy, kWh, in each segment from full discharge to full charge: (segments, *net_kw.shape).
 
     `net_kw` has meters on its first axis; `ceilings_kw` (ceilings, *net_kw.shape) rises along its first axis and has
-    one entry less than there are zones of import. Segments: discharging by zone, then charging by zone.
+    one entry less than there are zones of import. Segments: discharging by zone, then charging by zone. `buying_kw`
+    (meters): what each may charge beyond its surplus; None: all that it can.
     """
     shape = (-1,) + (1,) * (net_kw.ndim - 1)
     charge, discharge = storage.charge_kw.reshape(shape), storage.discharge_kw.reshape(shape)
     edges = np.concatenate([-net_kw[None], np.maximum(ceilings_kw, 0.0) - net_kw])
+    highest = np.broadcast_to(charge, net_kw.shape)
+    if buying_kw is not None:
+        highest = np.minimum(highest, np.maximum(edges[0], 0.0) + buying_kw.reshape(shape))
     below = np.clip(edges, -discharge, 0.0)
-    above = np.clip(edges, 0.0, charge)
+    above = np.clip(edges, 0.0, highest)
     out = hours / storage.discharge_efficiency.reshape(shape)
     into = hours * storage.charge_efficiency.reshape(shape)
     lowest, zero = np.broadcast_to(-discharge, net_kw.shape)[None], np.zeros((1, *net_kw.shape))
-    highest = np.broadcast_to(charge, net_kw.shape)[None]
     discharging = np.diff(np.concatenate([lowest, below, zero]), axis=0) * out
-    charging = np.diff(np.concatenate([zero, above, highest]), axis=0) * into
+    charging = np.diff(np.concatenate([zero, above, highest[None]]), axis=0) * into
     return np.concatenate([discharging, charging])
 
 
@@ -86,18 +91,19 @@ def value_of_energy(
     storage: Storage,
     hours: float,
     end_value: Floats,
+    buying_kw: Floats | None = None,
 ) -> Floats:
     """Mean value of stored energy before the first of the steps: (meters, CELLS), EUR/kWh, falling with energy.
 
     `net_kw` (meters, scenarios, steps) is the future after the present step; `end_value` (meters, CELLS) what energy
-    is worth after the last.
+    is worth after the last; `buying_kw` (meters) what may be charged beyond the surplus, None: all that it can.
     """
     if not len(storage.capacity_kwh):
         return np.zeros((0, CELLS))
     bounds = thresholds(prices, storage)
     levels = _levels(np.concatenate([bounds.ravel(), end_value.ravel()]))
     walked = levels[None, None, None, :] > bounds[..., None] + _EPSILON  # (segments, meters, steps, levels)
-    lengths = segment_lengths(net_kw, ceilings_kw, storage, hours)  # (segments, meters, scenarios, steps)
+    lengths = segment_lengths(net_kw, ceilings_kw, storage, hours, buying_kw)  # (segments, meters, scenarios, steps)
     change = np.matmul(lengths.transpose(3, 1, 2, 0), walked.transpose(2, 1, 0, 3).astype(float))
     capacity = storage.capacity_kwh[:, None, None]
     most_out = (storage.discharge_kw / storage.discharge_efficiency * hours)[:, None, None]
