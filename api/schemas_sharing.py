@@ -65,6 +65,7 @@ _EXAMPLE: Final[dict[str, Any]] = {
         "self_sufficiency": 1.0,
         "jain_coverage": 1.0,
         "gini_coverage": 0.0,
+        "min_coverage": 1.0,
         "held": 0,
     },
 }  # fmt: skip
@@ -125,6 +126,7 @@ class SharingSummary(_View):
     self_sufficiency: Annotated[float | None, Field(description="shared / withdrawn, null: nothing was withdrawn")]
     jain_coverage: Ratio
     gini_coverage: Ratio
+    min_coverage: Ratio
     held: int
 
 

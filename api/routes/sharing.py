@@ -31,7 +31,7 @@ _MOST_QUARTERS: Final = 31 * _DAY + _HOUR  # a local October: 31 days, one of th
 _MOST_EXPLAINED: Final = 25 * _HOUR  # the longest local day
 _MOST_SHARES: Final = 300_000  # a month of a hundred sites, some 30 MB
 
-_OF_SINGLE_SITES: Final = ("jain_coverage", "gini_coverage")
+_OF_SINGLE_SITES: Final = ("jain_coverage", "gini_coverage", "min_coverage")
 
 WhatIf = Annotated[str, Query(max_length=64, pattern=r"^[a-z]+(-[a-z]+)*$")]
 

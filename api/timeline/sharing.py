@@ -228,4 +228,5 @@ def _summary(totals: Sequence[PointTotals]) -> dict[str, Any]:
         "self_sufficiency": ratio(shared, withdrawn),
         "jain_coverage": measures.jain_coverage,
         "gini_coverage": measures.gini_coverage,
+        "min_coverage": measures.min_coverage,
     }

@@ -193,6 +193,7 @@ async def test_totals_and_summary_add_up_over_quarters(start: Start):
         "gini_coverage": pytest.approx(
             sum(abs(one - other) for one in coverage for other in coverage) / (2 * 4 * sum(coverage))
         ),
+        "min_coverage": 0.5,
         "held": 0,
     }  # fmt: skip
 
