@@ -22,7 +22,7 @@ def backtest(case: Path, out: Path, *, quiet: bool = True) -> dict[str, Any]:
     from cli.backtest.case import CaseFile
     from cli.backtest.data import read_data
     from cli.backtest.report import report_html
-    from cli.backtest.result import facts_of, write_series
+    from cli.backtest.result import facts_of, series_of
     from cli.backtest.run import run_community
     from cli.backtest.sessions import read_sessions
     from cli.backtest.setting import setting_of
@@ -45,9 +45,12 @@ def backtest(case: Path, out: Path, *, quiet: bool = True) -> dict[str, Any]:
     runs = [run_community(setting, rules, _tell if not quiet else _hush) for setting in settings]
     facts = facts_of(rules, runs)
     out.mkdir(parents=True, exist_ok=True)
-    write_series(out / "series.parquet", runs)
-    contents = {"result.json": _json(facts) + "\n", "report.html": report_html(facts, runs)}
-    write_all({out / name: [text.encode()] for name, text in contents.items()})
+    contents = {
+        "result.json": f"{_json(facts)}\n".encode(),
+        "series.parquet": series_of(runs),
+        "report.html": report_html(facts, runs).encode(),
+    }
+    write_all({out / name: [content] for name, content in contents.items()})
     return facts
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,7 @@ from energy.dispatch.members import compensated_bills, pool_bills
 from energy.dispatch.storage import Floats
 from energy.sharing.settlement import QuarterReadings, settle_quarters
 
-__all__ = ["CONTROLLERS", "facts_of", "write_series"]
+__all__ = ["CONTROLLERS", "facts_of", "series_of"]
 
 CONTROLLERS = ("no_control", "plain_rule", "commonwatt", "perfect_foresight")
 
@@ -253,9 +252,12 @@ def _sum(parts: list[dict[str, Any]]) -> dict[str, Any]:
     return total
 
 
-def write_series(path: Path, runs: Sequence[CommunityRun]) -> None:
+def series_of(runs: Sequence[CommunityRun]) -> bytes:
     """series.parquet: one row per community, meter and step."""
-    pq.write_table(pa.concat_tables([_series(run) for run in runs]), path, compression="zstd")
+    sink = pa.BufferOutputStream()
+    pq.write_table(pa.concat_tables([_series(run) for run in runs]), sink, compression="zstd")
+    found: bytes = sink.getvalue().to_pybytes()
+    return found
 
 
 def _series(run: CommunityRun) -> pa.Table:

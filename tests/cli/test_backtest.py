@@ -65,6 +65,18 @@ def test_sites_may_be_called_what_their_data_call_them(case, tmp_path):
     assert members == ["Maison Nº 1", "17", "MNZL", "Home_4"]
 
 
+def test_result_that_cannot_be_written_leaves_every_file_as_it_was(case, tmp_path):
+    rows = (case / "data.csv").read_text().splitlines()
+    (case / "data.csv").write_text("\n".join(rows[: 1 + 4 * 24 * 2]) + "\n")
+    out = tmp_path / "out"
+    (out / "report.html").mkdir(parents=True)
+    (out / "series.parquet").write_bytes(b"of before")
+    with pytest.raises(ConfigError, match="is no regular file"):
+        backtest(case, out)
+    assert sorted(path.name for path in out.iterdir()) == ["report.html", "series.parquet"]
+    assert (out / "series.parquet").read_bytes() == b"of before"
+
+
 def test_members_pay_no_more_than_under_the_plain_rule_and_their_bills_add_up(pooled):
     community = pooled[0]["communities"][0]
     assert community["members_worse_than_plain_rule"] == []
