@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import socket
 import subprocess
@@ -16,6 +17,16 @@ from cli.processes import Ports
 from messaging.connection import MqttSettings
 
 _free_port = Ports()
+
+
+@pytest.fixture(autouse=True)
+def logs_end_with_the_test() -> Iterator[None]:
+    """A command that ran in this process logged to a stream of its test; what comes later must not write there."""
+    root = logging.getLogger()
+    handlers, level = [each for each in root.handlers if type(each) is not logging.StreamHandler], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
 
 
 def wait_for_port(port: int, *, timeout_s: float = 15.0) -> None:

@@ -69,7 +69,7 @@ def test_any_case_is_solved_keeps_its_limits_and_its_energy(files, tmp_path_fact
         assert table[f"{name}_stored_kwh"].between(-1e-6, 8 + 1e-6).all()
         assert table[f"{name}_battery_kw"].abs().max() <= 4 + 1e-6
         if tasks:
-            assert each["tasks_kwh"] == pytest.approx(tasks * minutes / 60 * 1.65, abs=0.002)
+            assert each["tasks_kwh"] == pytest.approx(tasks * (minutes * 1.5 + minutes // 2 * 0.3) / 60, abs=0.002)
     costs = {name: each["cost_eur"] for name, each in facts["controllers"].items()}
     if costs["commonwatt"] <= costs["plain_rule"]:
         assert facts["communities"][0]["members_worse_than_plain_rule"] == []
