@@ -27,6 +27,7 @@ from energy.sharing.whole import share_whole
 __all__ = ["settle"]
 
 Energies = npt.NDArray[np.int64]
+_Divide = Callable[[Energies, Energies, Energies], Energies]
 
 _POINTS: Final = 1000
 _QUARTERS: Final = 2880
@@ -44,11 +45,11 @@ def settle(runs: int) -> list[Table | Facts]:
     """1,000 points of which every fifth injects, and the files of a month and a year."""
     paths: Mapping[str, tuple[Callable[[], Run], str]] = {
         _BOUND: (
-            lambda: in_child(_bare),
+            lambda: in_child(_bare, _floored),
             "`c * min(G, C) // C` on both sides: nothing added up, no own injection, no ties",
         ),
         _ADDED_UP: (
-            lambda: in_child(_bare_whole),
+            lambda: in_child(_bare, _by_remainders),
             "the same with the Wh that flooring leaves given to the largest remainders; no own injection",
         ),
     }
@@ -70,41 +71,29 @@ def _energies(points: int, quarters: int, seed: int = 1) -> tuple[Energies, Ener
     return withdrawal, np.where(roofs, random.integers(0, 3000, (quarters, points)) * sun // 1500, 0).astype(np.int64)
 
 
-def _bare() -> Run:
+def _bare(divide: _Divide) -> Run:
     withdrawal, injection = _energies(_POINTS, _QUARTERS)
-    return _timed(lambda: _numpy_alone(withdrawal, injection))
+    return _timed(lambda: _numpy_alone(withdrawal, injection, divide))
 
 
-def _numpy_alone(withdrawal: Energies, injection: Energies) -> tuple[Energies, Energies]:
+def _numpy_alone(withdrawal: Energies, injection: Energies, divide: _Divide) -> tuple[Energies, Energies]:
     received, given = np.empty_like(withdrawal), np.empty_like(injection)
     for first in range(0, _QUARTERS, 64):
         rows = slice(first, first + 64)
         pool, wanted = injection[rows].sum(axis=1, keepdims=True), withdrawal[rows].sum(axis=1, keepdims=True)
-        received[rows] = withdrawal[rows] * np.minimum(pool, wanted) // np.maximum(wanted, 1)
+        received[rows] = divide(withdrawal[rows], np.minimum(pool, wanted), np.maximum(wanted, 1))
         total = received[rows].sum(axis=1, keepdims=True)
-        given[rows] = injection[rows] * total // np.maximum(pool, 1)
+        given[rows] = divide(injection[rows], total, np.maximum(pool, 1))
     return received, given
 
 
-def _bare_whole() -> Run:
-    withdrawal, injection = _energies(_POINTS, _QUARTERS)
-    return _timed(lambda: _numpy_whole(withdrawal, injection))
-
-
-def _numpy_whole(withdrawal: Energies, injection: Energies) -> tuple[Energies, Energies]:
-    received, given = np.empty_like(withdrawal), np.empty_like(injection)
-    for first in range(0, _QUARTERS, 64):
-        rows = slice(first, first + 64)
-        pool, wanted = injection[rows].sum(axis=1, keepdims=True), withdrawal[rows].sum(axis=1, keepdims=True)
-        shared = np.minimum(pool, wanted)
-        received[rows] = _by_remainders(withdrawal[rows], shared, wanted)
-        given[rows] = _by_remainders(injection[rows], shared, pool)
-    return received, given
+def _floored(parts: Energies, amount: Energies, total: Energies) -> Energies:
+    """`amount` of each row in proportion to its parts, which are `total` together."""
+    return parts * amount // total
 
 
 def _by_remainders(parts: Energies, amount: Energies, total: Energies) -> Energies:
-    """`amount` of each row in proportion to its parts."""
-    total = np.maximum(total, 1)
+    """The same, and what flooring leaves is given out as well."""
     product = parts * amount
     floors = product // total
     order = np.argsort(floors * total - product, axis=1, kind="stable")

@@ -9,6 +9,7 @@ from pathlib import Path
 import openpyxl
 
 from collector.prices import read_prices
+from tests.cli.test_imports import SIBELGA as SIBELGA_HEADER
 from tests.damage.harness import Border, Table
 
 __all__ = ["BORDERS", "HALL", "SCHOOL", "SETTINGS", "TABLES", "WORKBOOKS", "rows_of", "workbook"]
@@ -62,14 +63,6 @@ FLUVIUS = _lines(
         for register in ("Afname Dag", "Injectie Dag")
     ),
 )
-SIBELGA_HEADER = [
-    "Code EAN",
-    "Tarif",
-    "Volume Partagé (kWh)",
-    "Volume Complémentaire (kWh)",
-    "Injection Partagée (kWh)",
-    "Gridfee total (€)",
-]
 SIBELGA_ROWS: list[list[object]] = [
     [HALL, "HI", 100.5, 20, 0, 3.1],
     [HALL, "LOW", 23.457, 7.25, 0, 1.005],

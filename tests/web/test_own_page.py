@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-import uvicorn
 
-from api.app import create_app
-from api.live.feed import LiveFeed
 from api.settings import BUILT_PAGE, ApiSettings
 from runtime.clock import SystemClock
 from storage.history.sqlite import SqliteHistory
@@ -20,14 +15,13 @@ from storage.register import Register
 from storage.register.month_runs import keep
 from storage.register.participants import METERING_POINTS, PARTICIPANTS, MeteringPoint, Participant
 from storage.register.people import PEOPLE, Person
-from tests.api.conftest import COMMUNITIES, NOW, Keys
+from tests.api.conftest import NOW, Keys
 from tests.api.test_me import EANS, settled
 from tests.system.axe import violations_in_all_looks
 from tests.system.browser import Page, browser
+from tests.web.pages import picture, serving, shows
 
 pytestmark = pytest.mark.skipif(not (BUILT_PAGE / "me.html").is_file(), reason="the page is not built")
-
-PICTURES = os.environ.get("COMMONWATT_PICTURES")
 
 
 @dataclass
@@ -63,13 +57,8 @@ def served(tmp_path: Path, register: Register, free_port) -> Iterator[Served]:
     viewer = keys.create("viewer", "viewer", ["*"])
     history = SqliteHistory(tmp_path / "history.db")
     settings = ApiSettings(port=free_port())
-    app = create_app(settings, COMMUNITIES, history, register, clock, LiveFeed(COMMUNITIES, clock), keys)
-    server = uvicorn.Server(uvicorn.Config(app, port=settings.port, log_config=None, lifespan="off", ws="none"))
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    yield Served(f"http://127.0.0.1:{settings.port}/me", member, viewer)
-    server.should_exit = True
-    thread.join(10)
+    with serving(settings, history, register, clock, keys) as url:
+        yield Served(f"{url}/me", member, viewer)
     history.close()
 
 
@@ -83,15 +72,6 @@ def register(tmp_path: Path) -> Iterator[Register]:
 def enter(page: Page, key: str) -> None:
     page.wait_for("document.querySelector('#key') !== null")
     page.evaluate(f"document.querySelector('#key').value = {key!r}; document.querySelector('form').requestSubmit()")
-
-
-def shows(page: Page, text: str) -> None:
-    page.wait_for(f"document.body.innerText.replaceAll('\\u00a0', ' ').includes({text!r})")
-
-
-def picture(page: Page, name: str) -> None:
-    if PICTURES:
-        page.picture(Path(PICTURES) / f"{name}.png")
 
 
 def test_member_enters_by_its_key_sees_its_own_and_leaves_nothing_behind(served: Served, tmp_path: Path):

@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
-import os
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-import uvicorn
 import yaml
 
-from api.app import create_app
-from api.live.feed import LiveFeed
 from api.settings import BUILT_PAGE, ApiSettings
 from energy.quarters import quarter_start
 from runtime.clock import SystemClock
 from storage.history.sqlite import SqliteHistory
 from storage.register import Register
-from tests.api.conftest import COMMUNITIES, Keys
+from tests.api.conftest import Keys
 from tests.api.test_sizing import YEAR, held_from, write
 from tests.system.axe import violations_in_all_looks
-from tests.system.browser import Page, browser
+from tests.system.browser import browser
+from tests.web.pages import picture, serving, shows
 
 pytestmark = pytest.mark.skipif(not (BUILT_PAGE / "sizing.html").is_file(), reason="the page is not built")
-
-PICTURES = os.environ.get("COMMONWATT_PICTURES")
 
 
 @dataclass
@@ -47,24 +41,10 @@ def served(tmp_path: Path, free_port) -> Iterator[Served]:
     keys, history = Keys(register, clock), SqliteHistory(tmp_path / "history.db")
     write(history, YEAR, end=quarter_start(clock.now_ms()))
     settings = ApiSettings(port=free_port(), investment_file=investment)
-    app = create_app(settings, COMMUNITIES, history, register, clock, LiveFeed(COMMUNITIES, clock), keys)
-    server = uvicorn.Server(uvicorn.Config(app, port=settings.port, log_config=None, lifespan="off", ws="none"))
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    yield Served(f"http://127.0.0.1:{settings.port}/sizing", keys.create("viewer", "viewer", ["*"]))
-    server.should_exit = True
-    thread.join(10)
+    with serving(settings, history, register, clock, keys) as url:
+        yield Served(f"{url}/sizing", keys.create("viewer", "viewer", ["*"]))
     history.close()
     register.close()
-
-
-def shows(page: Page, text: str) -> None:
-    page.wait_for(f"document.body.innerText.replaceAll('\\u00a0', ' ').includes({text!r})")
-
-
-def picture(page: Page, name: str) -> None:
-    if PICTURES:
-        page.picture(Path(PICTURES) / f"{name}.png")
 
 
 def test_page_asks_draws_and_tells_who_gains_what(served: Served, tmp_path: Path):

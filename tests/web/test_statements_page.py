@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
 import pytest
-import uvicorn
 
-from api.app import create_app
-from api.live.feed import LiveFeed
 from api.settings import BUILT_PAGE, ApiSettings
 from runtime.clock import SystemClock
 from storage.history.sqlite import SqliteHistory
@@ -22,14 +17,14 @@ from storage.register.month_runs import keep
 from storage.register.participants import METERING_POINTS, PARTICIPANTS, MeteringPoint, Participant
 from storage.register.parties import PARTIES, BillingParty
 from storage.register.people import PEOPLE, Person
-from tests.api.conftest import COMMUNITIES, NOW, Keys
+from tests.api.conftest import NOW, Keys
 from tests.api.test_me import EANS, settled
 from tests.system.axe import violations_in_all_looks
 from tests.system.browser import Page, browser
+from tests.web.pages import picture, serving, shows
 
 pytestmark = pytest.mark.skipif(not (BUILT_PAGE / "statements.html").is_file(), reason="the page is not built")
 
-PICTURES = os.environ.get("COMMONWATT_PICTURES")
 REFERENCE = [{"eur_kwh": "0.39", "source": "CREG, June 2026", "valid_from": "2026-01-01", "valid_to": "2027-01-01"}]
 
 
@@ -65,13 +60,8 @@ def served(tmp_path: Path, free_port) -> Iterator[Served]:
     }
     history = SqliteHistory(tmp_path / "history.db")
     settings = ApiSettings(port=free_port())
-    app = create_app(settings, COMMUNITIES, history, register, clock, LiveFeed(COMMUNITIES, clock), keys)
-    server = uvicorn.Server(uvicorn.Config(app, port=settings.port, log_config=None, lifespan="off", ws="none"))
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    yield Served(f"http://127.0.0.1:{settings.port}", made_keys)
-    server.should_exit = True
-    thread.join(10)
+    with serving(settings, history, register, clock, keys) as url:
+        yield Served(url, made_keys)
     history.close()
     register.close()
 
@@ -83,10 +73,6 @@ def enter(page: Page, url: str, key: str) -> None:
     page.evaluate(f"document.querySelector('#key').value = {key!r}; document.querySelector('form').requestSubmit()")
 
 
-def shows(page: Page, text: str) -> None:
-    page.wait_for(f"document.body.innerText.replaceAll('\\u00a0', ' ').includes({text!r})")
-
-
 def press(page: Page, text: str) -> None:
     """The first button that says so."""
     found = f"[...document.querySelectorAll('button')].find((each) => each.innerText === {text!r})"
@@ -94,16 +80,16 @@ def press(page: Page, text: str) -> None:
     page.evaluate(f"{found}.click()")
 
 
+def choose_month(page: Page, month: str) -> None:
+    field = "document.querySelector('#month')"
+    page.evaluate(f"{field}.value = {month!r}; {field}.dispatchEvent(new Event('change'))")
+
+
 def downloads(page: Page) -> None:
     """Names what is taken along instead of writing it."""
     page.evaluate(
         "window.taken = []; HTMLAnchorElement.prototype.click = function () { window.taken.push(this.download); }"
     )
-
-
-def picture(page: Page, name: str) -> None:
-    if PICTURES:
-        page.picture(Path(PICTURES) / f"{name}.png")
 
 
 def test_member_opens_a_month_asks_why_and_takes_its_papers(served: Served, tmp_path: Path):
@@ -140,9 +126,7 @@ def test_manager_sees_versions_documents_and_corrections(served: Served, tmp_pat
     with browser(tmp_path) as page:
         enter(page, f"{served.url}/statements", served.keys["manager"])
         page.wait_for("document.querySelector('#month') !== null")
-        page.evaluate(
-            "document.querySelector('#month').value = '2026-06'; document.querySelector('#month').dispatchEvent(new Event('change'))"
-        )
+        choose_month(page, "2026-06")
         shows(page, "June 2026, corrected")
         shows(page, "What this version changes")
         shows(page, "credit note")
@@ -152,13 +136,9 @@ def test_manager_sees_versions_documents_and_corrections(served: Served, tmp_pat
         downloads(page)
         press(page, "PDF")
         page.wait_for("window.taken.length === 1", timeout_s=60)
-        page.evaluate(
-            "document.querySelector('#month').value = '2026-05'; document.querySelector('#month').dispatchEvent(new Event('change'))"
-        )
+        choose_month(page, "2026-05")
         shows(page, "May 2026 is not settled yet.")
-        page.evaluate(
-            "document.querySelector('#month').value = '2026-06'; document.querySelector('#month').dispatchEvent(new Event('change'))"
-        )
+        choose_month(page, "2026-06")
         for language, told in (
             ("fr", "Documents envoyés"),
             ("nl", "Verzonden documenten"),
@@ -178,9 +158,7 @@ def test_months_have_nothing_that_shuts_people_out(served: Served, tmp_path: Pat
     with browser(tmp_path) as page:
         enter(page, f"{served.url}/statements", served.keys["manager"])
         page.wait_for("document.querySelector('#month') !== null")
-        page.evaluate(
-            "document.querySelector('#month').value = '2026-06'; document.querySelector('#month').dispatchEvent(new Event('change'))"
-        )
+        choose_month(page, "2026-06")
         shows(page, "June 2026, corrected")
         assert violations_in_all_looks(page) == []
 
