@@ -84,6 +84,7 @@ class Control:
         self._heard: list[Command | CommandResult] = []
         self._unsaved: dict[str, Alert] = {}
         self._unpublished: dict[str, tuple[str, bytes]] = {}
+        self._saving: asyncio.Task[None] | None = None
         self._outage = Outage(log, "the register does not take alerts and results: %s; they are tried again")
 
     def load(self) -> None:
@@ -273,6 +274,15 @@ class Control:
 
     async def _save(self) -> None:
         """Writes what the register does not have yet; what it does not take now is tried at the next step."""
+        if self._saving is not None:
+            await asyncio.shield(
+                self._saving
+            )  # of a step that was cancelled: an older state never overtakes a newer one
+        self._saving = asyncio.create_task(self._write_out())
+        await asyncio.shield(self._saving)
+        self._saving = None
+
+    async def _write_out(self) -> None:
         heard, self._heard = self._heard, []
         unsaved, self._unsaved = self._unsaved, {}
         if not heard and not unsaved:

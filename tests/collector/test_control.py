@@ -1,11 +1,12 @@
 """Rules from reading to relay and back: over a real broker, with a gateway that answers."""
 
 import asyncio
+import threading
 import time
 from contextlib import asynccontextmanager
 
 from energy.alerts.rules import DeviceSilent, GatewayOffline, QuantityAbove
-from storage.register import Alert
+from storage.register import Alert, Told
 
 from .conftest import charge_rule, eventually, make_community, reading
 
@@ -251,3 +252,27 @@ async def test_all_alerts_that_stood_are_taken_up_however_many(start, register, 
     async with start(make_community()):
         await eventually(lambda: register.alerts(open_only=True) == [])
     assert {alert.state for alert in register.alerts(limit=1000)} == {"cleared"}
+
+
+async def test_the_stop_waits_for_a_write_that_has_begun_so_that_the_newest_state_stays(
+    start, register, wire, monkeypatch
+):
+    begun, go_on, ended, save = threading.Event(), threading.Event(), threading.Event(), register.save_alerts
+
+    def held(alerts):
+        if alerts and not begun.is_set():
+            begun.set()
+            go_on.wait(20)
+            save(alerts)
+            ended.set()
+        else:
+            save(alerts)
+
+    async with roof_on(wire), start(make_community(rules=[charge_rule()], interval_s=0.3)) as collector:
+        monkeypatch.setattr(register, "save_alerts", held)
+        await eventually(begun.is_set)
+        (alert,) = collector._control.alerts()
+        collector._control.told(alert.id, Told("facility", "raised", now_ms()), "facility was told")
+        asyncio.get_running_loop().call_later(0.3, go_on.set)
+    await eventually(ended.is_set)
+    assert [told.what for stored in register.alerts() for told in stored.told] == ["raised"]
