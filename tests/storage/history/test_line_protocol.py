@@ -11,7 +11,14 @@ from hypothesis import strategies as st
 from energy.errors import DataError
 from energy.quantities import QUANTITIES, Quality, Role
 from storage.history import DeviceQuarter, DeviceTags, Row, SiteQuarter
-from storage.history.line_protocol import device_quarter_line, reading_line, site_quarter_line
+from storage.history.influx_writer import _reading_lines
+from storage.history.line_protocol import (
+    device_quarter_line,
+    plain_lines,
+    plain_rows,
+    reading_line,
+    site_quarter_line,
+)
 
 T = 1_750_000_000_000
 PV = DeviceTags("ixelles", "hall", "hall/pv", Role.PV)
@@ -67,6 +74,39 @@ def test_every_value_that_can_be_stored_is_a_field_that_reads_back_as_it_was(val
 def test_a_name_that_cannot_be_written_is_refused_by_its_field(name):
     with pytest.raises(DataError, match="device: "):
         reading_line(Row(DeviceTags("ixelles", "hall", name, None), T, {"power_w": 1.0}))
+
+
+ROWS = st.builds(
+    Row,
+    st.sampled_from([PV, DeviceTags("", "a b", "a b/c,d=e", None), DeviceTags("ixelles", "hall", "a\nb", None)]),
+    st.integers(0, 2**41),
+    st.dictionaries(st.sampled_from([*QUANTITIES, "mood"]), NUMBERS | ANYTHING, max_size=6),
+    st.sampled_from([(), ("soc_pct",)]),
+)
+
+
+@given(st.lists(ROWS, max_size=12))
+def test_lines_made_together_are_those_made_one_by_one(rows):
+    told, refused = {}, []
+    for row in rows:
+        try:
+            told[id(row)] = reading_line(row)
+        except DataError as error:
+            refused.append((row, str(error)))
+    refusals = []
+    items, lines = _reading_lines(rows, refusals)
+    by_item = dict(zip(map(id, items), lines, strict=True))
+    assert by_item == {item: line for item, line in told.items() if line is not None}
+    assert sorted(map(repr, refusals)) == sorted(map(repr, refused))
+
+
+def test_usual_readings_are_made_together_and_a_strange_value_among_them_is_noticed():
+    usual = [Row(PV, T + n, {"power_w": 1.5 * n, "energy_export_wh": n}) for n in range(3)]
+    others = [Row(PV, T, {}), Row(PV, T, {"state": "on"}), Row(PV, T, {"power_w": 1.0}, ("soc_pct",))]
+    assert plain_rows([*others, *usual]) == usual
+    assert plain_lines(usual) == [reading_line(row) for row in usual]
+    for strange in (math.nan, -math.inf, "1", "},{", None):
+        assert plain_lines([*usual, Row(PV, T, {"power_w": strange})]) is None
 
 
 def test_a_quarter_hour_names_what_is_unknown():
