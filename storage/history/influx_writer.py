@@ -37,7 +37,7 @@ _READY: Final = 2  # requests on their way or ready to be, so that the server ne
 # The thread that sends needs the interpreter for every piece of a body the socket takes, and would wait 5 ms for it each
 # time; what is encoded meanwhile makes room as often as this.
 _LINES_AT_ONCE: Final = 500
-_ROOM_S: Final = 1e-4
+_ROOM_S: Final = 1e-3
 # A partial write: the server says how many it left out, not which. The others are stored.
 _DROPPED: Final = re.compile(r"\bdropped=(\d+)")
 
