@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from api.schemas import Instant, Ratio
 from energy.quantities import Quality
 
-__all__ = ["SharingView"]
+__all__ = ["RecommendedKeysView", "SharingView"]
 
 Energy = Annotated[int, Field(ge=0, description="whole Wh")]
 MaybeEnergy = Annotated[int | None, Field(description="whole Wh, null: unknown")]
@@ -149,3 +149,74 @@ class SharingView(_View):
     quarters: list[SharedQuarterView]
     totals: list[SharingTotal]
     summary: SharingSummary
+
+
+class Measure(_View):
+    """Of energy received, and of coverage: received / withdrawn."""
+
+    kwh: Ratio
+    coverage: Ratio
+
+
+class RankedKey(_View):
+    """A key and what it would have done. `name`: a short name, or says what the key is; `weights`: of fixed rounds, exact."""
+
+    name: str
+    in_force: Annotated[bool, Field(description="whether it is the community's key as it stands")]
+    rounds: Annotated[list[dict[str, Any]], Field(description="as a key file has them")]
+    weights: Annotated[dict[str, str], Field(description="by site, as 0.25 or 1/3; those without one are left out")]
+    shared_wh: Energy
+    sharing_rate: Annotated[float | None, Field(description="shared / injected, null: nothing was injected")]
+    self_sufficiency: Annotated[float | None, Field(description="shared / withdrawn, null: nothing was withdrawn")]
+    jain: Annotated[Measure, Field(description="Jain's index: 1 when all are equal, 1/n when one takes all")]
+    gini: Annotated[Measure, Field(description="Gini's coefficient: 0 when all are equal")]
+    min_coverage: Annotated[Ratio, Field(description="of the participant that was covered least")]
+    vulnerable_coverage: Annotated[Ratio, Field(description="of tier 1 together, null: there is none")]
+
+
+class QuarterCounts(_View):
+    """Quarter-hours the figures stand on, those that a missing value kept out, and those in which one was filled."""
+
+    settled: int
+    held: int
+    filled: int
+
+
+_RANKED: Final[dict[str, Any]] = {
+    "community": "ixelles",
+    "from": 1750000500000,
+    "to": 1750001400000,
+    "step": "15m",
+    "aim": "most-equal",
+    "status": "estimate",
+    "quarters": {"settled": 1, "held": 0, "filled": 0},
+    "keys": [
+        {
+            "name": "prorata",
+            "in_force": False,
+            "rounds": [{"method": "prorata", "share": "1", "max_rounds": 1, "renormalise": False, "basis": "residual"}],
+            "weights": {},
+            "shared_wh": 4000,
+            "sharing_rate": 1.0,
+            "self_sufficiency": 0.667,
+            "jain": {"kwh": 0.72, "coverage": 1.0},
+            "gini": {"kwh": 0.333, "coverage": 0.0},
+            "min_coverage": 0.667,
+            "vulnerable_coverage": None,
+        }
+    ],
+}
+
+
+class RecommendedKeysView(_View):
+    """Keys for a stated aim, the best first: an estimate from the sites' own meters. The members decide, not the figures."""
+
+    model_config = ConfigDict(extra="allow", json_schema_extra={"example": _RANKED})
+    community: str
+    from_: Annotated[int, Field(alias="from")]
+    to: int
+    step: Literal["15m"]
+    aim: Literal["most-shared", "most-equal", "vulnerable-first"]
+    status: Literal["estimate"]
+    quarters: QuarterCounts
+    keys: list[RankedKey]

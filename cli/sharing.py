@@ -216,21 +216,8 @@ def recommend_key(
 
 
 def _option_json(option: Option) -> dict[str, Any]:
-    figures = option.figures
-    measures = figures.fairness
-    rules = option.key.model_dump(mode="json", include={"rounds", "producers"})
-    return {
-        "name": option.name,
-        "rounds": rules["rounds"],
-        "weights": {point: str(each.weight) for point, each in (option.key.participants or {}).items() if each.weight},
-        "shared_kwh": figures.shared_wh / 1000,
-        "sharing_rate": figures.sharing_rate,
-        "self_sufficiency": figures.self_sufficiency,
-        "jain": {"kwh": measures.jain_kwh, "coverage": measures.jain_coverage},
-        "gini": {"kwh": measures.gini_kwh, "coverage": measures.gini_coverage},
-        "min_coverage": measures.min_coverage,
-        "vulnerable_coverage": figures.vulnerable_coverage,
-    }
+    facts = option.facts()
+    return {"name": facts.pop("name"), "shared_kwh": option.figures.shared_wh / 1000} | facts
 
 
 def _option_text(option: Option) -> str:

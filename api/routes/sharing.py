@@ -1,9 +1,9 @@
-"""What the sites of a community share, by its key or by another: what if."""
+"""What the sites of a community share, by its key or by another: what if, and which key serves an aim."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 from fastapi import APIRouter, Depends, Query, Response
 from pydantic import ValidationError
@@ -15,7 +15,7 @@ from api.context import Context, Ctx
 from api.groups import authorize_sum, check_group, hidden_sites
 from api.problems import Problem
 from api.routes.history import From, To
-from api.schemas_sharing import SharingView
+from api.schemas_sharing import RecommendedKeysView, SharingView
 from api.timeline.steps import period
 from energy.community import Community
 from energy.quarters import QUARTER_MS, quarter_start, quarter_starts
@@ -33,6 +33,7 @@ _MOST_SHARES: Final = 300_000  # a month of a hundred sites, some 30 MB
 
 _OF_SINGLE_SITES: Final = ("jain_coverage", "gini_coverage", "min_coverage")
 
+AimName = Literal["most-shared", "most-equal", "vulnerable-first"]
 WhatIf = Annotated[str, Query(max_length=64, pattern=r"^[a-z]+(-[a-z]+)*$")]
 
 
@@ -80,11 +81,65 @@ async def sharing(
     authorize_sum(principal, place)
     from_, to = period(start, end, context.clock.now_ms())
     _check_size(place, len(quarter_starts(from_, to)), why)
-    over = quarter_start(context.clock.now_ms())
-    first = min(quarter_start(from_), over)
-    last = max(first, min(quarter_start(to + QUARTER_MS - 1), over))
+    first, last = _quarters_over(from_, to, context.clock.now_ms())
     question = _Question(place, first, last, key, why, detailed, frozenset(hidden_sites(principal, place)))
     return await run_in_threadpool(_answer, context, question)
+
+
+@router.get("/communities/{community}/sharing/recommended", responses=documented(RecommendedKeysView, 404, 409, 503))
+async def recommended_key(
+    context: Ctx,
+    principal: Annotated[Principal, Depends(may(Action.READ))],
+    community: str,
+    aim: Annotated[
+        AimName,
+        Query(
+            description="what the community wants of its key: most energy shared; coverage as equal as can be, among the "
+            "keys that share nine tenths of the most; or tier 1 of the configured key, the vulnerable, served first"
+        ),
+    ],
+    start: From = None,
+    end: Annotated[To, Query(alias="to")] = None,
+) -> Response:
+    """Every key that can be made of the same participants, weights and tiers, the best for the aim first, with figures."""
+    place = context.places.community(community, principal.scope)
+    if not principal.sees(community):
+        detail = f"a key is weighed by what every site of {community} gains, and you may see some of them only"
+        raise Problem(403, "whole_community_needed", detail, hint="ask with a key of the whole community")
+    from_, to = period(start, end, context.clock.now_ms())
+    _check_size(place, len(quarter_starts(from_, to)), None)
+    _check_aim(place, aim)
+    first, last = _quarters_over(from_, to, context.clock.now_ms())
+    return await run_in_threadpool(_recommended, context, place, aim, first, last)
+
+
+def _check_aim(community: Community, aim: AimName) -> None:
+    """Raises Problem 422 where the key does not say who is vulnerable."""
+    listed = community.sharing.participants or {}
+    if aim == "vulnerable-first" and not any(each.tier == 1 for each in listed.values()):
+        raise Problem(
+            422,
+            "nobody_vulnerable",
+            f"no participant of the key of {community.id} has tier 1",
+            field="query.aim",
+            hint="give the vulnerable `tier: 1` in the community's key, or ask for another aim",
+        )
+
+
+def _recommended(context: Context, community: Community, aim: AimName, start: int, end: int) -> Response:
+    from api.timeline.recommended import recommended_keys  # noqa: PLC0415 - numpy waits for the first who asks
+    from energy.sharing.advice import Aim  # noqa: PLC0415
+
+    found = recommended_keys(community, Aim(aim), start, end, context.history)
+    if not found["keys"]:
+        raise Problem(
+            409,
+            "nothing_settled",
+            "no quarter-hour of this period is over and complete",
+            hint="ask for a period with readings; /sharing tells which quarter-hours are held and why",
+        )
+    head = {"community": community.id, "from": start, "to": end, "step": "15m", "aim": aim, "status": "estimate"}
+    return json_answer(head | found)
 
 
 def _check_receivers(key: SharingKey, question: _Question) -> None:
@@ -97,6 +152,13 @@ def _check_receivers(key: SharingKey, question: _Question) -> None:
     }
     check_group(question.hidden & receivers, "receivers")
     check_group(question.hidden - receivers, "sites that do not receive all the time")
+
+
+def _quarters_over(from_: int, to: int, now_ms: int) -> tuple[int, int]:
+    """The whole quarter-hours of [from_, to) that are over, as [start, end)."""
+    over = quarter_start(now_ms)
+    first = min(quarter_start(from_), over)
+    return first, max(first, min(quarter_start(to + QUARTER_MS - 1), over))
 
 
 def _check_size(community: Community, quarters: int, why: str | None) -> None:

@@ -27,7 +27,7 @@ from energy.sharing.whole import Mask
 from runtime.presets import shipped_presets
 from storage.history import History
 
-__all__ = ["Share", "SharedQuarter", "Sharing", "key_in_force", "share_sites"]
+__all__ = ["Share", "SharedQuarter", "Sharing", "key_in_force", "read_sites", "share_sites"]
 
 _ESTIMATE_REACH_MS: Final = 7 * 86_400_000  # how far back `on_missing: estimate` looks
 _NAMED: Final = 5  # sites named in a reason before the others are only counted
@@ -109,8 +109,7 @@ def share_sites(
     sites: Sequence[str], key: SharingKey, start: int, end: int, history: History, why: str | None
 ) -> Sharing:
     """Shares each quarter-hour that [start, end) touches; `why`: with a sentence on that site. Raises StoreError."""
-    before = _ESTIMATE_REACH_MS if key.on_missing == "estimate" else 0
-    readings, measured = _read(tuple(sorted(sites)), quarter_starts(start - before, end), history)
+    readings, measured = read_sites(sites, key, start, end, history)
     settlement = settle_quarters(key, readings)
     early = readings.starts < quarter_starts(start, end).start
     settlement = replace(settlement, held=settlement.held | early)
@@ -122,10 +121,18 @@ def share_sites(
     )
 
 
-def _read(sites: tuple[str, ...], starts: range, history: History) -> tuple[QuarterReadings, Mask]:
-    """(readings, where they were measured). A site with one direction unknown has no reading: the other alone would
-    let it receive what it may have injected itself.
+def read_sites(
+    sites: Sequence[str], key: SharingKey, start: int, end: int, history: History
+) -> tuple[QuarterReadings, Mask]:
+    """(readings, where they were measured) of the quarter-hours that [start, end) touches, and of the week before where
+    the key estimates from it.
+
+    A site with one direction unknown has no reading: the other alone would let it receive what it may have injected
+    itself. Raises StoreError.
     """
+    sites = tuple(sorted(sites))
+    before = _ESTIMATE_REACH_MS if key.on_missing == "estimate" else 0
+    starts = quarter_starts(start - before, end)
     column = {site: place for place, site in enumerate(sites)}
     withdrawal = np.zeros((len(starts), len(sites)), dtype=np.int64)
     injection, known = np.zeros_like(withdrawal), np.zeros(withdrawal.shape, dtype=bool)

@@ -12,8 +12,9 @@ from energy.sharing.fairness import Fairness, PointTotals, fairness, point_total
 from energy.sharing.key import LAST_TIER, Participant, SharingKey
 from energy.sharing.settlement import QuarterReadings, settle_quarters
 
-__all__ = ["Aim", "Figures", "Option", "candidates", "measure", "rank", "recommend"]
+__all__ = ["IN_FORCE", "Aim", "Figures", "Option", "candidates", "measure", "rank", "recommend"]
 
+IN_FORCE: Final = "in force"
 _LEAST_SHARED: Final = 0.9  # an equal share of little is no aim: only keys that share nine tenths of the most compete
 _WEIGHT_UNITS: Final = 10**6
 
@@ -44,6 +45,23 @@ class Option:
     name: str
     key: SharingKey
     figures: Figures
+
+    def facts(self) -> dict[str, Any]:
+        """What it is and what it did, to be told as JSON; what was shared comes beside it in the teller's unit."""
+        measures = self.figures.fairness
+        return {
+            "name": self.name,
+            "rounds": self.key.model_dump(mode="json", include={"rounds"})["rounds"],
+            "weights": {
+                point: str(each.weight) for point, each in (self.key.participants or {}).items() if each.weight
+            },
+            "sharing_rate": self.figures.sharing_rate,
+            "self_sufficiency": self.figures.self_sufficiency,
+            "jain": {"kwh": measures.jain_kwh, "coverage": measures.jain_coverage},
+            "gini": {"kwh": measures.gini_kwh, "coverage": measures.gini_coverage},
+            "min_coverage": measures.min_coverage,
+            "vulnerable_coverage": self.figures.vulnerable_coverage,
+        }
 
 
 def recommend(key: SharingKey, readings: QuarterReadings, aim: Aim) -> list[Option]:
@@ -98,9 +116,14 @@ def candidates(key: SharingKey, readings: QuarterReadings) -> dict[str, SharingK
     people = {
         total.point: (key.participants or {}).get(total.point) or Participant() for total in totals if total.receives
     }
-    made = {"in force": key}
+    made = {IN_FORCE: key}
     if not people:
         return made
+    producers = key.producers.model_copy(update={"points": {**people, **key.producers.points}})
+    alike = dict(key) | {
+        "two_sided": False,
+        "producers": producers,
+    }  # producers stand as they stood, whatever the weights
 
     def add(name: str, rounds: Any, weights: Mapping[str, Fraction] | None = None) -> None:
         weighed = {
@@ -109,7 +132,7 @@ def candidates(key: SharingKey, readings: QuarterReadings) -> dict[str, SharingK
             else each
             for point, each in people.items()
         }
-        made[name] = SharingKey.model_validate(dict(key) | {"participants": weighed, "rounds": rounds})
+        made[name] = SharingKey.model_validate(alike | {"participants": weighed, "rounds": rounds})
 
     for name in ("prorata", "equal"):
         add(name, name)

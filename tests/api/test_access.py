@@ -32,6 +32,7 @@ NEEDS = {
     ("get", "/api/v1/communities/{community}/forecast"): Action.AGGREGATE,
     ("get", "/api/v1/communities/{community}/plan"): Action.AGGREGATE,
     ("get", "/api/v1/communities/{community}/sharing"): Action.AGGREGATE,
+    ("get", "/api/v1/communities/{community}/sharing/recommended"): Action.READ,
     ("get", "/api/v1/communities/{community}/sizing"): Action.READ,
     ("get", "/api/v1/communities/{community}/statements"): Action.SETTLE,
     ("get", "/api/v1/communities/{community}/statements/far-site"): Action.SETTLE,
@@ -114,7 +115,12 @@ async def request(api: Api, method: str, path: str, headers: dict[str, str] | st
     }
     body = next((body for end, body in bodies.items() if path.endswith(end) and method in {"post", "put"}), None)
     month = {"month": "2026-06", "type": "D"}
-    queries = {"}/statements": month, "}/statements/far-site": month, "}/sizing": {"site": "ixl-hall"}}
+    queries = {
+        "}/sharing/recommended": {"aim": "most-shared"},
+        "}/statements": month,
+        "}/statements/far-site": month,
+        "}/sizing": {"site": "ixl-hall"},
+    }
     query = queries.get(path[path.rfind("}") :])
     return await api.client.request(method, path.format(**OF_IXELLES), headers=headers, json=body, params=query)
 

@@ -82,6 +82,24 @@ def test_candidates_need_what_they_are_made_of():
     assert {"priority", "hybrid", "hybrid, fixed parts for tier 1"} <= set(candidates(key(), SCARCE))
 
 
+def test_two_sided_key_stands_beside_keys_of_one_side():
+    """Equal rounds have no second side: they are tried with one."""
+    two_sided = SharingKey.model_validate({"participants": PEOPLE, "rounds": "prorata", "two_sided": True})
+    found = candidates(two_sided, SCARCE)
+    assert {"in force", "equal", "priority"} <= set(found)
+    assert [name for name, one in found.items() if one.two_sided] == ["in force"]
+
+
+def test_weights_that_are_tried_are_the_receivers_alone():
+    """Whose injection counts stays as it was agreed."""
+    producers = {"method": "fixed", "points": {"roof": {"weight": 1}}}
+    fixed = SharingKey.model_validate({"participants": PEOPLE, "rounds": "fixed", "producers": producers})
+    tried = candidates(fixed, SCARCE)["fixed-multi by withdrawal"]
+    assert tried.participants["p4"].weight != fixed.participants["p4"].weight
+    assert tried.producers.points["p4"].weight == fixed.participants["p4"].weight
+    assert tried.producers.points["roof"].weight == 1
+
+
 def test_fixed_parts_for_tier_one_serve_them_better_than_pro_rata():
     """A priority in a form that grid operators compute."""
     options = {option.name: option.figures for option in recommend(key(), SCARCE, Aim.VULNERABLE_FIRST)}
