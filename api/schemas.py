@@ -199,6 +199,16 @@ class SiteToday(View):
     quality: Quality
 
 
+class RunningQuarter(View):
+    """What a site's grid meters took and gave in the quarter-hour that runs from `start`, as far as `until`."""
+
+    start: Instant
+    until: Instant
+    import_wh: WattHours
+    export_wh: WattHours
+    quality: Quality
+
+
 class LiveSite(View):
     """Flows of one site now."""
 
@@ -216,6 +226,7 @@ class LiveSite(View):
     stale: list[str]
     devices: list[LiveDevice]
     today: SiteToday
+    quarter: Annotated[RunningQuarter | None, Field(description="null: no grid meter has told anything yet")] = None
 
 
 class Known(View):

@@ -68,6 +68,20 @@ _EXAMPLE: Final[dict[str, Any]] = {
         "min_coverage": 1.0,
         "held": 0,
     },
+    "running": {
+        "t": 1750001400000,
+        "until": 1750001570000,
+        "quality": "estimated",
+        "held": None,
+        "shares": [
+            {"id": "ixl-hall", "withdrawn_wh": 90, "received_wh": 90, "residual_wh": 0, "given_wh": 0, "surplus_wh": 0},
+            {"id": "ixl-pool", "withdrawn_wh": 0, "received_wh": 0, "residual_wh": 0, "given_wh": 90, "surplus_wh": 70},
+        ],
+        "why": None,
+        "withdrawn_wh": 90,
+        "injected_wh": 160,
+        "shared_wh": 90,
+    },
 }  # fmt: skip
 
 
@@ -101,6 +115,18 @@ class SharedQuarterView(_View):
     held: Annotated[str | None, Field(description="why it is held, null: it is not")]
     shares: list[ShareView]
     why: Annotated[str | None, Field(description="why the site asked for received what it did")]
+
+
+class RunningQuarterView(SharedQuarterView):
+    """The quarter-hour that runs, shared as if it ended at `until`: an estimate that changes until it is over.
+
+    The sums are of all sites; `shares` is empty for a caller who may see no single site, and where it is held.
+    """
+
+    until: Annotated[int, Field(description="ms UTC: as far as every known site has been read")]
+    withdrawn_wh: Energy
+    injected_wh: Energy
+    shared_wh: Energy
 
 
 class SharingTotal(_View):
@@ -149,6 +175,10 @@ class SharingView(_View):
     quarters: list[SharedQuarterView]
     totals: list[SharingTotal]
     summary: SharingSummary
+    running: Annotated[
+        RunningQuarterView | None,
+        Field(description="null: the period does not reach into it. It counts for nothing in `totals` and `summary`"),
+    ]
 
 
 class Measure(_View):

@@ -13,6 +13,7 @@ from collector.today import (
     CommunityToday,
     Parts,
     Recent,
+    RunningQuarter,
     SiteToday,
     Today,
     community_today,
@@ -42,12 +43,13 @@ _BEFORE_MS: Final = 120_000  # the reading before the quarter-hour is most likel
 
 
 class LiveSite(NamedTuple):
-    """A site now and today. `from_store`: devices whose newest reading was not heard live since the start."""
+    """A site now, today and in the quarter-hour that runs. `from_store`: devices whose newest reading was not heard live since the start."""
 
     balance: SiteBalance
     today: SiteToday
     from_store: frozenset[str]
     registered: bool
+    quarter: RunningQuarter | None
 
 
 class _Shown(NamedTuple):
@@ -77,6 +79,7 @@ class LiveState:
         self._before: dict[str, int] = {}
         self._parts: dict[str, Parts] = {}
         self._site_todays: dict[str, SiteToday] = {}
+        self._running: dict[str, RunningQuarter | None] = {}
         self._todays: dict[str, CommunityToday] = {}
         self._shown: dict[str, _Shown] = {}
         self._changed: set[str] = set()
@@ -195,7 +198,8 @@ class LiveState:
         site = place.site if place else self._unregistered_site(name)
         balance = site_balance(site, community, observe(site, self._latest, now_ms), now_ms)
         from_store = frozenset(device.id for device in balance.devices if device.id in self._from_store)
-        live = LiveSite(balance, self._site_todays.get(name) or site_today({}), from_store, place is not None)
+        today = self._site_todays.get(name) or site_today({})
+        live = LiveSite(balance, today, from_store, place is not None, self._running.get(name))
         until = now_ms + round(_REPEAT_MS * self._clock.speed)
         for device, now in zip(site.devices, balance.devices, strict=True):
             if now.t is not None and not now.stale:
@@ -247,6 +251,10 @@ class LiveState:
         midnight, _ = local_day(now_ms, timezone)
         devices = [(tags.device, tags.role) for tags in self._directory.devices_of(site) if tags.role]
         parts = self.today.parts(site, devices, midnight, now_ms)
+        running = self.today.running(devices, quarter_start(now_ms))
+        if running != self._running.get(site):
+            self._running[site] = running
+            self._changed.add(site)
         if parts != self._parts.get(site):
             self._parts[site] = parts
             self._site_todays[site] = site_today(parts)

@@ -20,13 +20,37 @@ from energy.quantities import Quality, Role, total, worst
 from energy.quarters import QUARTER_MS, quarter_start
 from storage.history import Row, SiteQuarter
 
-__all__ = ["LONGEST_DAY_MS", "CommunityToday", "Parts", "Recent", "SiteToday", "Today", "community_today", "site_today"]
+__all__ = [
+    "LONGEST_DAY_MS",
+    "CommunityToday",
+    "Parts",
+    "Recent",
+    "RunningQuarter",
+    "SiteToday",
+    "Today",
+    "community_today",
+    "site_today",
+]
 
 Parts = Mapping[int, SiteEnergy | None]
 """Energy of a site by start of quarter-hour; None: unknown."""
 
 THIN_MS: Final = 10_000
 LONGEST_DAY_MS: Final = 26 * 3_600_000  # the longest local day, 25 h, and a little
+
+
+@dataclass(frozen=True, slots=True)
+class RunningQuarter:
+    """What a site took from the grid and gave to it in the quarter-hour that runs from `start`, as far as `until`.
+
+    Instants in ms UTC, energies in Wh, None: unknown. `until` may lie before `start`: nothing of it has been read yet.
+    """
+
+    start: int
+    until: int
+    import_wh: float | None
+    export_wh: float | None
+    quality: Quality
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +192,17 @@ class Today:
                 rows = {device: self._recent.rows(device) for device, _ in devices}
             parts[start] = self._unstored(devices, rows, start)
         return parts
+
+    def running(self, devices: Sequence[tuple[str, Role]], start: int) -> RunningQuarter | None:
+        """The quarter-hour from `start` by the site's grid meters alone; None: it has none, or they told nothing yet."""
+        rows = [self._recent.rows(device) for device, role in devices if role is Role.GRID]
+        if not rows or not all(found.t for found in rows):
+            return None
+        until = min([start + QUARTER_MS, *(found.t[-1] for found in rows)])
+        if until <= start:
+            return RunningQuarter(start, until, 0.0, 0.0, Quality.MEASURED)
+        energy = site_energy([(Role.GRID, *energy_of(Role.GRID, found, start, until)) for found in rows])
+        return RunningQuarter(start, until, energy.import_wh, energy.export_wh, energy.quality)
 
     def _unstored(self, devices: Sequence[tuple[str, Role]], rows: Mapping[str, Rows], start: int) -> SiteEnergy | None:
         read_to = [found.t[-1] for found in rows.values() if found.t]

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from collector.live import LiveSite
-from collector.today import CommunityToday, SiteToday
+from collector.today import CommunityToday, RunningQuarter, SiteToday
 from energy.balance import CommunityBalance, DeviceNow
 
 __all__ = ["community_object", "encode_object", "site_object"]
@@ -32,6 +32,7 @@ def site_object(site: LiveSite) -> dict[str, Any]:
         "stale": list(balance.stale),
         "devices": [_device_object(device, historical=device.id in site.from_store) for device in balance.devices],
         "today": _site_today_object(site.today),
+        "quarter": None if site.quarter is None else _quarter_object(site.quarter),
     }
 
 
@@ -91,6 +92,16 @@ def _site_today_object(today: SiteToday) -> dict[str, Any]:
         "consumption_wh": _rounded(today.consumption_wh),
         "self_sufficiency": _ratio(today.self_sufficiency),
         "quality": today.quality,
+    }
+
+
+def _quarter_object(quarter: RunningQuarter) -> dict[str, Any]:
+    return {
+        "start": quarter.start,
+        "until": quarter.until,
+        "import_wh": _rounded(quarter.import_wh),
+        "export_wh": _rounded(quarter.export_wh),
+        "quality": quarter.quality,
     }
 
 

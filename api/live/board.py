@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final, Literal, NamedTuple
 
-from api.live.objects import LiveObject
+from api.live.objects import GridQuarter, LiveObject, grid_quarter
 from api.rights import Scope, sees
 
 __all__ = ["LiveBoard", "LiveKey"]
@@ -72,6 +72,15 @@ class LiveBoard:
                 self._answers.clear()
             self._answers[scope] = answer
         return answer.newest, answer.tail
+
+    def quarters(self, community: str, now_ms: int) -> dict[str, GridQuarter]:
+        """What each site of a community told of the quarter-hour that runs; those that told nothing are left out."""
+        told = {
+            key.id: grid_quarter(live, now_ms)
+            for key, live in self._objects.items()
+            if key.community == community and key.kind == "site"
+        }
+        return {site: quarter for site, quarter in told.items() if quarter is not None}
 
     def newly_expired(self, now_ms: int) -> Iterator[tuple[LiveKey, bytes]]:
         """Objects that have become too old to be shown as current since this was last asked."""

@@ -8,11 +8,35 @@ import msgspec
 
 from energy.errors import DataError
 
-__all__ = ["EXPIRED_MS", "AlertObject", "LiveObject", "read_alert", "read_live", "without_numbers"]
+__all__ = [
+    "EXPIRED_MS",
+    "AlertObject",
+    "GridQuarter",
+    "LiveObject",
+    "grid_quarter",
+    "read_alert",
+    "read_live",
+    "without_numbers",
+]
 
 EXPIRED_MS: Final = 30_000  # three of the collector's 10 s heartbeats: older is no longer "now"
 _MAX_BYTES: Final = 262_144
-_KEPT: Final = frozenset({"t", "of"})  # numbers that stay true when the values have expired
+_KEPT: Final = frozenset({"t", "of", "start", "until"})  # numbers that stay true when the values have expired
+
+
+class GridQuarter(msgspec.Struct, frozen=True):
+    """What a site took from the grid and gave to it since `start`, as far as `until`: ms UTC, Wh, None: unknown."""
+
+    start: int
+    until: int
+    import_wh: float | None
+    export_wh: float | None
+
+
+class _Running(msgspec.Struct):
+    """The part of a site's live object that sharing needs."""
+
+    quarter: GridQuarter | None = None
 
 
 class _Head(msgspec.Struct):
@@ -30,6 +54,7 @@ class _AlertHead(msgspec.Struct):
     site: str | None = None
 
 
+_running = msgspec.json.Decoder(_Running)
 _head = msgspec.json.Decoder(_Head)
 _alert_head = msgspec.json.Decoder(_AlertHead)
 
@@ -52,6 +77,16 @@ class LiveObject:
         if self._expired is None:
             self._expired = without_numbers(self.raw)
         return self._expired
+
+
+def grid_quarter(live: LiveObject, now_ms: int) -> GridQuarter | None:
+    """The running quarter-hour of a site's object; None where it has expired, tells none or tells it otherwise."""
+    if now_ms > live.expires:
+        return None
+    try:
+        return _running.decode(live.raw).quarter
+    except msgspec.DecodeError:
+        return None
 
 
 def read_live(payload: bytes, object_id: str, community: str | None, good_for_ms: int = EXPIRED_MS) -> LiveObject:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Depends, Query, Response
 from pydantic import ValidationError
@@ -13,6 +14,7 @@ from api.access import Action, Principal, authorize, may
 from api.answers import documented, json_answer
 from api.context import Context, Ctx
 from api.groups import authorize_sum, check_group, hidden_sites
+from api.live.objects import GridQuarter
 from api.problems import Problem
 from api.routes.history import From, To
 from api.schemas_sharing import RecommendedKeysView, SharingView
@@ -41,7 +43,8 @@ WhatIf = Annotated[str, Query(max_length=64, pattern=r"^[a-z]+(-[a-z]+)*$")]
 class _Question:
     """Sharing in [start, end), ms UTC, whole quarter-hours; `detailed`: the caller may see single sites.
 
-    `hidden`: those it does not see singly.
+    `hidden`: those it does not see singly. `running`: what the sites told of the quarter-hour that runs, None: it lies
+    outside what was asked.
     """
 
     community: Community
@@ -51,6 +54,8 @@ class _Question:
     why: str | None
     detailed: bool
     hidden: frozenset[str]
+    running: Mapping[str, GridQuarter] | None
+    now_ms: int
 
 
 @router.get("/communities/{community}/sharing", responses=documented(SharingView, 404, 503))
@@ -79,10 +84,13 @@ async def sharing(
     if why is not None or (key is not None and not detailed):
         authorize(principal, Action.READ, community)  # many keys asked for one quarter-hour would tell of single sites
     authorize_sum(principal, place)
-    from_, to = period(start, end, context.clock.now_ms())
+    now_ms = context.clock.now_ms()
+    from_, to = period(start, end, now_ms)
     _check_size(place, len(quarter_starts(from_, to)), why)
-    first, last = _quarters_over(from_, to, context.clock.now_ms())
-    question = _Question(place, first, last, key, why, detailed, frozenset(hidden_sites(principal, place)))
+    first, last = _quarters_over(from_, to, now_ms)
+    running = context.live.board.quarters(community, now_ms) if from_ <= now_ms and last < to else None
+    hidden = frozenset(hidden_sites(principal, place))
+    question = _Question(place, first, last, key, why, detailed, hidden, running, now_ms)
     return await run_in_threadpool(_answer, context, question)
 
 
@@ -142,13 +150,25 @@ def _recommended(context: Context, community: Community, aim: AimName, start: in
     return json_answer(head | found)
 
 
+def _as_sums(running: dict[str, Any]) -> dict[str, Any]:
+    """The running quarter-hour without its single sites, of which the reason it is held names some."""
+    held = None if running["held"] is None else "import or export is not known of all sites"
+    return running | {"shares": [], "held": held, "why": None}
+
+
+def _for_sums(key: SharingKey, question: _Question) -> SharingKey:
+    """The key where a caller sees sums alone: a sum in which unknown sites count as 0 would tell of the few others."""
+    return key.model_copy(update={"on_missing": "hold"}) if question.hidden and key.on_missing == "zero" else key
+
+
 def _check_receivers(key: SharingKey, question: _Question) -> None:
     """Some sums are over the receivers alone, others over all: neither these nor the rest may be few. Raises Problem 403."""
+    end = question.end if question.running is None else question.end + QUARTER_MS
     receivers = {
         site
         for site, each in (key.participants or {}).items()
         if (each.since is None or each.since.timestamp() * 1000 <= question.start)
-        and (each.until is None or question.end <= each.until.timestamp() * 1000)
+        and (each.until is None or end <= each.until.timestamp() * 1000)
     }
     check_group(question.hidden & receivers, "receivers")
     check_group(question.hidden - receivers, "sites that do not receive all the time")
@@ -186,6 +206,7 @@ def _check_size(community: Community, quarters: int, why: str | None) -> None:
 
 
 def _answer(context: Context, question: _Question) -> Response:
+    from api.timeline.running import share_running  # noqa: PLC0415 - numpy waits for the first who asks
     from api.timeline.sharing import key_in_force, share_sites  # noqa: PLC0415 - numpy waits for the first who asks
 
     community, detailed = question.community, question.detailed
@@ -196,8 +217,14 @@ def _answer(context: Context, question: _Question) -> Response:
         hint = f"one of {', '.join(SHORT_NAMES)}, or a name that `commonwatt sharing presets` lists"
         raise Problem(422, "unknown_key", told[:500], field="query.key", hint=hint) from None
     _check_receivers(key, question)
+    key = _for_sums(key, question)
     sites = [site.id for site in community.sites]
     found = share_sites(sites, key, question.start, question.end, context.history, question.why)
+    running = None
+    if question.running is not None:
+        running = share_running(
+            sites, key, question.running, question.now_ms, speed=context.clock.speed, why=question.why
+        )
     return json_answer(
         {
             "community": community.id,
@@ -211,5 +238,6 @@ def _answer(context: Context, question: _Question) -> Response:
             "quarters": found.quarters if detailed else [],
             "totals": found.totals if detailed else [],
             "summary": found.summary if detailed else found.summary | dict.fromkeys(_OF_SINGLE_SITES),
+            "running": running if detailed or running is None else _as_sums(running),
         }
     )

@@ -27,7 +27,7 @@ from energy.sharing.whole import Mask
 from runtime.presets import shipped_presets
 from storage.history import History
 
-__all__ = ["Share", "SharedQuarter", "Sharing", "key_in_force", "read_sites", "share_sites"]
+__all__ = ["Share", "SharedQuarter", "Sharing", "key_in_force", "quarters_of", "read_sites", "share_sites"]
 
 _ESTIMATE_REACH_MS: Final = 7 * 86_400_000  # how far back `on_missing: estimate` looks
 _NAMED: Final = 5  # sites named in a reason before the others are only counted
@@ -115,7 +115,7 @@ def share_sites(
     settlement = replace(settlement, held=settlement.held | early)
     totals = point_totals(settlement)
     return Sharing(
-        quarters=_quarters(key, settlement, measured, first=int(early.sum()), why=why),
+        quarters=quarters_of(key, settlement, measured, first=int(early.sum()), why=why),
         totals=[_total(each) for each in totals],
         summary=_summary(totals) | {"held": int((settlement.held & ~early).sum())},
     )
@@ -147,9 +147,10 @@ def read_sites(
     return QuarterReadings(sites, instants, withdrawal, known, injection, known), measured
 
 
-def _quarters(
-    key: SharingKey, settlement: Settlement, measured: Mask, first: int, why: str | None
+def quarters_of(
+    key: SharingKey, settlement: Settlement, measured: Mask, *, first: int = 0, why: str | None = None
 ) -> list[SharedQuarter]:
+    """The quarter-hours from row `first` on as they are told; `why`: with a sentence on that site."""
     silent: dict[int, set[str]] = {}
     for missing in settlement.held_for:
         silent.setdefault(missing.row, set()).add(settlement.readings.points[missing.column])

@@ -185,3 +185,43 @@ def test_load_begins_with_what_the_store_has_and_leaves_other_communities_out(sc
     assert site.from_store == {"ixl-hall/grid", "ixl-hall/pv"}
     assert site.today.pv_wh == 100.0
     assert scene.live.heard_at("bxl/pv") is None
+
+
+def running(scene, name="ixl-hall"):
+    return site_object(scene.site(name))["quarter"]
+
+
+async def test_running_quarter_is_told_by_the_grid_meter_as_far_as_it_was_read(scene):
+    """A dead inverter says nothing of what the building took from the grid."""
+    start = scene.clock.now_ms()
+    scene.hear("ixl-hall/pv", start - 3_600_000, power_w=5.0, energy_export_wh=7.0)
+    scene.hear("ixl-hall/grid", start, energy_import_wh=1000.0, energy_export_wh=50.0)
+    assert running(scene) == {"start": start, "until": start, "import_wh": 0.0, "export_wh": 0.0, "quality": "measured"}
+    await scene.clock.advance(60)
+    scene.hear("ixl-hall/grid", start + 60_000, energy_import_wh=1030.0, energy_export_wh=52.0)
+    assert running(scene) == {
+        "start": start,
+        "until": start + 60_000,
+        "import_wh": 30.0,
+        "export_wh": 2.0,
+        "quality": "measured",
+    }
+
+
+async def test_running_quarter_begins_anew_when_the_one_before_is_over(scene):
+    start = scene.clock.now_ms()
+    scene.hear("ixl-hall/grid", start, energy_import_wh=1000.0, energy_export_wh=0.0)
+    await scene.clock.advance(890)
+    scene.hear("ixl-hall/grid", start + 890_000, energy_import_wh=1890.0, energy_export_wh=0.0)
+    await scene.clock.advance(20)
+    scene.hear("ixl-hall/grid", start + 910_000, energy_import_wh=1910.0, energy_export_wh=0.0)
+    told = running(scene)
+    assert (told["start"], told["import_wh"]) == (start + QUARTER_MS, 10.0)
+
+
+async def test_running_quarter_of_a_silent_meter_stays_where_it_was_read(scene):
+    start = scene.clock.now_ms()
+    scene.hear("ixl-hall/grid", start, energy_import_wh=1000.0, energy_export_wh=0.0)
+    await scene.clock.advance(600)
+    assert running(scene)["until"] == start
+    assert running(scene, "ixl-school") is None  # its meter told nothing yet

@@ -206,7 +206,7 @@ async def test_live_site_object_has_the_published_shape(start, wire):
         community = await eventually(lambda: wire.last("cw/v1/ixelles/live/community"))
     assert list(site) == [
         *("id", "community", "registered", "t", "pv_w", "grid_w", "battery_w", "consumption_w", "soc_pct"),
-        *("self_sufficiency", "self_consumption", "quality", "stale", "devices", "today"),
+        *("self_sufficiency", "self_consumption", "quality", "stale", "devices", "today", "quarter"),
     ]
     assert (site["grid_w"], site["consumption_w"], site["soc_pct"], site["stale"]) == (-300, 4820, 55, [])
     assert site["quality"] == "measured"

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 from msgspec.structs import replace
 
@@ -14,11 +15,12 @@ from api.live.feed import LiveFeed
 from api.settings import ApiSettings
 from energy.community import Community
 from energy.quantities import Quality
+from messaging.connection import Message
 from runtime.clock import ManualClock
 from storage.history import SiteQuarter
 from storage.history.sqlite import SqliteHistory
 from storage.register import Register
-from tests.api.conftest import NOW, Keys, bearer
+from tests.api.conftest import NOW, Keys, bearer, live_site
 
 QUARTER = 900_000
 DAY = 96 * QUARTER
@@ -41,10 +43,13 @@ Start = Callable[..., Awaitable["Sharing"]]
 class Sharing:
     """The API of one community with some key, and the store below it."""
 
-    def __init__(self, client: httpx.AsyncClient, history: SqliteHistory, headers: dict[str, dict[str, str]]) -> None:
+    def __init__(
+        self, client: httpx.AsyncClient, history: SqliteHistory, headers: dict[str, dict[str, str]], live: LiveFeed
+    ) -> None:
         self.client = client
         self.history = history
         self.headers = headers
+        self.live = live
 
     def write(self, t: int = T, imports: Any = WITHDRAWN, exports: Any = INJECTED, **changes: Any) -> None:
         """One quarter-hour of all sites, Wh; None: unknown."""
@@ -53,6 +58,16 @@ class Sharing:
             for site, imported, exported in zip(SITES, imports, exports, strict=True)
         ]
         self.history.write_quarters([], [replace(quarter, **changes) for quarter in quarters])
+
+    def tell(
+        self, imports: Any = WITHDRAWN, exports: Any = INJECTED, *, t: int, until: int | None = None, **changes: Any
+    ) -> None:
+        """What all sites took and gave in the running quarter-hour, as the collector publishes it at `t`; None: nothing."""
+        for site, imported, exported in zip(SITES, imports, exports, strict=True):
+            energy = {"import_wh": imported, "export_wh": exported, "quality": "measured"}
+            quarter = {"start": t - t % QUARTER, "until": until or t} | energy | changes
+            body = live_site("green", site, t, quarter=None if imported is None else quarter)
+            self.live.on_messages([Message(f"cw/v1/green/live/site/{site}", msgspec.json.encode(body), retained=True)])
 
     async def ask(self, role: str = "viewer", start: int = T, end: int = T + QUARTER, **query: Any) -> httpx.Response:
         return await self.client.get(PATH, params={"from": start, "to": end} | query, headers=self.headers[role])
@@ -79,10 +94,11 @@ async def start(
             community("blue", ("z-site",)),
         ]
         models = [Community.model_validate(content) for content in communities]
-        app = create_app(settings, models, history, register, clock, LiveFeed(models, clock), keys)
+        live = LiveFeed(models, clock)
+        app = create_app(settings, models, history, register, clock, live, keys)
         client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://api.test")
         clients.append(client)
-        return Sharing(client, history, headers)
+        return Sharing(client, history, headers, live)
 
     yield run
     for client in clients:
