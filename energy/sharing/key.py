@@ -87,8 +87,8 @@ def _exact_part(value: object) -> Fraction:
         raise ValueError(f"must be a number from 0 to 1, is {value!r}") from None
     if not 0 <= part <= 1:
         raise ValueError(f"must lie from 0 to 1, is {value}")
-    if part.denominator > _FINEST:
-        raise ValueError(f"is finer than a millionth of a millionth: {value}")
+    if part.denominator > _FINEST_PART:
+        raise ValueError(f"has more than 24 decimals: {value}")
     return part
 
 
@@ -102,14 +102,16 @@ def _exact_stake(value: object) -> Fraction:
         stake = Fraction(str(value))
     except (ValueError, ZeroDivisionError):
         raise ValueError(f"must be a number from 0 up, is {value!r}") from None
-    if not 0 <= stake <= _FINEST or stake.denominator > _FINEST:
+    if not 0 <= stake <= _FINEST or stake.denominator > _FINEST_PART:
         raise ValueError(f"must lie from 0 to a million millions, is {value}")
     return stake
 
 
 _FINEST: Final = 10**12
+_FINEST_PART: Final = 10**24  # a third computed by somebody's program has 16 decimals, a small part more
+_FLOAT_NOISE: Final = Fraction(1, _FINEST)  # by which parts that were divided as floats may add up to more than 1
 _MOST_ROUNDS: Final = 20
-_WRITTEN_PART: Final = re.compile(r"\d{1,13}(\.\d{1,13}|/\d{1,13})?")
+_WRITTEN_PART: Final = re.compile(r"\d{1,13}((\.\d{1,24})?([eE]-\d{1,2})?|/\d{1,13})")
 Part = Annotated[
     Fraction,
     PlainValidator(_exact_part),
@@ -227,8 +229,10 @@ def _weighted(standings: Mapping[str, _S]) -> dict[str, _S]:
             point: each.model_copy(update={"weight": (each.stake or 0) / stakes}) for point, each in standings.items()
         }
     total = sum((standing.weight for standing in standings.values()), Fraction(0))
-    if total > 1:
+    if total > 1 + _FLOAT_NOISE:
         raise ValueError(f"weights add up to {float(total):.9g}, they may not exceed 1; a stake may be any amount")
+    if total > 1:
+        return {point: each.model_copy(update={"weight": each.weight / total}) for point, each in standings.items()}
     return dict(standings)
 
 
@@ -247,6 +251,14 @@ class SharingKey(_Model):
     producers: Annotated[Producers, BeforeValidator(expand_producers)] = Producers()
     resolution_wh: Literal[0, 1] = 1
     on_missing: Literal["hold", "zero", "estimate"] = "hold"
+
+    @field_validator("participants", mode="before")
+    @classmethod
+    def _bare_points(cls, written: Any) -> Any:
+        """A point with nothing after its colon is one without weight and tier."""
+        if not isinstance(written, dict):
+            return written
+        return {point: {} if standing is None else standing for point, standing in written.items()}
 
     @field_validator("participants")
     @classmethod
@@ -278,9 +290,11 @@ class SharingKey(_Model):
         elif fixed and "participants" in info.data and not any(each.weight for each in participants.values()):
             raise ValueError("a fixed round needs participants with a weight; `equal` needs none")
         resolved = tuple(_with_share(round_, place) for place, round_ in enumerate(rounds))
-        total = sum(round_.share or 0 for round_ in resolved)
-        if total > 1:
+        total = sum((round_.share or Fraction(0) for round_ in resolved), Fraction(0))
+        if total > 1 + _FLOAT_NOISE:
             raise ValueError(f"shares of the rounds add up to {float(total):.9g}, they may not exceed 1")
+        if total > 1:
+            return tuple(each.model_copy(update={"share": (each.share or 0) / total}) for each in resolved)
         return resolved
 
 
