@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
+from functools import lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -52,6 +53,7 @@ def _local_trap(moment: datetime) -> str:
     return ", and exists twice in Brussels" if back == moment else ", and does not exist in Brussels: clocks skipped it"
 
 
+@lru_cache(maxsize=1 << 16)
 def parse_wh(text: str) -> int | Fraction | None:
     """Exact Wh of kWh written in decimals; None for an empty cell."""
     if plain := _PLAIN_NUMBER.fullmatch(text):

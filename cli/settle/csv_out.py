@@ -12,7 +12,7 @@ from pyarrow import csv as arrow_csv
 
 from cli.settle.arrow import looked_up, strings
 from cli.settle.readings import ReadingsFile
-from energy.sharing.settlement import QUALITIES, Direction, Settlement
+from energy.sharing.settlement import QUALITIES, Direction, QuarterReadings, Settlement
 from energy.sharing.whole import IntArray, Mask
 
 __all__ = ["OUT_COLUMNS", "settled_blocks"]
@@ -63,7 +63,7 @@ class _Blocks:
         readings = settlement.readings
         self._eans, self._starts = strings(readings.points), file.starts
         self._qualities = strings([quality.value for quality in QUALITIES])
-        self._kwh = _Kwh(exact=readings.withdrawal.dtype == object)
+        self._kwh = _Kwh.of(readings)
         self._withdrawal = _direction(settlement, Direction.WITHDRAWAL)
         self._injection = _direction(settlement, Direction.INJECTION)
         self._concerned = np.array(settlement.roster.receives) | self._injection.ever
@@ -110,9 +110,18 @@ def _direction(settlement: Settlement, direction: Direction) -> _Direction:
 class _Kwh:
     """Numbers of the last printed decimal as texts of kWh. At resolution 0 they are rounded to it."""
 
-    def __init__(self, *, exact: bool) -> None:
+    def __init__(self, *, exact: bool, table_size: int) -> None:
         self._exact, self._decimals = exact, 12 if exact else 3
-        self._table = None if exact else strings(self._written(range(_TABLE_SIZE)))
+        self._table_size = table_size
+        self._table = strings(self._written(range(table_size)))
+
+    @classmethod
+    def of(cls, readings: QuarterReadings) -> _Kwh:
+        """For readings and their parts: none of these is larger than the largest reading."""
+        if readings.withdrawal.dtype == object:
+            return cls(exact=True, table_size=0)
+        largest = max(int(values.max(initial=0)) for values in (readings.withdrawal, readings.injection))
+        return cls(exact=False, table_size=min(_TABLE_SIZE, largest + 1))
 
     def printed(self, values: IntArray) -> IntArray:
         """The values as integers of the last printed decimal, so that differences of printed numbers stay exact."""
@@ -120,7 +129,7 @@ class _Kwh:
 
     def texts(self, printed: IntArray, told: Mask | None = None) -> pa.DictionaryArray:
         """Their texts; null, which is written as an empty cell, where not told."""
-        if self._table is not None and (not printed.size or int(printed.max()) < _TABLE_SIZE):
+        if self._table_size and int(printed.max(initial=0)) < self._table_size:
             return looked_up(self._table, printed, told)
         distinct, codes = np.unique(printed, return_inverse=True)
         return looked_up(strings(self._written(distinct.tolist())), codes, told)

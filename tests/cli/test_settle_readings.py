@@ -148,8 +148,9 @@ def test_line_numbers_hold_after_a_quoted_line_break_and_empty_lines(read):
     assert ":6 start" in caught.value.field
 
 
+ODD_QUOTES = ['"3"', '"3"5', '3"5"', '"3\n"', '"\n3"', '" 3\n "', '"3""5"', '""', '"', '"a,b"', f'"{A}"', f'"{B}\n"']
 CELLS = st.sampled_from(
-    [A, B, "2026-06-01T10:00:00Z", "2026-06-01T12:15:00+02:00", "1", "0.25", ".5", " 2 ", "0.00019", "", "x", '"3"']
+    [A, B, "2026-06-01T10:00:00Z", "2026-06-01T12:15:00+02:00", "1", "0.25", ".5", " 2 ", "0.00019", "", "x", *ODD_QUOTES]
 )
 GOOD_ROWS = st.tuples(
     st.sampled_from([A, B]),
@@ -157,7 +158,14 @@ GOOD_ROWS = st.tuples(
     st.sampled_from(["", "0", "1.5", "0.0019", "1e-1"]),
     st.sampled_from(["", "0", "7.25"]),
 )
-ROWS = st.one_of(GOOD_ROWS, GOOD_ROWS, st.tuples(CELLS, CELLS, CELLS, CELLS), st.just(()))
+QUOTED_ROWS = GOOD_ROWS.map(lambda row: tuple(f'"{cell}"' for cell in row))
+ODD_ROWS = st.tuples(
+    st.sampled_from([A, f'"{A}"', f'"{B}\n"']),
+    st.sampled_from(["2026-06-01T10:00:00Z", '"2026-06-01T10:15:00Z"']),
+    st.sampled_from(["1", *ODD_QUOTES]),
+    st.sampled_from(["", "0", *ODD_QUOTES]),
+)
+ROWS = st.one_of(GOOD_ROWS, QUOTED_ROWS, ODD_ROWS, st.tuples(CELLS, CELLS, CELLS, CELLS), st.just(()))
 
 
 def contents(batches, path):
@@ -169,7 +177,7 @@ def _plain(value):
     return value.tolist() if isinstance(value, np.ndarray) else value
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(ROWS, max_size=8), st.sampled_from(["\n", "\r\n"]), st.booleans())
 def test_arrow_reads_what_it_takes_as_the_careful_reader_does(tmp_path, rows, end, last_end):
     """Arrow may leave a file to the careful reader; what it reads it must read alike."""
@@ -181,3 +189,13 @@ def test_arrow_reads_what_it_takes_as_the_careful_reader_does(tmp_path, rows, en
     except (pa.ArrowException, DataError):
         return
     assert fast == contents(careful_csv, path)
+
+
+def test_quoted_cells_are_read_at_arrows_speed_and_odd_quotes_row_by_row(tmp_path):
+    path = tmp_path / "readings.csv"
+    path.write_text("".join(f'"{line.replace(",", chr(34) + "," + chr(34))}"\r\n' for line in (HEADER, GOOD)))
+    assert contents(plain_csv, path) == contents(careful_csv, path)
+    for odd in ('"3"5', '3"5', '"3\n"', '"3""5"', '"3'):
+        path.write_text(row(withdrawal=odd))
+        with pytest.raises(pa.ArrowInvalid, match="quotes within cells"):
+            list(plain_csv(path))
