@@ -28,6 +28,11 @@ class PlanStep(View):
     import_eur_kwh: Price
     feed_in_eur_kwh: Price
     why: str
+    shared_w: float | None = Field(default=None, description="what sites give each other; null: it costs no fee")
+    fee_eur_kwh: float | None = Field(default=None, description="grid fee of a shared kWh, EUR; null: none")
+    internal_eur_kwh: float | None = Field(
+        default=None, description="what members pay each other for it; null: not said"
+    )
 
 
 class Plan(View):

@@ -33,7 +33,7 @@ from energy.names import device_id
 from energy.quantities import Role
 from energy.quarters import QUARTER_MS, quarter_start
 from energy.renewals import renewal_of
-from energy.tariff import prices
+from energy.tariff import prices, shared_fees
 from messaging.codec import Command, CommandResult
 from storage.register import Command as StoredCommand
 
@@ -231,11 +231,16 @@ class Balancer:
         plan, tariff = self.plan, self.community.tariff
         if plan is not None and plan.t <= now_ms < plan.t + _PLAN_GOOD_MS:
             step = plan.steps[(now_ms - plan.t) // QUARTER_MS]
-            rates = Rates(step.import_eur_kwh, step.feed_in_eur_kwh, tariff.shared_fee_eur_kwh)
+            rates = Rates(step.import_eur_kwh, step.feed_in_eur_kwh, self._fee(now_ms))
             cars_w = {name: power_w[(now_ms - plan.t) // QUARTER_MS] for name, power_w in plan.cars.items()}
             return rates, Guidance(plan.values, max(0.0, step.grid_w), plan.peak_target_w, cars_w)
         (buy,), (sell,) = prices(tariff, [quarter_start(now_ms)], self.community.timezone, {})
-        return Rates(buy, sell, tariff.shared_fee_eur_kwh), Guidance()
+        return Rates(buy, sell, self._fee(now_ms)), Guidance()
+
+    def _fee(self, now_ms: int) -> float:
+        """Of a kWh shared now."""
+        of = self.community
+        return shared_fees(of.tariff, [quarter_start(now_ms)], of.timezone, of.grid_type)[0]
 
     def _shown(self, decision: Decision) -> dict[str, Any]:
         hold = self._holds.get(decision.device)

@@ -25,7 +25,7 @@ from energy.errors import DataError
 from energy.names import device_id
 from energy.quantities import Role
 from energy.quarters import QUARTER_MS, local_month, quarter_start
-from energy.tariff import CARRIED_PEAK, prices
+from energy.tariff import CARRIED_PEAK, internal_prices, prices, shared_fees
 from energy.weather_feed import series_of
 from runtime.child import ask_child
 from runtime.clock import Clock
@@ -168,16 +168,18 @@ def request_of(
 ) -> PlanRequest:
     """What the planner is asked for `community` from `quarter` on. `rows`: its past; an unknown charge counts as half.
 
-    Where peaks cost, each site is a meter of its own; else all are one, for they share per quarter-hour.
+    Where peaks cost, each site is a meter of its own; where only what they share costs, each is a site of the pool; else
+    all are one meter, for they share per quarter-hour.
     """
     capacity = community.tariff.capacity
     sites = [site.id for site in community.sites]
-    meters = tuple(sites) if capacity is not None else (community.id,)
-    meter_of = {site: index if capacity is not None else 0 for index, site in enumerate(sites)}
+    ahead = [quarter + step * QUARTER_MS for step in range(HORIZON)]
+    fees = shared_fees(community.tariff, ahead, community.timezone, community.grid_type) if capacity is None else []
+    apart = capacity is not None or any(fees)
+    meters = tuple(sites) if apart else (community.id,)
+    meter_of = {site: index if apart else 0 for index, site in enumerate(sites)}
     load, pv = _past(rows, _starts(rows, quarter), sites)
-    buy, sell = prices(
-        community.tariff, [quarter + step * QUARTER_MS for step in range(HORIZON)], community.timezone, market
-    )
+    buy, sell = prices(community.tariff, ahead, community.timezone, market)
     return PlanRequest(
         community=community.id,
         t=quarter,
@@ -193,12 +195,14 @@ def request_of(
         ),
         peak_rate_eur_kw=capacity.month_rate_eur_kw if capacity is not None else 0.0,
         billed_kw=_billed_kw(community, rows, quarter) if capacity is not None else (),
-        places=_places(community),
+        places=_places(community, apart=apart),
+        fee_eur_kwh=fees if any(fees) else [],
+        internal_eur_kwh=internal_prices(community.tariff, ahead, community.timezone),
         cars=tuple(_planned_cars(community, cars, meter_of)),
     )
 
 
-def _places(community: Community) -> tuple[tuple[float, float], ...]:
+def _places(community: Community, *, apart: bool) -> tuple[tuple[float, float], ...]:
     """Where each meter stands, of a pool the middle of its sites; nothing while one of them is not known."""
     known = [
         (site.latitude, site.longitude)
@@ -207,7 +211,7 @@ def _places(community: Community) -> tuple[tuple[float, float], ...]:
     ]
     if not known or len(known) < len(community.sites):
         return ()
-    if community.tariff.capacity is not None:
+    if apart:
         return tuple(known)
     latitudes, longitudes = zip(*known, strict=True)
     return ((sum(latitudes) / len(known), sum(longitudes) / len(known)),)

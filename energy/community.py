@@ -117,6 +117,7 @@ class Community(_Model):
     @model_validator(mode="after")
     def _check(self) -> Self:
         names = [site.id for site in self.sites]
+        self.tariff.sharing.check_type(self.grid_type)
         if self.sharing.coefficients == "by_quarter":
             raise ValueError("sharing.coefficients: by_quarter is for `commonwatt settle`, which takes their file")
         for field, point in unknown_points(self.sharing, names):

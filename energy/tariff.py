@@ -3,15 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, time
+from datetime import date, datetime, time
+from itertools import pairwise
 from typing import Annotated, Final, Literal, Self
 from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from energy.hours import LocalTime
+from energy.settlement.terms import GridType
 
-__all__ = ["CARRIED_PEAK", "Band", "Capacity", "Entsoe", "Market", "Tariff", "prices"]
+__all__ = [
+    "CARRIED_PEAK",
+    "Band",
+    "Capacity",
+    "Entsoe",
+    "GridFee",
+    "InternalPrice",
+    "Market",
+    "SharedEnergy",
+    "Tariff",
+    "internal_prices",
+    "prices",
+    "shared_fees",
+]
 
 CARRIED_PEAK: Final = 0.7
 """Part of last month's peak that this month will surely reach, so that its first days need not fight for less.
@@ -107,6 +122,78 @@ class Market(_Model):
         return self
 
 
+class _Dated(_Model):
+    """Holds on the local days [valid_from, valid_to)."""
+
+    valid_from: date
+    valid_to: date | None = None
+    source: str = Field(min_length=1, max_length=500, description="where the number is from")
+
+    def holds(self, day: date) -> bool:
+        """Whether it is in force that day."""
+        return self.valid_from <= day and (self.valid_to is None or day < self.valid_to)
+
+
+class GridFee(_Dated):
+    """What the grid asks for a kWh that one member gives another, by how near they are; a Brussels operation has one type.
+
+    A: one building; B: one low-voltage cabinet; C: one substation; D: further.
+    """
+
+    eur_kwh: float | dict[GridType, Annotated[float, Field(ge=0, le=1)]] = Field(
+        description="one number for all, or one for each type: A one building, B one cabinet, C one substation, D further"
+    )
+
+    def due(self, grid_type: GridType | None) -> float | None:
+        """EUR/kWh of that type; None: not told."""
+        if isinstance(self.eur_kwh, float):
+            return self.eur_kwh
+        return None if grid_type is None else self.eur_kwh.get(grid_type)
+
+
+class InternalPrice(_Dated):
+    """What a member pays another for a shared kWh, besides the grid fee. Moves money between them, and no battery."""
+
+    eur_kwh: float = Field(ge=-10, le=10)
+
+
+class SharedEnergy(_Model):
+    """What shared energy costs, dated entries with their source. Days that no fee holds on cost none."""
+
+    fees: tuple[GridFee, ...] = ()
+    internal: tuple[InternalPrice, ...] = ()
+
+    @model_validator(mode="after")
+    def _one_at_a_time(self) -> Self:
+        for name, entries in (("fees", self.fees), ("internal", self.internal)):
+            ordered = sorted(entries, key=lambda each: each.valid_from)
+            for entry, following in pairwise(ordered):
+                if entry.valid_to is None or entry.valid_to > following.valid_from:
+                    raise ValueError(
+                        f"{name}: the entries from {entry.valid_from} and {following.valid_from} hold on the same days; "
+                        "let one end (valid_to) where the next begins"
+                    )
+        for entry in self.fees:
+            if isinstance(entry.eur_kwh, float) and not 0 <= entry.eur_kwh <= 1:
+                raise ValueError("fees: eur_kwh lies from 0 to 1")
+        return self
+
+    def check_type(self, grid_type: GridType | None) -> None:
+        """Raises ValueError where a fee for that type is missing."""
+        for entry in self.fees:
+            if entry.due(grid_type) is None:
+                told = "the community has no grid_type (A, B, C or D)" if grid_type is None else f"none for {grid_type}"
+                raise ValueError(f"the fees from {entry.valid_from} depend on the grid type, and there is {told}")
+
+    def fee_eur_kwh(self, day: date, grid_type: GridType | None) -> float | None:
+        """The fee in force; None where none is."""
+        return next((entry.due(grid_type) for entry in self.fees if entry.holds(day)), None)
+
+    def internal_eur_kwh(self, day: date) -> float | None:
+        """The internal price in force; None where none is."""
+        return next((entry.eur_kwh for entry in self.internal if entry.holds(day)), None)
+
+
 class Tariff(_Model):
     """Prices of energy. Market prices count where they are known, else bands, else the number."""
 
@@ -114,8 +201,12 @@ class Tariff(_Model):
     bands: tuple[Band, ...] = Field(default=(), description="the first that holds decides")
     feed_in_eur_kwh: float = Field(default=0.05, ge=-10, le=10)
     shared_fee_eur_kwh: float = Field(
-        default=0.0, ge=0, le=1, description="grid fees of a kWh that one member gives another"
+        default=0.0,
+        ge=0,
+        le=1,
+        description="grid fees of a kWh that one member gives another, on days without `sharing.fees`",
     )
+    sharing: SharedEnergy = Field(default=SharedEnergy(), description="what shared energy costs, by day and grid type")
     market: Market | None = None
     capacity: Capacity | None = None
 
@@ -138,3 +229,22 @@ def prices(
         else:
             sell.append(tariff.feed_in_eur_kwh)
     return buy, sell
+
+
+def shared_fees(tariff: Tariff, starts_ms: Sequence[int], timezone: str, grid_type: GridType | None) -> list[float]:
+    """The grid fee of a shared kWh per quarter-hour, EUR/kWh."""
+    days = _days(starts_ms, timezone)
+    told = {day: tariff.sharing.fee_eur_kwh(day, grid_type) for day in set(days)}
+    return [tariff.shared_fee_eur_kwh if (fee := told[day]) is None else fee for day in days]
+
+
+def internal_prices(tariff: Tariff, starts_ms: Sequence[int], timezone: str) -> list[float | None]:
+    """What members pay each other for a shared kWh per quarter-hour, EUR; None: nothing is agreed."""
+    days = _days(starts_ms, timezone)
+    told = {day: tariff.sharing.internal_eur_kwh(day) for day in set(days)}
+    return [told[day] for day in days]
+
+
+def _days(starts_ms: Sequence[int], timezone: str) -> list[date]:
+    zone = ZoneInfo(timezone)
+    return [datetime.fromtimestamp(start / 1000, zone).date() for start in starts_ms]

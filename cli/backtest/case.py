@@ -7,8 +7,9 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
 
+from energy.settlement.terms import GridType
 from energy.sharing.key import SharingKey
-from energy.tariff import Band, Capacity
+from energy.tariff import Band, Capacity, SharedEnergy
 
 __all__ = [
     "BatteryModel",
@@ -90,6 +91,9 @@ class TariffModel(_Model):
     bands: tuple[Band, ...] = Field(default=(), description="the first band that holds decides")
     feed_in_eur_kwh: float | Literal["column"] = Field(default="column")
     capacity: CapacityModel | None = None
+    sharing: SharedEnergy | None = Field(
+        default=None, description="grid fee and internal price of what the sites of a pool share, by day"
+    )
 
     @model_validator(mode="after")
     def _bands(self) -> Self:
@@ -105,6 +109,10 @@ class CommunityModel(_Model):
     metering: Literal["own", "pooled"] = "pooled"
     sites: tuple[SiteModel, ...] = Field(min_length=1)
     tariff: str | None = Field(default=None, description="name in `tariffs`; default: the only one")
+    grid_type: GridType | None = Field(
+        default=None,
+        description="how near its sites are, for grid fees: A one building, B cabinet, C substation, D further",
+    )
     key: SharingKey | None = Field(default=None, description="shares the injection of each interval; points are sites")
 
     @field_validator("key", mode="before")
@@ -157,6 +165,13 @@ class CaseFile(_Model):
                 raise ValueError(f"community {community.id!r} needs a tariff: one of {', '.join(self.tariffs)}")
             if community.tariff is not None and community.tariff not in self.tariffs:
                 raise ValueError(f"unknown tariff {community.tariff!r}; there are {', '.join(self.tariffs)}")
+            sharing = self.tariff_of(community).sharing
+            if sharing is not None and community.metering == "own":
+                raise ValueError(
+                    f"community {community.id!r} has `metering: own` and shares nothing: leave out sharing"
+                )
+            if sharing is not None:
+                sharing.check_type(community.grid_type)
         return self
 
     @property

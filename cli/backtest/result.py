@@ -11,11 +11,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cli.backtest.case import CaseFile
-from cli.backtest.run import CommunityRun, Course, drive_plain_rule
-from cli.backtest.setting import Setting, behind_own_meters
-from energy.dispatch.members import compensated_bills, pool_bills
-from energy.dispatch.storage import Floats
-from energy.sharing.settlement import QuarterReadings, settle_quarters
+from cli.backtest.members import costs, members_of, sharing_of
+from cli.backtest.run import CommunityRun, Course
+from cli.backtest.setting import Setting
+from energy.dispatch.program import shared_kw
 
 __all__ = ["CONTROLLERS", "facts_of", "series_of"]
 
@@ -43,7 +42,7 @@ def facts_of(case: CaseFile, runs: Sequence[CommunityRun]) -> dict[str, Any]:
 def _community(run: CommunityRun) -> dict[str, Any]:
     setting = run.setting
     controllers = {name: _controller(setting, run.courses[name]) for name in CONTROLLERS}
-    members = _members(run)
+    members = members_of(run)
     steps = len(setting.load_kw)
     facts: dict[str, Any] = {
         "id": setting.community.id,
@@ -61,7 +60,7 @@ def _community(run: CommunityRun) -> dict[str, Any]:
         "planning_ms_per_step": round(run.plan_seconds / steps * 1000, 3),
     }
     if setting.community.key is not None:
-        facts["sharing"] = {name: _sharing(setting, run.courses[name]) for name in CONTROLLERS}
+        facts["sharing"] = {name: sharing_of(setting, run.courses[name]) for name in CONTROLLERS}
     return facts
 
 
@@ -74,7 +73,7 @@ def _controller(setting: Setting, course: Course) -> dict[str, Any]:
     charged = float(np.maximum(course.battery_kw, 0).sum() * hours)
     discharged = float(np.maximum(-course.battery_kw, 0).sum() * hours)
     peaks = setting.capacity.month_peaks_kw(course.grid_kw, setting.month, hours)
-    energy_cost, capacity_cost, wear = _costs(setting, course)
+    energy_cost, capacity_cost, wear = costs(setting, course)
     return {
         "cost_eur": round(float((energy_cost + capacity_cost + wear).sum()), 4),
         "energy_cost_eur": round(float(energy_cost.sum()), 4),
@@ -91,9 +90,21 @@ def _controller(setting: Setting, course: Course) -> dict[str, Any]:
         "month_peaks_kw": [round(float(peak), 3) for peak in peaks.sum(axis=1)],
         "self_consumption": None if pv == 0 else round((pv - exported) / pv, 6),
         "self_sufficiency": None if load == 0 else round((load - imported) / load, 6),
+        **_fees(setting, course),
         **_co2(setting, course),
         **_cars(setting, course),
         **({"tasks_kwh": round(float(course.task_kw.sum()) * hours, 3)} if len(setting.tasks) else {}),
+    }
+
+
+def _fees(setting: Setting, course: Course) -> dict[str, float]:
+    """What was shared and what the grid asked for it, where a pool has such a fee."""
+    if setting.fee_eur_kwh is None:
+        return {}
+    shared = shared_kw(course.site_grid_kw(setting).T) * setting.hours
+    return {
+        "shared_kwh": round(float(shared.sum()), 3),
+        "grid_fees_eur": round(float((shared * setting.fee_eur_kwh).sum()), 4),
     }
 
 
@@ -117,83 +128,6 @@ def _gained(setting: Setting, course: Course) -> float:
     if not course.energy_kwh.shape[1]:
         return 0.0
     return float(course.energy_kwh[-1].sum() - setting.start_energy_kwh.sum())
-
-
-def _costs(setting: Setting, course: Course) -> tuple[Floats, Floats, Floats]:
-    """Energy, capacity and wear per meter, EUR."""
-    grid = course.grid_kw
-    bought = np.maximum(grid, 0) * setting.buy_eur_kwh
-    sold = np.maximum(-grid, 0) * setting.sell_eur_kwh
-    peaks = setting.capacity.month_peaks_kw(grid, setting.month, setting.hours)
-    units = setting.fleet.units
-    taken = np.maximum(-course.battery_kw, 0).sum(axis=0) * setting.hours
-    worn = taken / units.discharge_efficiency * units.wear_eur_kwh
-    energy = (bought - sold).sum(axis=0) * setting.hours
-    return energy, setting.capacity.cost_eur(peaks), setting.fleet.at_meters(worn)
-
-
-def _bills(setting: Setting, course: Course) -> Floats:
-    return np.asarray(sum(_costs(setting, course)))
-
-
-def _members(run: CommunityRun) -> list[dict[str, Any]]:
-    """Bills of each site under the plain rule and commonwatt; docs/dispatch.md says how a pool's saving is split."""
-    setting = run.setting
-    if setting.community.metering == "own":
-        rule = _bills(setting, run.courses["plain_rule"])
-        steered = _bills(setting, run.courses["commonwatt"])
-        billed = compensated_bills(rule, steered)
-    else:
-        alone, traded = _alone(run)
-        totals = [float(_bills(setting, run.courses[name]).sum()) for name in ("plain_rule", "commonwatt")]
-        rule, billed = (pool_bills(alone, traded, total) for total in totals)
-        steered = billed
-    return [
-        {
-            "site": site,
-            "plain_rule_eur": round(float(rule[place]), 4),
-            "commonwatt_eur": round(float(billed[place]), 4),
-            "compensation_eur": round(float(billed[place] - steered[place]), 4),
-        }
-        for place, site in enumerate(setting.sites)
-    ]
-
-
-def _alone(run: CommunityRun) -> tuple[Floats, Floats]:
-    """What each site of a pool would pay behind its own meter under the plain rule, and the kWh it would trade."""
-    own = behind_own_meters(run.setting)
-    course = drive_plain_rule(own)
-    return _bills(own, course), np.abs(course.grid_kw).sum(axis=0) * own.hours
-
-
-def _sharing(setting: Setting, course: Course) -> dict[str, Any]:
-    """The key applied to every interval's injection and withdrawal of the sites."""
-    key = setting.community.key
-    assert key is not None
-    grid = setting.site_load_kw - setting.site_pv_kw + course.task_kw
-    for place, site in enumerate(setting.site_of_battery):
-        grid[:, site] = grid[:, site] + course.battery_kw[:, place]
-    for hub, site in enumerate(setting.hubs.site):
-        grid[:, site] = grid[:, site] + course.hub_kw[:, hub]
-    energy_wh = np.rint(grid * setting.hours * 1000).astype(np.int64)
-    known = np.ones(grid.shape, dtype=bool)
-    readings = QuarterReadings(
-        points=setting.sites,
-        starts=np.array(setting.starts_ms, dtype=np.int64),
-        withdrawal=np.maximum(energy_wh, 0),
-        withdrawal_known=known,
-        injection=np.maximum(-energy_wh, 0),
-        injection_known=known,
-    )
-    settled = settle_quarters(key, readings)
-    received, given = settled.received.sum(axis=0), settled.given.sum(axis=0)
-    injected = int(readings.injection.sum())
-    return {
-        "shared_kwh": float(received.sum()) / 1000,
-        "sharing_rate": None if injected == 0 else round(float(received.sum()) / injected, 6),
-        "received_kwh": {site: float(value) / 1000 for site, value in zip(setting.sites, received, strict=True)},
-        "given_kwh": {site: float(value) / 1000 for site, value in zip(setting.sites, given, strict=True)},
-    }
 
 
 def _accuracy(run: CommunityRun) -> dict[str, float | None]:
@@ -243,7 +177,7 @@ def _sum(parts: list[dict[str, Any]]) -> dict[str, Any]:
     total["month_peaks_kw"] = [
         round(sum(peaks), 3) for peaks in zip(*(part["month_peaks_kw"] for part in parts), strict=True)
     ]
-    for name in ("cars_asked_kwh", "cars_unmet_kwh", "tasks_kwh", "co2_kg"):
+    for name in ("shared_kwh", "grid_fees_eur", "cars_asked_kwh", "cars_unmet_kwh", "tasks_kwh", "co2_kg"):
         if any(name in part for part in parts):
             total[name] = round(sum(part.get(name, 0.0) for part in parts), 4)
     pv, load = total["pv_kwh"], total["load_kwh"]

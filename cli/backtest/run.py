@@ -11,14 +11,14 @@ import numpy as np
 
 from cli.backtest.case import CaseFile
 from cli.backtest.hubs import Delivery
-from cli.backtest.setting import Setting
+from cli.backtest.setting import Setting, at_sites
 from cli.backtest.tasks import Runs
 from energy.dispatch.balancer import plain_rule
 from energy.dispatch.capacity import RunningPeaks
 from energy.dispatch.charging import Cars, ChargingPlanner, charge_at_once
 from energy.dispatch.fleet import alike, tanks_of
 from energy.dispatch.planner import Outlook, Planner
-from energy.dispatch.program import Ints, MeterOutlook, PeakRule, Program
+from energy.dispatch.program import Ints, MeterOutlook, PeakRule, Program, SharingSites
 from energy.dispatch.shifting import ShiftPlanner, Task
 from energy.dispatch.storage import Floats, Storage
 from energy.forecast.accuracy import ErrorLog, mean_absolute_error
@@ -39,6 +39,13 @@ class Course:
     hub_kw: Floats  # of the cars at each hub
     unmet_kwh: Floats  # of each session, what it asked and did not get
     task_kw: Floats  # of the tasks at each site
+
+    def site_grid_kw(self, setting: Setting) -> Floats:
+        """Load minus PV with all that is steered, of each site: (steps, sites)."""
+        grid = setting.site_load_kw - setting.site_pv_kw + self.task_kw
+        np.add.at(grid.T, setting.site_of_battery, self.battery_kw.T)
+        np.add.at(grid.T, setting.hubs.site, self.hub_kw.T)
+        return np.asarray(grid)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,15 +72,7 @@ def run_community(setting: Setting, case: CaseFile, tell: Callable[[str], None])
     }
     tell(f"{setting.community.id}: perfect foresight")
     courses["perfect_foresight"] = _perfect(setting)
-    return CommunityRun(
-        setting,
-        courses,
-        steered.expected_kw,
-        steered.value_eur_kwh,
-        steered.peak_target_kw,
-        steered.accuracy(),
-        steered.plan_seconds,
-    )
+    return CommunityRun(setting, courses, *steered.told(), steered.accuracy(), steered.plan_seconds)
 
 
 def drive_plain_rule(setting: Setting) -> Course:
@@ -91,6 +90,8 @@ class _Steering:
     """The production forecast, planner and balancer, driven by the data's own clock."""
 
     def __init__(self, setting: Setting, case: CaseFile, tell: Callable[[str], None]) -> None:
+        self._sharing = setting.pays_to_share
+        setting = at_sites(setting) if self._sharing else setting
         steps, meters = setting.load_kw.shape
         self._setting = setting
         self._net_kw = setting.net_kw
@@ -106,17 +107,20 @@ class _Steering:
         self._scenarios = ErrorScenarios(meters, per_day, self._horizon, case.scenario_days, spread_h)
         fleet = setting.fleet
         self._tanks, self._by_tank = tanks_of(fleet.batteries, fleet.meter_of, meters)
-        self._planner = Planner(self._tanks, self._horizon, setting.hours, setting.capacity.rate_eur_kw)
+        self._planner = Planner(
+            self._tanks, self._horizon, setting.hours, setting.capacity.rate_eur_kw, sharing=self._sharing
+        )
+        self._own_rate = 0.0 if self._sharing else setting.capacity.rate_eur_kw  # a pool's peak is no single site's
         self.cars = Delivery(setting.hubs, steps, setting.hours)
         self._charging = {int(meter): self._charging_planner(int(meter)) for meter in np.unique(setting.hubs.meter)}
         self.runs = Runs(setting.tasks, steps, len(setting.sites))
         self._shifting = {
             int(meter): ShiftPlanner(
-                fleet.storage.select(np.array([meter])), self._horizon, setting.hours, setting.capacity.rate_eur_kw
+                fleet.storage.select(np.array([meter])), self._horizon, setting.hours, self._own_rate
             )
             for meter in np.unique(setting.tasks.meter)
         }
-        self._peaks = RunningPeaks(setting.capacity, meters, setting.hours)
+        self._peaks = RunningPeaks(setting.capacity, 1 if self._sharing else meters, setting.hours)
         self._blocks = setting.capacity.blocks(steps, setting.hours)
         leads = {"hour_ahead": max(1, per_day // 24), "day_ahead": per_day}
         self._errors = {kind: ErrorLog(steps, meters, leads) for kind in Kind}
@@ -145,14 +149,15 @@ class _Steering:
         if setting.capacity.rate_eur_kw > 0:
             self.peak_target_kw[step] = plan.peak_target_kw
         self._learn(step)
-        self._peaks.update(int(self._blocks[step]), net + setting.fleet.at_meters(power))
+        grid = net + setting.fleet.at_meters(power)
+        self._peaks.update(int(self._blocks[step]), grid.sum(keepdims=True) if self._sharing else grid)
         return power
 
     def _charging_planner(self, meter: int) -> ChargingPlanner:
         setting = self._setting
         storage = self._tanks.storage.select(self._tanks.behind[meter])
         limits = setting.hubs.limit_kw[setting.hubs.behind(meter)]
-        return ChargingPlanner(storage, limits, self._horizon, setting.hours, setting.capacity.rate_eur_kw)
+        return ChargingPlanner(storage, limits, self._horizon, setting.hours, self._own_rate)
 
     def _before_cars_kw(self, step: int) -> Floats:
         """The present net load of each meter with its tasks."""
@@ -161,14 +166,14 @@ class _Steering:
     def _shift(self, step: int, futures: Floats, stored_kwh: Floats) -> Floats:
         """Starts tasks at `step`; gives what those that run draw and the others are expected to: (meters, horizon)."""
         setting = self._setting
-        billed = self._peaks.billed_kw(int(setting.month[step]))
-        buy, sell = self._prices(step)
+        billed = self._billed_kw(step)
+        prices = self._prices(step, futures)
         waiting = np.zeros((len(setting.meters), self._horizon))
 
         def control(tasks: Sequence[Task], meter: int) -> tuple[bool, ...]:
             net = futures[meter].mean(axis=0) + running[meter]
             net[0] = self._before_cars_kw(step)[meter]
-            outlook = MeterOutlook(net, buy[meter], sell[meter], float(billed[meter]), stored_kwh[meter : meter + 1])
+            outlook = MeterOutlook(net, *prices[meter], float(billed[meter]), stored_kwh[meter : meter + 1])
             plan = self._shifting[meter].plan(tasks, outlook)
             waiting[meter] = plan.waiting_kw
             return plan.now
@@ -182,26 +187,28 @@ class _Steering:
         ahead = self.runs.site_kw[step : step + self._horizon]
         return _padded(self._setting.sites_at_meters(ahead), 0, self._horizon)
 
-    def _prices(self, step: int) -> tuple[Floats, Floats]:
-        """What is paid and earned from `step` on, as far as known, then as last: (meters, horizon) each."""
-        setting = self._setting
-        return (
-            _padded(self._buy_eur_kwh, step, self._horizon, "edge"),
-            _padded(setting.sell_eur_kwh, step, self._horizon, "edge"),
-        )
+    def _prices(self, step: int, futures: Floats) -> list[tuple[Floats, Floats]]:
+        """What each meter pays and earns from `step` on, as far as known, then as last: (horizon) each."""
+        outlook = self._outlook(step, futures, "edge")
+        return [outlook.prices_at(meter) for meter in range(len(self._setting.meters))]
+
+    def _billed_kw(self, step: int) -> Floats:
+        """Of each meter, at least."""
+        billed = self._peaks.billed_kw(int(self._setting.month[step]))
+        return np.broadcast_to(billed, len(self._setting.meters))
 
     def _charge(self, step: int, futures: Floats, stored_kwh: Floats) -> Floats:
         """Charges the cars of `step`; gives what all cars draw then and are expected to draw later: (meters, horizon)."""
         setting = self._setting
         expected = np.zeros((len(setting.meters), self._horizon))
-        billed = self._peaks.billed_kw(int(setting.month[step]))
-        buy, sell = self._prices(step)
+        billed = self._billed_kw(step)
+        prices = self._prices(step, futures)
 
         def control(cars: Cars, _behind: Ints, meter: int) -> Floats:
             net = futures[meter].mean(axis=0)
             net[0] = self._before_cars_kw(step)[meter]
             stored = stored_kwh[self._tanks.behind[meter]]
-            outlook = MeterOutlook(net, buy[meter], sell[meter], float(billed[meter]), stored)
+            outlook = MeterOutlook(net, *prices[meter], float(billed[meter]), stored)
             plan = self._charging[meter].plan(cars, outlook)
             expected[meter] = plan.expected_kw
             return plan.car_kw
@@ -218,6 +225,15 @@ class _Steering:
         stayed_h = float(hubs.departure[session] - hubs.arrival[session]) * hours
         planner = self._charging[int(hubs.meter[hubs.hub[session]])]
         planner.left(float(hubs.clock_h[session]), float(hubs.declared_h[session]), stayed_h, asked, unmet)
+
+    def told(self) -> tuple[Floats, Floats, Floats]:
+        """Expected net load, value of stored energy and peak target by step, at the meters that are billed."""
+        if not self._sharing:
+            return self.expected_kw, self.value_eur_kwh, self.peak_target_kw
+        capacity = self._setting.fleet.storage.capacity_kwh
+        known = np.nan_to_num(self.value_eur_kwh) @ capacity
+        value = known / capacity.sum() if capacity.sum() > 0 else np.full(len(known), np.nan)
+        return self.expected_kw.sum(axis=1, keepdims=True), value[:, None], self.peak_target_kw[:, :1]
 
     def accuracy(self) -> dict[str, Floats]:
         """Mean absolute errors of load and PV by lead time, per meter; empty with a perfect forecast."""
@@ -256,14 +272,17 @@ class _Steering:
         futures[:, :, len(self._net_kw) - step :] = 0.0  # the case ends
         return futures
 
-    def _outlook(self, step: int, futures: Floats) -> Outlook:
+    def _outlook(self, step: int, futures: Floats, mode: Literal["constant", "edge"] = "constant") -> Outlook:
+        """After the end of the case prices are 0, or with `edge` the last ones."""
         setting, horizon = self._setting, self._horizon
+        fee = setting.fee_eur_kwh if self._sharing else None
         return Outlook(
             net_kw=futures,
-            buy_eur_kwh=_padded(self._buy_eur_kwh, step, horizon),
-            sell_eur_kwh=_padded(setting.sell_eur_kwh, step, horizon),
+            buy_eur_kwh=_padded(self._buy_eur_kwh, step, horizon, mode),
+            sell_eur_kwh=_padded(setting.sell_eur_kwh, step, horizon, mode),
             billed_kw=self._peaks.billed_kw(int(setting.month[step])),
             ends=step + horizon >= len(setting.load_kw),
+            fee_eur_kwh=None if fee is None else _padded(fee[:, None], step, horizon, mode)[0],
         )
 
     def _learn(self, step: int) -> None:
@@ -328,6 +347,7 @@ def _course(setting: Setting, battery_kw: Floats, energy_kwh: Floats, cars: Deli
 
 def _perfect(setting: Setting) -> Course:
     """The cheapest course in hindsight, meter by meter."""
+    fee = setting.fee_eur_kwh if setting.pays_to_share else None
     steps, buy_eur_kwh = len(setting.load_kw), setting.planned_buy_eur_kwh
     battery_kw = np.zeros((steps, len(setting.fleet.batteries)))
     energy_kwh = np.zeros_like(battery_kw)
@@ -337,16 +357,25 @@ def _perfect(setting: Setting) -> Course:
         members = setting.fleet.behind(meter)
         batteries = [setting.fleet.batteries[number] for number in members]
         groups = [[members[place] for place in group] for group in alike(batteries)]
+        if fee is not None:
+            groups = _by_site(setting, groups)
         table = setting.hubs.in_hindsight(meter, steps, setting.hours)
         tasks = setting.tasks.in_hindsight(meter, steps)
         if not groups and not len(table.car) and tasks is None:
             continue
         storage = Storage.behind([[setting.fleet.batteries[number] for number in group] for group in groups])
         program = Program(
-            storage, steps, setting.hours, _peak_rule(setting), cars=table if len(table.car) else None, tasks=tasks
+            storage,
+            steps,
+            setting.hours,
+            _peak_rule(setting),
+            cars=table if len(table.car) else None,
+            tasks=tasks,
+            sites=None if fee is None else _sites(setting, groups),
         )
         start = np.array([setting.start_energy_kwh[group].sum() for group in groups])
-        schedule = program.solve(setting.net_kw[:, meter], buy_eur_kwh[:, meter], setting.sell_eur_kwh[:, meter], start)
+        net = setting.net_kw[:, meter] if fee is None else (setting.site_load_kw - setting.site_pv_kw).T
+        schedule = program.solve(net, buy_eur_kwh[:, meter], setting.sell_eur_kwh[:, meter], start, fee=fee)
         for place, group in enumerate(groups):
             parts = np.array([setting.fleet.batteries[number].capacity_kwh for number in group])
             share = parts / parts.sum()
@@ -355,6 +384,17 @@ def _perfect(setting: Setting) -> Course:
         cars.take(meter, table, schedule.drawn_kw)
         runs.take(meter, tasks, schedule.started)
     return _course(setting, battery_kw, energy_kwh, cars, runs)
+
+
+def _by_site(setting: Setting, groups: list[list[int]]) -> list[list[int]]:
+    """Groups of alike batteries, apart where their sites differ."""
+    of = setting.site_of_battery
+    return [[n for n in group if of[n] == site] for group in groups for site in np.unique(of[group])]
+
+
+def _sites(setting: Setting, groups: list[list[int]]) -> SharingSites:
+    of_battery = np.array([setting.site_of_battery[group[0]] for group in groups], dtype=np.int64)
+    return SharingSites(len(setting.sites), of_battery, setting.hubs.site, setting.tasks.site)
 
 
 def _peak_rule(setting: Setting) -> PeakRule | None:

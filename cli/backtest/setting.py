@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, Literal
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -21,8 +21,9 @@ from energy.dispatch.fleet import Fleet
 from energy.dispatch.storage import Battery, Floats
 from energy.errors import DataError
 from energy.forecast.weather import Weather
+from energy.tariff import SharedEnergy
 
-__all__ = ["Setting", "behind_own_meters", "setting_of"]
+__all__ = ["Setting", "at_sites", "behind_own_meters", "setting_of"]
 
 Ints = npt.NDArray[np.int64]
 
@@ -34,6 +35,7 @@ class Setting:
     """A community as arrays. Meters are the sites, or the pool as the only one. Series are (steps, ...).
 
     `co2_kg_kwh` of imports at the meters, None where it is not given; `co2_eur_kg` is what it counts in plans.
+    `fee_eur_kwh` and `internal_eur_kwh` (steps): grid fee and internal price of what the sites of a pool share, None: none is told.
     `weather` is what was forecast for each step, at the meters. `month` counts local calendar months from 0, `slot` the steps of the local week.
     """
 
@@ -61,6 +63,8 @@ class Setting:
     weather: Weather | None = None
     co2_kg_kwh: Floats | None = None
     co2_eur_kg: float = 0.0
+    fee_eur_kwh: Floats | None = None
+    internal_eur_kwh: Floats | None = None
 
     @property
     def planned_buy_eur_kwh(self) -> Floats:
@@ -71,6 +75,11 @@ class Setting:
     def net_kw(self) -> Floats:
         """Load minus PV at each meter, without cars."""
         return self.load_kw - self.pv_kw
+
+    @property
+    def pays_to_share(self) -> bool:
+        """Whether what the sites share costs a fee in any step, so that it matters which of them a kWh comes from."""
+        return self.fee_eur_kwh is not None and bool((self.fee_eur_kwh > 0).any())
 
     def sites_at_meters(self, site_kw: Floats) -> Floats:
         """Power of the sites (..., sites) at the meters they stand behind (..., meters)."""
@@ -131,6 +140,8 @@ def setting_of(
         weather=_weather(data, places, pooled=pooled) if case.weather == "forecast" else None,
         co2_kg_kwh=_co2(case, data, places, pooled=pooled),
         co2_eur_kg=case.planned_co2_eur_kg,
+        fee_eur_kwh=_shared(tariff.sharing, "fees", community, local),
+        internal_eur_kwh=_shared(tariff.sharing, "internal", community, local),
     )
 
 
@@ -150,7 +161,15 @@ def behind_own_meters(setting: Setting) -> Setting:
         tasks=replace(setting.tasks, meter=setting.tasks.site),
         weather=None,  # bills under the plain rule need neither
         co2_kg_kwh=None,
+        fee_eur_kwh=None,
+        internal_eur_kwh=None,
     )
+
+
+def at_sites(setting: Setting) -> Setting:
+    """A pool whose sharing costs a fee, as its planner sees it: each site a meter."""
+    own = behind_own_meters(setting)
+    return replace(own, weather=setting.weather, co2_kg_kwh=setting.co2_kg_kwh, fee_eur_kwh=setting.fee_eur_kwh)
 
 
 def _tasks(community: CommunityModel, rows: Sequence[TaskRow], meter_of_site: Ints) -> Tasks:
@@ -238,6 +257,27 @@ def _price(given: float | str, column: str, data: CaseData, places: list[int]) -
             )
         return data.columns[column][:, places].copy()
     return np.full((len(data.starts_ms), len(places)), float(given))
+
+
+def _shared(
+    sharing: SharedEnergy | None, name: Literal["fees", "internal"], community: CommunityModel, local: list[datetime]
+) -> Floats | None:
+    """A price of shared energy at each step; None where there is no entry at all."""
+    if sharing is None or not getattr(sharing, name):
+        return None
+    days = [moment.date() for moment in local]
+    told = {
+        day: sharing.fee_eur_kwh(day, community.grid_type) if name == "fees" else sharing.internal_eur_kwh(day)
+        for day in set(days)
+    }
+    missing = sorted(day for day, price in told.items() if price is None)
+    if missing:
+        raise DataError(
+            f"sharing.{name}: no entry holds on {missing[0]}",
+            field="case.yaml",
+            hint="let the entries hold on all days of data.csv (valid_from, valid_to)",
+        )
+    return np.array([told[day] for day in days], dtype=np.float64)
 
 
 def _same_prices(data: CaseData, buy: Floats, sell: Floats) -> None:

@@ -33,7 +33,7 @@ def plan_cars(request: PlanRequest, outlook: Outlook, tanks: Tanks, stored: Floa
         cars = [car for car in request.cars if car.meter == meter]
         if not cars:
             continue
-        buy, sell = outlook.buy_eur_kwh[meter], outlook.sell_eur_kwh[meter]
+        buy, sell = outlook.prices_at(meter)
         behind = tanks.behind[meter]
         table = _table(cars, request.t, len(buy), max(0.01, float(buy.mean())))
         peaks = _peaks(request.peak_rate_eur_kw, float(outlook.billed_kw[meter]), len(buy))

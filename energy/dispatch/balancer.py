@@ -25,11 +25,12 @@ def follow_value(
     storage: Storage,
     energy_kwh: Floats,
     hours: float,
+    pool_kw: Floats | None = None,
 ) -> Floats:
     """The power per meter, charging positive, that is best for the present net load and the value of stored energy.
 
     Arrays have one entry per meter; `prices` one step; `value` (meters, CELLS) is what energy is worth after this
-    step. Walks the segments of sources and uses in rising order of price until the value of the energy then stored
+    step; `pool_kw` the pool's net load as each sees it, where sites share. Walks the segments of sources and uses in rising order of price until the value of the energy then stored
     no longer pays. Where both are equal it acts at once: the energy in hand beats the forecast. Never leaves the
     limits of power and energy.
     """
@@ -37,7 +38,7 @@ def follow_value(
     bounds[len(bounds) // 2] -= (
         2 * _EPSILON
     )  # charging from surplus: act at once on equality, as discharging to a deficit does
-    lengths = segment_lengths(net_kw, ceilings_kw, storage, hours)
+    lengths = segment_lengths(net_kw, ceilings_kw, storage, hours, pool_kw=pool_kw)
     worth_more = (value[None] > bounds[..., None] + _EPSILON).sum(axis=2) / CELLS * storage.capacity_kwh
     start = energy_kwh - storage.discharge_kw * hours / storage.discharge_efficiency
     ends = start + np.cumsum(lengths, axis=0)

@@ -9,7 +9,7 @@ import numpy as np
 
 from energy.dispatch.balancer import follow_value
 from energy.dispatch.fleet import Tanks
-from energy.dispatch.program import PeakRule, Program
+from energy.dispatch.program import Ints, PeakRule, Program, SharingSites
 from energy.dispatch.storage import Floats
 from energy.dispatch.value import CELLS, Prices, value_of_energy
 
@@ -36,6 +36,8 @@ class Outlook:
 
     `net_kw` (meters, scenarios, steps) load minus PV; `buy_eur_kwh`, `sell_eur_kwh` (meters, steps).
     `billed_kw` (meters): peak of the month so far. `ends`: nothing is worth anything after the last step.
+    `fee_eur_kwh` (steps): the meters are sites of one pool with the same prices, which pay this for what they share; of
+    `billed_kw` the first is then the pool's.
     """
 
     net_kw: Floats
@@ -43,6 +45,21 @@ class Outlook:
     sell_eur_kwh: Floats
     billed_kw: Floats
     ends: bool = False
+    fee_eur_kwh: Floats | None = None
+
+    def prices_at(self, meter: int) -> tuple[Floats, Floats]:
+        """What a meter pays and earns (steps), for what is planned at it alone.
+
+        At a site of a pool what the others are expected to have left costs the feed-in price and the fee, and what they
+        need earns the import price less the fee.
+        """
+        buy, sell = self.buy_eur_kwh[meter], self.sell_eur_kwh[meter]
+        if self.fee_eur_kwh is None:
+            return buy, sell
+        expected = self.net_kw.mean(axis=1)
+        others = expected.sum(axis=0) - expected[meter]
+        fee = np.minimum(self.fee_eur_kwh, np.maximum(buy - sell, 0.0))
+        return np.where(others < 0, np.minimum(sell, buy) + fee, buy), np.where(others > 0, buy - fee, sell)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +67,8 @@ class Plan:
     """What the balancer follows: value of the energy in store after the present step, and the peak target.
 
     `value_eur_kwh` (tanks, CELLS) and `planned_kw` (tanks), the power planned for the present step. Per meter:
-    `peak_target_kw`, `over_eur_kwh` that import above it costs more, and the present step's prices.
+    `peak_target_kw`, `over_eur_kwh` that import above it costs more, and the present step's prices. `fee_eur_kwh`: of a
+    shared kWh now, where the meters are sites of a pool, and `expected_kw` (meters) their mean; the peak target is then the pool's.
     """
 
     tanks: Tanks
@@ -60,12 +78,16 @@ class Plan:
     over_eur_kwh: Floats
     buy_eur_kwh: Floats
     sell_eur_kwh: Floats
+    fee_eur_kwh: float | None = None
+    expected_kw: Floats | None = None
 
     def battery_kw(self, net_kw: Floats, energy_kwh: Floats, hours: float) -> Floats:
         """The balancer's step: power per tank, charging positive, for the present net load of each meter.
 
         Tanks behind one meter act one after the other; each sees what those before it do and those after it plan.
         """
+        if self.fee_eur_kwh is not None:
+            return self._shared_kw(net_kw, energy_kwh, hours)
         power = self.planned_kw.copy()
         grid = net_kw + self.tanks.at_meters(power)
         for turn in self.tanks.turns:
@@ -86,6 +108,38 @@ class Plan:
             power[turn] = acting
         return power
 
+    def _shared_kw(self, net_kw: Floats, energy_kwh: Floats, hours: float) -> Floats:
+        """In a pool that pays for what it shares: all take their parts of what was not expected, then each what is left."""
+        tanks, every = self.tanks, np.arange(len(energy_kwh))
+        own, part = _shares(tanks)
+        planned, expected = self.planned_kw, self.expected_kw
+        assert expected is not None
+        at_sites = (expected + tanks.at_meters(planned))[tanks.meter_of] - planned
+        surprise = net_kw - expected
+        pool = expected.sum() + planned.sum() - planned + part * surprise.sum()
+        power = self._following(every, at_sites + own * surprise[tanks.meter_of], pool, energy_kwh, hours)
+        grid = net_kw + tanks.at_meters(power)
+        for tank in every:
+            one = every[tank : tank + 1]
+            at = tanks.meter_of[tank]
+            site, pool = grid[at] - power[tank], grid.sum() - power[tank]
+            acting = self._following(one, np.full(1, site), np.full(1, pool), energy_kwh, hours)
+            grid[at] += acting[0] - power[tank]
+            power[tank] = acting[0]
+        return power
+
+    def _following(self, which: Ints, site_kw: Floats, pool_kw: Floats, energy_kwh: Floats, hours: float) -> Floats:
+        """The powers of some tanks for the net loads of site and pool that they see."""
+        meter = self.tanks.meter_of[which]
+        fee = np.full((len(which), 1), self.fee_eur_kwh)
+        prices = Prices(
+            self.buy_eur_kwh[meter, None], self.sell_eur_kwh[meter, None], self.over_eur_kwh[None, meter, None], fee
+        )
+        ceilings = self.peak_target_kw[None, meter]
+        storage = self.tanks.storage.select(which)
+        value = self.value_eur_kwh[which]
+        return follow_value(site_kw, prices, ceilings, value, storage, energy_kwh[which], hours, pool_kw)
+
     def value_now(self, energy_kwh: Floats) -> Floats:
         """The value of the energy at the present fill level, per tank."""
         fill = energy_kwh / np.maximum(self.tanks.storage.capacity_kwh, 1e-9)
@@ -93,10 +147,25 @@ class Plan:
         return np.asarray(self.value_eur_kwh[np.arange(len(cell)), cell])
 
 
-class Planner:
-    """Plans for meters with any tanks. Keeps a warm program per meter where peaks cost or tanks act together."""
+def _shares(tanks: Tanks) -> tuple[Floats, Floats]:
+    """Each tank's part, by capacity, of what its site needs, and of what all do."""
+    capacity = tanks.storage.capacity_kwh
+    at_site, at_all = tanks.at_meters(capacity)[tanks.meter_of], np.full(len(capacity), capacity.sum())
+    own, part = (
+        np.divide(capacity, total, out=np.zeros(len(capacity)), where=total > 0) for total in (at_site, at_all)
+    )
+    return own, part
 
-    def __init__(self, tanks: Tanks, steps: int, hours: float, peak_rate_eur_kw: float = 0.0) -> None:
+
+class Planner:
+    """Plans for meters with any tanks. Keeps a warm program per meter where peaks cost or tanks act together.
+
+    `sharing`: the meters are sites of one pool; its outlooks have a fee.
+    """
+
+    def __init__(
+        self, tanks: Tanks, steps: int, hours: float, peak_rate_eur_kw: float = 0.0, *, sharing: bool = False
+    ) -> None:
         self._tanks = tanks
         self._hours = hours
         self._rate = peak_rate_eur_kw
@@ -104,14 +173,20 @@ class Planner:
         if peak_rate_eur_kw > 0:
             alone = np.zeros(steps, dtype=np.int64)
             rule = PeakRule(np.arange(steps), alone, np.array([peak_rate_eur_kw]), np.zeros(1))
+        self._pool = None
+        if sharing and len(tanks.meter_of):
+            sites = SharingSites(tanks.meters, tanks.meter_of)
+            self._pool = Program(tanks.storage, steps, hours, rule, sites=sites)
         self._programs = {
             meter: Program(tanks.storage.select(behind), steps, hours, rule)
             for meter, behind in enumerate(tanks.behind)
-            if len(behind) > 1 or (rule and len(behind))
+            if not sharing and (len(behind) > 1 or (rule and len(behind)))
         }
 
     def plan(self, outlook: Outlook, energy_kwh: Floats) -> Plan:
         """The plan for the present step from the energy in each tank."""
+        if outlook.fee_eur_kwh is not None:
+            return self._plan_pool(outlook, outlook.fee_eur_kwh, energy_kwh)
         planned, target = self._schedules(outlook, energy_kwh)
         meter_of, storage = self._tanks.meter_of, self._tanks.storage
         others = self._others(planned)
@@ -130,6 +205,53 @@ class Planner:
         )
         prices_now = outlook.buy_eur_kwh[:, 0], outlook.sell_eur_kwh[:, 0]
         return Plan(self._tanks, value, planned[:, 0], target, over, *prices_now)
+
+    def _plan_pool(self, outlook: Outlook, fee: Floats, energy_kwh: Floats) -> Plan:
+        """Each tank's value: it sees the others as planned, and of what scenarios change its part by capacity."""
+        tanks, meters = self._tanks, self._tanks.meters
+        planned, target = self._pool_schedule(outlook, fee, energy_kwh)
+        own, part = _shares(tanks)
+        later = outlook.net_kw[:, :, 1:]
+        over = np.full(meters, _OVER * self._rate)
+        buy, sell = outlook.buy_eur_kwh[tanks.meter_of, 1:], outlook.sell_eur_kwh[tanks.meter_of, 1:]
+        prices = Prices(
+            buy,
+            sell,
+            np.broadcast_to(over[None, tanks.meter_of, None], (1, *buy.shape)),
+            np.tile(fee[1:], (len(buy), 1)),
+        )
+        mean = outlook.net_kw.mean(axis=1)[:, 1:]
+        others_here = self._others(planned)[:, None, 1:]
+        others = (planned.sum(axis=0) - planned)[:, None, 1:]
+        changed = later - mean[:, None]
+        site_kw = mean[tanks.meter_of][:, None] + others_here + own[:, None, None] * changed[tanks.meter_of]
+        pool_kw = mean.sum(axis=0) + others + part[:, None, None] * changed.sum(axis=0)
+        value = value_of_energy(
+            site_kw,
+            prices,
+            np.broadcast_to(target, (1, *site_kw.shape)),
+            tanks.storage,
+            self._hours,
+            np.repeat(self._end_value(outlook)[:, None], CELLS, axis=1),
+            buying_kw=tanks.storage.capacity_kwh / _REFILL_H if self._rate else None,
+            pool_kw=pool_kw,
+        )
+        targets = np.full(meters, target)
+        prices_now = outlook.buy_eur_kwh[:, 0], outlook.sell_eur_kwh[:, 0]
+        return Plan(
+            tanks, value, planned[:, 0], targets, over, *prices_now, float(fee[0]), outlook.net_kw.mean(axis=1)[:, 0]
+        )
+
+    def _pool_schedule(self, outlook: Outlook, fee: Floats, energy_kwh: Floats) -> tuple[Floats, float]:
+        """Powers of the tanks (tanks, steps) for the mean of the scenarios, and the peak, infinite where it is free."""
+        if self._pool is None:
+            return np.zeros((len(energy_kwh), outlook.net_kw.shape[2])), np.inf
+        if self._rate:
+            self._pool.set_billed_peaks(outlook.billed_kw[:1])
+        buy, sell = outlook.buy_eur_kwh[0], outlook.sell_eur_kwh[0]
+        ends = float(self._end_value(outlook).mean())
+        found = self._pool.solve(outlook.net_kw.mean(axis=1), buy, sell, energy_kwh, ends, fee)
+        return found.battery_kw, float(found.peak_kw[0]) if self._rate else np.inf
 
     def _schedules(self, outlook: Outlook, energy_kwh: Floats) -> tuple[Floats, Floats]:
         """Planned powers (tanks, steps) where tanks act together, else 0; peak target per meter, infinite if free."""

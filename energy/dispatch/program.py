@@ -12,6 +12,12 @@ For steps t of h hours and batteries b, all powers at the bus and at least 0:
     cars       sum_t h drawn_ct <= energy_c,     drawn_ct <= most_ct,     sum_c chance_ct drawn_ct <= limit of the hub
     tasks      sum_s started_ks = 1,             started_ks from 0 to 1: parts of a start, a relaxation
 
+Where what the sites i of a pool share costs a fee, each site has its own balance, import and export, and
+
+    minimise   sum_t h (buy_t sum_i import_it - sell_t sum_i export_it - (buy_t - sell_t - fee_t) shared_t) + ...
+    shared     shared_t <= sum_i import_it,      shared_t <= sum_i export_it
+    peak       of sum_i import_it - shared_t, what the pool takes from outside; the limit too
+
 The limit is soft, the energy at the start is brought within the capacity, and imports are unbounded: there is always
 a plan. The dual of the first storage row is the value of stored energy.
 """
@@ -19,7 +25,7 @@ a plan. The dual of the first storage row is the value of stored energy.
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import highspy
@@ -29,7 +35,17 @@ import numpy.typing as npt
 from energy.dispatch.storage import Floats, Storage
 from energy.errors import RefusedError
 
-__all__ = ["CarTable", "Ints", "MeterOutlook", "PeakRule", "Program", "Schedule", "TaskTable"]
+__all__ = [
+    "CarTable",
+    "Ints",
+    "MeterOutlook",
+    "PeakRule",
+    "Program",
+    "Schedule",
+    "SharingSites",
+    "TaskTable",
+    "shared_kw",
+]
 
 _EXCESS_EUR_KWH: Final = 10.0  # dearer than any energy, so a limit is kept when it can be kept
 _LATER_EUR: Final = 1e-6  # a step later; of starts that cost the same the first is taken
@@ -81,6 +97,19 @@ class TaskTable:
     power_kw: tuple[Floats, ...]
 
 
+_NONE: Final = np.zeros(0, dtype=np.int64)
+
+
+@dataclass(frozen=True, slots=True)
+class SharingSites:
+    """Sites of a pool that pay for what they share: how many, and the site of each battery, hub of cars and task."""
+
+    count: int
+    of_battery: Ints
+    of_hub: Ints = field(default_factory=lambda: _NONE)
+    of_task: Ints = field(default_factory=lambda: _NONE)
+
+
 @dataclass(frozen=True, slots=True)
 class MeterOutlook:
     """What the plan of one meter knows from the present step on: (steps), without what is yet to be planned."""
@@ -97,7 +126,7 @@ class Schedule:
     """A solved program. Powers in kW per step, `battery_kw` (batteries, steps) charging positive.
 
     `value_eur_kwh`: what one more kWh in each battery at the start is worth. `drawn_kw`: one per entry of the cars;
-    `started`: one per entry of the tasks.
+    `started`: one per entry of the tasks. `grid_kw` is the pool's where sites share, `site_kw` (sites, steps) theirs.
     """
 
     cost_eur: float
@@ -108,10 +137,16 @@ class Schedule:
     value_eur_kwh: Floats
     drawn_kw: Floats
     started: Floats
+    site_kw: Floats
+
+
+def shared_kw(site_kw: Floats) -> Floats:
+    """What sites share in each step: the lesser of what they feed in and what they take. `site_kw` (sites, steps)."""
+    return np.asarray(np.minimum(np.maximum(site_kw, 0.0).sum(axis=0), np.maximum(-site_kw, 0.0).sum(axis=0)))
 
 
 class Program:
-    """One meter's program over a fixed number of steps. Only costs and bounds change between solves."""
+    """One meter's program, or one pool's, over a fixed number of steps. Only costs and bounds change between solves."""
 
     def __init__(
         self,
@@ -122,10 +157,13 @@ class Program:
         limit_kw: float | None = None,
         cars: CarTable | None = None,
         tasks: TaskTable | None = None,
+        sites: SharingSites | None = None,
     ) -> None:
         self._storage = storage
         self._cars = cars
         self._tasks = tasks
+        self._sites = sites
+        self._places = sites.count if sites else 1
         self._steps = steps
         self._hours = hours
         self._peaks = peaks
@@ -133,10 +171,12 @@ class Program:
         months = len(peaks.rate_eur_kw) if peaks else 0
         each = self._count * steps
         entries = len(cars.car) if cars else 0, len(tasks.task) if tasks else 0
-        edges = np.cumsum((0, steps, steps, steps, each, each, each, months, *entries))
+        grid = self._places * steps
+        edges = np.cumsum((0, grid, grid, steps if sites else 0, steps, each, each, each, months, *entries))
         (
             self._import,
             self._export,
+            self._shared,
             self._excess,
             self._charge,
             self._discharge,
@@ -151,15 +191,27 @@ class Program:
         self._solver.setOptionValue("threads", 1)
         self._solver.passModel(self._model(limit_kw))
 
-    def solve(self, net_kw: Floats, buy: Floats, sell: Floats, energy_kwh: Floats, end_value: float = 0.0) -> Schedule:
-        """The cheapest schedule for a net load and prices, EUR/kWh, per step, from the energy in each battery."""
+    def solve(
+        self,
+        net_kw: Floats,
+        buy: Floats,
+        sell: Floats,
+        energy_kwh: Floats,
+        end_value: float = 0.0,
+        fee: Floats | None = None,
+    ) -> Schedule:
+        """The cheapest schedule for a net load and prices, EUR/kWh, per step, from the energy in each battery.
+
+        `net_kw` (sites, steps) where sites share; `fee`: of a shared kWh in each step.
+        """
         solver, steps = self._solver, self._steps
-        rows = np.arange(steps, dtype=np.int32)
-        solver.changeRowsBounds(steps, rows, net_kw, net_kw)  # type: ignore[attr-defined]  # missing in its stub
+        net = np.ascontiguousarray(net_kw, dtype=np.float64).ravel()
+        rows = np.arange(len(net), dtype=np.int32)
+        solver.changeRowsBounds(len(net), rows, net, net)  # type: ignore[attr-defined]  # missing in its stub
         start = np.clip(energy_kwh, 0.0, self._storage.capacity_kwh)
-        first = (steps * (1 + np.arange(self._count))).astype(np.int32)
+        first = (steps * (self._places + np.arange(self._count))).astype(np.int32)
         solver.changeRowsBounds(self._count, first, start, start)  # type: ignore[attr-defined]
-        costs = self._costs(buy, sell, end_value)
+        costs = self._costs(buy, sell, end_value, fee)
         solver.changeColsCost(self._columns, np.arange(self._columns, dtype=np.int32), costs)
         solver.run()
         if solver.getModelStatus() != highspy.HighsModelStatus.kOptimal:  # warm starts have failed on bad numerics
@@ -186,21 +238,27 @@ class Program:
         solution = self._solver.getSolution()
         values, duals = np.asarray(solution.col_value), np.asarray(solution.row_dual)
         shape = (self._count, self._steps)
+        site_kw = (values[self._import] - values[self._export]).reshape(self._places, self._steps)
         return Schedule(
             cost_eur=float(self._solver.getInfo().objective_function_value),
-            grid_kw=values[self._import] - values[self._export],
+            grid_kw=site_kw.sum(axis=0),
             battery_kw=(values[self._charge] - values[self._discharge]).reshape(shape),
             energy_kwh=values[self._energy].reshape(shape),
             peak_kw=values[self._peak],
             value_eur_kwh=-duals[first],
             drawn_kw=values[self._drawn],
             started=values[self._started],
+            site_kw=site_kw,
         )
 
-    def _costs(self, buy: Floats, sell: Floats, end_value: float) -> Floats:
+    def _costs(self, buy: Floats, sell: Floats, end_value: float, fee: Floats | None) -> Floats:
         costs = np.zeros(self._columns)
-        costs[self._import] = buy * self._hours
-        costs[self._export] = -np.minimum(sell, buy) * self._hours  # dearer feed-in would make the program unbounded
+        sell = np.minimum(sell, buy)  # dearer feed-in would make the program unbounded
+        costs[self._import] = np.tile(buy, self._places) * self._hours
+        costs[self._export] = -np.tile(sell, self._places) * self._hours
+        if self._sites:
+            spared = buy - sell - (0.0 if fee is None else fee)
+            costs[self._shared] = -np.maximum(spared, 0.0) * self._hours  # who would lose by it does not plan to share
         costs[self._excess] = _EXCESS_EUR_KWH * self._hours
         wear = self._storage.wear_eur_kwh / self._storage.discharge_efficiency * self._hours
         costs[self._discharge] = np.repeat(wear, self._steps)
@@ -215,7 +273,12 @@ class Program:
 
     def _model(self, limit_kw: float | None) -> highspy.HighsLp:
         entries = [*self._balance_entries(), *self._storage_entries()]
-        lower, upper = [np.zeros(self._steps * (1 + self._count))], [np.zeros(self._steps * (1 + self._count))]
+        lower = [np.zeros(self._steps * (self._places + self._count))]
+        upper = [lower[0].copy()]
+        if self._sites:
+            entries += self._sharing_entries(sum(map(len, lower)))
+            lower.append(np.full(2 * self._steps, -np.inf))
+            upper.append(np.zeros(2 * self._steps))
         if limit_kw is not None:
             entries += self._limit_entries(sum(map(len, lower)))
             lower.append(np.full(self._steps, -np.inf))
@@ -238,17 +301,33 @@ class Program:
         return _lp(entries, np.concatenate(lower), np.concatenate(upper), low, high)
 
     def _balance_entries(self) -> list[_Entries]:
-        rows = np.arange(self._steps)
-        all_rows = np.tile(rows, self._count)
+        rows = np.arange(self._places * self._steps)
+        steps = np.tile(np.arange(self._steps), self._count)
+        all_rows = self._balance(np.repeat(self._sites.of_battery, self._steps), steps) if self._sites else steps
         return [
-            (rows, self._import, np.ones(self._steps)),
-            (rows, self._export, -np.ones(self._steps)),
+            (rows, self._import, np.ones(len(rows))),
+            (rows, self._export, -np.ones(len(rows))),
             (all_rows, self._charge, -np.ones(len(all_rows))),
             (all_rows, self._discharge, np.ones(len(all_rows))),
         ]
 
+    def _balance(self, site: Ints, step: Ints) -> Ints:
+        """The row of the balance of a site in a step."""
+        return np.asarray(site * self._steps + step)
+
+    def _sharing_entries(self, start: int) -> list[_Entries]:
+        rows = start + np.arange(self._steps)
+        of_sites = np.tile(rows, self._places)
+        taken, given = (of_sites, self._import), (of_sites + self._steps, self._export)
+        return [
+            (rows, self._shared, np.ones(self._steps)),
+            (rows + self._steps, self._shared, np.ones(self._steps)),
+            (*taken, -np.ones(len(of_sites))),
+            (*given, -np.ones(len(of_sites))),
+        ]
+
     def _storage_entries(self) -> list[_Entries]:
-        rows = self._steps + np.arange(self._steps * self._count)
+        rows = self._places * self._steps + np.arange(self._steps * self._count)
         later = np.arange(self._steps * self._count) % self._steps > 0
         into = np.repeat(self._storage.charge_efficiency, self._steps) * self._hours
         out = self._hours / np.repeat(self._storage.discharge_efficiency, self._steps)
@@ -261,21 +340,27 @@ class Program:
 
     def _limit_entries(self, start: int) -> list[_Entries]:
         rows = start + np.arange(self._steps)
-        return [(rows, self._import, np.ones(self._steps)), (rows, self._excess, -np.ones(self._steps))]
+        return [*self._taken_entries(rows, np.ones(self._steps)), (rows, self._excess, -np.ones(self._steps))]
+
+    def _taken_entries(self, rows: Ints, parts: Floats) -> list[_Entries]:
+        """What is taken from outside in each step, into a row of each step, with its part there."""
+        taken = (np.tile(rows, self._places), self._import, np.tile(parts, self._places))
+        return [taken, (rows, self._shared, -parts)] if self._sites else [taken]
 
     def _peak_entries(self, start: int, peaks: PeakRule) -> tuple[int, list[_Entries]]:
         blocks, first, block, sizes = np.unique(peaks.block, return_index=True, return_inverse=True, return_counts=True)
         rows = start + np.arange(len(blocks))
         return len(blocks), [
-            (start + block, self._import, 1.0 / sizes[block]),
+            *self._taken_entries(start + block, 1.0 / sizes[block]),
             (rows, self._peak[peaks.month[first]], -np.ones(len(blocks))),
         ]
 
     def _car_entries(self, start: int, cars: CarTable) -> tuple[Floats, list[_Entries]]:
         """Upper bounds of the rows (energy of each car, limit in each step), and the entries; the balance's too."""
         most = cars.energy_kwh
+        at = self._sites.of_hub[cars.hub[cars.car]] if self._sites else np.zeros_like(cars.step)
         entries: list[_Entries] = [
-            (cars.step, self._drawn, -cars.chance),
+            (self._balance(at, cars.step), self._drawn, -cars.chance),
             (start + cars.car, self._drawn, np.full(len(cars.car), self._hours)),
         ]
         if np.isfinite(cars.limit_kw).any():
@@ -290,8 +375,9 @@ class Program:
         step = tasks.start[entry] + np.arange(len(entry)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
         power = np.concatenate([tasks.power_kw[task] for task in tasks.task])
         seen = step < self._steps
+        at = self._sites.of_task[tasks.task[entry]] if self._sites else np.zeros_like(step)
         return [
-            (step[seen], self._started[entry[seen]], -power[seen]),
+            (self._balance(at, step)[seen], self._started[entry[seen]], -power[seen]),
             (start + tasks.task, self._started, np.ones(len(tasks.task))),
         ]
 

@@ -45,6 +45,8 @@ class PlanRequest:
     `meter_of_site`: the meter that each site is behind. `places`: latitude and longitude of each meter; empty: not known.
     `irradiance_wm2`, `temperature_c`: as a weather feed told, for the quarter-hours of the past and those from `t` on; empty: no feed.
     `billed_kw`: per meter, the month's peak so far; `peak_rate_eur_kw`: what a kW more costs, 0: nothing.
+    `fee_eur_kwh`: the meters are sites of one pool that pay this for what they share, per quarter-hour from `t` on; empty: not so.
+    `internal_eur_kwh`: what members pay each other then, to be shown; None or empty: nothing is agreed.
     """
 
     community: str
@@ -63,12 +65,15 @@ class PlanRequest:
     cars: tuple[PlannedCar, ...] = ()
     irradiance_wm2: list[float | None] = field(default_factory=list)
     temperature_c: list[float | None] = field(default_factory=list)
+    fee_eur_kwh: list[float] = field(default_factory=list)
+    internal_eur_kwh: list[float | None] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
 class PlanStep:
     """A quarter-hour of the plan, all meters together, W. `low_w`, `high_w`: likely range of what is needed of the grid
-    before batteries. `battery_w`: discharge positive. `stored_pct`: of what the batteries may use.
+    before batteries. `battery_w`: discharge positive. `stored_pct`: of what the batteries may use. `shared_w`: what sites
+    give each other, with the fee of such a kWh and what members pay each other; None: it costs none, and nobody counted.
     """
 
     start: int
@@ -83,6 +88,9 @@ class PlanStep:
     import_eur_kwh: float
     feed_in_eur_kwh: float
     why: str
+    shared_w: float | None = None
+    fee_eur_kwh: float | None = None
+    internal_eur_kwh: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

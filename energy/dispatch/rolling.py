@@ -16,7 +16,7 @@ import numpy as np
 from energy.dispatch.ahead import plan_cars
 from energy.dispatch.fleet import Fleet, Tanks, tanks_of
 from energy.dispatch.planner import Outlook, Plan, Planner
-from energy.dispatch.program import Program
+from energy.dispatch.program import Program, SharingSites, shared_kw
 from energy.dispatch.request import PlanAnswer, PlanRequest, PlanStep
 from energy.dispatch.storage import Battery, Floats
 from energy.forecast.calendar import slots_of_week
@@ -54,9 +54,11 @@ def plan_ahead(request: PlanRequest) -> PlanAnswer:
     buy = np.tile(np.array(request.buy_eur_kwh), (meters, 1))
     sell = np.tile(np.array(request.sell_eur_kwh), (meters, 1))
     billed = np.array(request.billed_kw or [0.0] * meters)
-    outlook = Outlook(scenarios, buy, sell, billed)
-    plan = Planner(tanks, horizon, _HOURS, request.peak_rate_eur_kw).plan(outlook, stored)
-    course = _course(outlook, tanks, stored)
+    fee = np.array(request.fee_eur_kwh) if request.fee_eur_kwh else None
+    outlook = Outlook(scenarios, buy, sell, billed, fee_eur_kwh=fee)
+    planner = Planner(tanks, horizon, _HOURS, request.peak_rate_eur_kw, sharing=fee is not None)
+    plan = planner.plan(outlook, stored)
+    course = _course(outlook, tanks, stored) if fee is None else _shared_course(outlook, fee, tanks, stored)
     targets = plan.peak_target_kw
     return PlanAnswer(
         community=request.community,
@@ -131,6 +133,7 @@ class _Course:
     grid_kw: Floats
     energy_kwh: Floats
     capacity_kwh: float
+    shared_kw: Floats | None = None
 
 
 def _course(outlook: Outlook, tanks: Tanks, stored: Floats) -> _Course:
@@ -152,6 +155,17 @@ def _course(outlook: Outlook, tanks: Tanks, stored: Floats) -> _Course:
         energy += schedule.energy_kwh.sum(axis=0)
         grid += schedule.grid_kw
     return _Course(battery, grid, energy, float(tanks.storage.capacity_kwh.sum()))
+
+
+def _shared_course(outlook: Outlook, fee: Floats, tanks: Tanks, stored: Floats) -> _Course:
+    """The same for sites of a pool that pay for what they share."""
+    net = outlook.net_kw.mean(axis=1)
+    buy, sell = outlook.buy_eur_kwh[0], outlook.sell_eur_kwh[0]
+    program = Program(tanks.storage, net.shape[1], _HOURS, sites=SharingSites(tanks.meters, tanks.meter_of))
+    found = program.solve(net, buy, sell, stored, float(sell.mean() + buy.mean()) / 2, fee)
+    capacity = float(tanks.storage.capacity_kwh.sum())
+    battery, energy = found.battery_kw.sum(axis=0), found.energy_kwh.sum(axis=0)
+    return _Course(battery, found.grid_kw, energy, capacity, shared_kw(found.site_kw))
 
 
 def _values(request: PlanRequest, plan: Plan, fleet: Fleet) -> dict[str, list[float]]:
@@ -191,6 +205,9 @@ def _steps(request: PlanRequest, load: Floats, pv: Floats, scenarios: Floats, co
                 import_eur_kwh=round(buy, 5),
                 feed_in_eur_kwh=round(sell, 5),
                 why=_why(net_kw, battery_kw, float(course.grid_kw[step])),
+                shared_w=None if course.shared_kw is None else _watts(course.shared_kw[step]),
+                fee_eur_kwh=round(request.fee_eur_kwh[step], 5) if request.fee_eur_kwh else None,
+                internal_eur_kwh=request.internal_eur_kwh[step] if request.internal_eur_kwh else None,
             )
         )
     return found

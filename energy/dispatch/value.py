@@ -12,6 +12,10 @@ plus a penalty above a ceiling (the peak target); each charging (price / efficie
 (price * efficiency - wear). The values D can take are these thresholds, so nothing is approximated while the
 thresholds in the horizon are the levels used. This equals the dual of the linear program's storage row.
 
+In a pool that pays a fee for what its sites share, what a storage gives or takes crosses two lines: where its own
+site turns from feeding in to taking, and where the pool does. Between them energy is shared, so that it is worth the
+import price less the fee, or the feed-in price plus the fee.
+
 Uncertainty: each scenario of the net load has its own curve; the value of stored energy is their mean at equal
 energy. It keeps a reserve exactly as large as the scenarios say it is worth, which a single forecast never does.
 """
@@ -38,16 +42,24 @@ class Prices:
     """Prices of bus energy, EUR/kWh, shaped (meters, steps).
 
     `over` (ceilings, meters, steps) is paid on top of `buy` above each ceiling and rises along its first axis.
+    `fee`: of a kWh that is shared, where sites of a pool share; None: nothing is shared.
     """
 
     buy: Floats
     sell: Floats
     over: Floats
+    fee: Floats | None = None
 
     def zones(self) -> Floats:
-        """Worth of bus energy while exporting, importing, and importing above each ceiling: (zones, meters, steps)."""
+        """Worth of bus energy while exporting, sharing (given, taken), importing, and importing above each ceiling:
+        (zones, meters, steps).
+        """
         sell = np.minimum(self.sell, self.buy)  # dearer feed-in than import would be a money machine
-        return np.concatenate([sell[None], self.buy[None], self.buy + self.over])
+        shared = []
+        if self.fee is not None:
+            fee = np.minimum(self.fee, self.buy - sell)  # who would lose by it does not plan to share
+            shared = [(self.buy - fee)[None], (sell + fee)[None]]
+        return np.concatenate([sell[None], *shared, self.buy[None], self.buy + self.over])
 
 
 def thresholds(prices: Prices, storage: Storage) -> Floats:
@@ -60,20 +72,27 @@ def thresholds(prices: Prices, storage: Storage) -> Floats:
 
 
 def segment_lengths(
-    net_kw: Floats, ceilings_kw: Floats, storage: Storage, hours: float, buying_kw: Floats | None = None
+    net_kw: Floats,
+    ceilings_kw: Floats,
+    storage: Storage,
+    hours: float,
+    buying_kw: Floats | None = None,
+    pool_kw: Floats | None = None,
 ) -> Floats:
     """Stored energy, kWh, in each segment from full discharge to full charge: (segments, *net_kw.shape).
 
     `net_kw` has meters on its first axis; `ceilings_kw` (ceilings, *net_kw.shape) rises along its first axis and has
     one entry less than there are zones of import. Segments: discharging by zone, then charging by zone. `buying_kw`
-    (meters): what each may charge beyond its surplus; None: all that it can.
+    (meters): what each may charge beyond its surplus; None: all that it can. `pool_kw`, shaped as `net_kw`: the pool's
+    net load as each storage sees it, where sites share; ceilings are then the pool's.
     """
     shape = (-1,) + (1,) * (net_kw.ndim - 1)
     charge, discharge = storage.charge_kw.reshape(shape), storage.discharge_kw.reshape(shape)
-    edges = np.concatenate([-net_kw[None], np.maximum(ceilings_kw, 0.0) - net_kw])
+    edges = _edges(net_kw, ceilings_kw, pool_kw)
     highest = np.broadcast_to(charge, net_kw.shape)
     if buying_kw is not None:
-        highest = np.minimum(highest, np.maximum(edges[0], 0.0) + buying_kw.reshape(shape))
+        bought_from = edges[0] if pool_kw is None else edges[2]
+        highest = np.minimum(highest, np.maximum(bought_from, 0.0) + buying_kw.reshape(shape))
     below = np.clip(edges, -discharge, 0.0)
     above = np.clip(edges, 0.0, highest)
     out = hours / storage.discharge_efficiency.reshape(shape)
@@ -84,6 +103,17 @@ def segment_lengths(
     return np.concatenate([discharging, charging])
 
 
+def _edges(net_kw: Floats, ceilings_kw: Floats, pool_kw: Floats | None) -> Floats:
+    """The bus powers, charging positive, at which one zone ends and the next begins."""
+    if pool_kw is None:
+        return np.concatenate([-net_kw[None], np.maximum(ceilings_kw, 0.0) - net_kw])
+    exports_until = np.minimum(-net_kw, -pool_kw)
+    gives_until = exports_until + np.maximum(pool_kw - net_kw, 0.0)
+    imports_from = np.maximum(-net_kw, -pool_kw)
+    above = np.maximum(np.maximum(ceilings_kw, 0.0) - pool_kw, imports_from)
+    return np.concatenate([exports_until[None], gives_until[None], imports_from[None], above])
+
+
 def value_of_energy(
     net_kw: Floats,
     prices: Prices,
@@ -92,18 +122,22 @@ def value_of_energy(
     hours: float,
     end_value: Floats,
     buying_kw: Floats | None = None,
+    pool_kw: Floats | None = None,
 ) -> Floats:
     """Mean value of stored energy before the first of the steps: (meters, CELLS), EUR/kWh, falling with energy.
 
     `net_kw` (meters, scenarios, steps) is the future after the present step; `end_value` (meters, CELLS) what energy
     is worth after the last; `buying_kw` (meters) what may be charged beyond the surplus, None: all that it can.
+    `pool_kw`, shaped as `net_kw`: see `segment_lengths`.
     """
     if not len(storage.capacity_kwh):
         return np.zeros((0, CELLS))
     bounds = thresholds(prices, storage)
     levels = _levels(np.concatenate([bounds.ravel(), end_value.ravel()]))
     walked = levels[None, None, None, :] > bounds[..., None] + _EPSILON  # (segments, meters, steps, levels)
-    lengths = segment_lengths(net_kw, ceilings_kw, storage, hours, buying_kw)  # (segments, meters, scenarios, steps)
+    lengths = segment_lengths(
+        net_kw, ceilings_kw, storage, hours, buying_kw, pool_kw
+    )  # (segments, meters, scenarios, steps)
     change = np.matmul(lengths.transpose(3, 1, 2, 0), walked.transpose(2, 1, 0, 3).astype(float))
     capacity = storage.capacity_kwh[:, None, None]
     most_out = (storage.discharge_kw / storage.discharge_efficiency * hours)[:, None, None]

@@ -384,3 +384,15 @@ async def cars_on(wire):
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+
+
+def test_request_of_a_community_that_pays_to_share_keeps_its_sites_apart():
+    asked = request_of(community(shared_fee_eur_kwh=0.06), QUARTER, [], {}, lambda _: None)
+    assert asked.meters == ("hall", "school")
+    assert asked.meter_of_site == (0, 1)
+    assert asked.fee_eur_kwh == [0.06] * 144
+    assert asked.internal_eur_kwh == [None] * 144
+    agreed = {"internal": [{"valid_from": "2025-01-01", "eur_kwh": 0.14, "source": "their agreement"}]}
+    asked = request_of(community(sharing=agreed), QUARTER, [], {}, lambda _: None)
+    assert asked.internal_eur_kwh == [0.14] * 144
+    assert request_of(community(), QUARTER, [], {}, lambda _: None).fee_eur_kwh == []

@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from energy.quarters import QUARTER_MS
-from energy.tariff import Band, Tariff, prices
+from energy.tariff import Band, SharedEnergy, Tariff, prices, shared_fees
 
 T = 1_764_284_400_000  # Fri 28 Nov 2025, 00:00 in Brussels
 HOUR = 3_600_000
@@ -64,3 +64,41 @@ def test_market_price_counts_where_it_is_known():
 def test_market_without_one_source_is_refused(market):
     with pytest.raises(ValidationError):
         Tariff.model_validate({"market": market})
+
+
+BRUSSELS = {"A": 0.0, "B": 0.05769, "C": 0.11538, "D": 0.11538}
+
+
+def entry(valid_from, eur_kwh, valid_to=None):
+    return {"valid_from": valid_from, "valid_to": valid_to, "eur_kwh": eur_kwh, "source": "a tariff card"}
+
+
+@pytest.mark.parametrize(("grid_type", "fee"), list(BRUSSELS.items()))
+def test_grid_fee_is_that_of_the_type_on_its_days_and_the_number_on_others(grid_type, fee):
+    fees = [entry("2025-11-29", BRUSSELS, "2025-11-30"), entry("2025-11-30", 0.2)]
+    tariff = Tariff.model_validate({"shared_fee_eur_kwh": 0.01, "sharing": {"fees": fees}})
+    assert shared_fees(tariff, hours(23.75, 24, 47.75, 48), "Europe/Brussels", grid_type) == [0.01, fee, fee, 0.2]
+
+
+@pytest.mark.parametrize(
+    ("fees", "said"),
+    [
+        ([entry("2025-01-01", 0.1), entry("2026-01-01", 0.1)], "hold on the same days"),
+        ([entry("2025-01-01", 0.1, "2026-01-02"), entry("2026-01-01", 0.1)], "hold on the same days"),
+        ([entry("2025-01-01", -0.1)], "from 0 to 1"),
+        ([entry("2025-01-01", {"A": 2.0})], "less than or equal to 1"),
+        ([{"valid_from": "2025-01-01", "eur_kwh": 0.1}], "source"),
+    ],
+)
+def test_grid_fees_that_contradict_or_say_no_source_are_refused(fees, said):
+    with pytest.raises(ValidationError, match=said):
+        SharedEnergy.model_validate({"fees": fees})
+
+
+def test_grid_fee_by_type_needs_the_communitys_type():
+    sharing = SharedEnergy.model_validate({"fees": [entry("2025-01-01", {"A": 0.0, "B": 0.05})]})
+    sharing.check_type("B")
+    with pytest.raises(ValueError, match="no grid_type"):
+        sharing.check_type(None)
+    with pytest.raises(ValueError, match="none for D"):
+        sharing.check_type("D")

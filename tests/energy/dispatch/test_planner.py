@@ -5,7 +5,7 @@ import pytest
 
 from energy.dispatch.fleet import Tanks, tanks_of
 from energy.dispatch.planner import Outlook, Planner
-from energy.dispatch.program import PeakRule, Program
+from energy.dispatch.program import PeakRule, Program, SharingSites, shared_kw
 from energy.dispatch.storage import Battery
 
 
@@ -74,3 +74,53 @@ def test_tanks_are_as_few_as_act_alike(battery):
     assert tanks.meter_of.tolist() == [0, 1, 1]
     assert tanks.storage.capacity_kwh.tolist() == pytest.approx([6.4, 12.8, 10])
     assert fleet.at_meters(np.array([1.0, 2.0, 4.0, 8.0])) == pytest.approx([8.0, 3.0, 4.0])
+
+
+def _drive_pool(batteries, net, buy, sell, fee, horizon):
+    """Grid powers of the sites of a pool steered with the true future, a battery at each of the first."""
+    tanks, _ = tanks_of(batteries, list(range(len(batteries))), len(net))
+    planner = Planner(tanks, horizon, 1.0, sharing=True)
+    energy, grids, steps = np.zeros(len(batteries)), [], net.shape[1]
+    for step in range(steps):
+        after = max(0, step + horizon - steps)
+        ahead, *prices = (
+            np.pad(series[..., step : step + horizon], [(0, 0)] * (series.ndim - 1) + [(0, after)])
+            for series in (net, buy, sell, fee)
+        )
+        everywhere = [np.tile(price, (len(net), 1)) for price in prices[:2]]
+        outlook = Outlook(ahead[:, None], *everywhere, np.zeros(1), after > 0, prices[2])
+        power = planner.plan(outlook, energy).battery_kw(net[:, step], energy, 1.0)
+        energy = energy + tanks.storage.stored_kwh(power, 1.0)
+        grids.append(net[:, step] + tanks.at_meters(power))
+    return np.array(grids).T
+
+
+@pytest.mark.parametrize("fee", [0.01, 0.05, 0.1])
+def test_pool_that_pays_to_share_costs_near_to_the_optimum_with_the_true_future(battery, day, fee):
+    net, buy, sell = (np.tile(series, 3) for series in day)
+    sites = np.stack([net, np.roll(net, 2) * 0.5, np.full(len(net), 0.8)])
+    fees = np.full(len(net), fee)
+    program = Program(
+        tanks_of([battery, battery], [0, 1], 3)[0].storage, len(net), 1.0, sites=SharingSites(3, np.array([0, 1]))
+    )
+    best = program.solve(sites, buy, sell, np.zeros(2), fee=fees).cost_eur
+    nothing = _pool_cost(sites, buy, sell, fees)
+    steered = _pool_cost(_drive_pool([battery, battery], sites, buy, sell, fees, 36), buy, sell, fees)
+    assert best - 1e-6 <= steered
+    assert (nothing - steered) / (nothing - best) > 0.97
+
+
+def _pool_cost(site_kw, buy, sell, fee):
+    taken, fed, shared = np.maximum(site_kw, 0).sum(axis=0), np.maximum(-site_kw, 0).sum(axis=0), shared_kw(site_kw)
+    return float((buy * (taken - shared) - sell * (fed - shared) + fee * shared).sum())
+
+
+def test_battery_leaves_the_neighbours_surplus_where_the_fee_takes_what_it_would_save(battery):
+    """Site 1 has 3 kW left, site 0 a battery: stored it will save 0.3, less losses; sold it earns 0.08."""
+    tanks, _ = tanks_of([battery], [0], 2)
+    net = np.array([[0.0, 1.0, 1.0, 1.0], [-3.0, 1.0, 1.0, 1.0]])
+    flat = np.full((2, 4), 0.3), np.full((2, 4), 0.08)
+    for fee, taken in ((0.0, 3.0), (0.1, 3.0), (0.2, 0.0)):
+        outlook = Outlook(net[:, None], *flat, np.zeros(1), True, np.full(4, fee))
+        power = Planner(tanks, 4, 1.0, sharing=True).plan(outlook, np.zeros(1)).battery_kw(net[:, 0], np.zeros(1), 1.0)
+        assert power[0] == pytest.approx(taken, abs=1e-6)

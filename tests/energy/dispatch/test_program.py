@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from energy.dispatch.program import PeakRule, Program
+from energy.dispatch.program import CarTable, PeakRule, Program, SharingSites, TaskTable, shared_kw
 from energy.dispatch.storage import Battery, Storage
 
 
@@ -111,3 +111,93 @@ def test_program_always_has_a_plan_that_keeps_limits_and_conserves_energy(net, b
     assert (found.energy_kwh <= storage.capacity_kwh[:, None] + 1e-6).all()
     assert (found.battery_kw <= storage.charge_kw[:, None] + 1e-6).all()
     assert (found.battery_kw >= -storage.discharge_kw[:, None] - 1e-6).all()
+
+
+def _shared_cost(site_kw, buy, sell, fee):
+    taken, fed = np.maximum(site_kw, 0).sum(axis=0), np.maximum(-site_kw, 0).sum(axis=0)
+    shared = shared_kw(site_kw)
+    return float((buy * (taken - shared) - sell * (fed - shared) + fee * shared).sum())
+
+
+def test_sharing_sites_match_brute_force_over_all_schedules():
+    """Two sites with a lossless battery of 1 kWh each, moved in steps of 1 kWh, and a third without."""
+    rng = np.random.default_rng(8)
+    storage = Storage.behind([[Battery(1, 1, 1)], [Battery(1, 1, 1)]])
+    program = Program(storage, 3, 1.0, sites=SharingSites(3, np.array([0, 1])))
+    for _ in range(12):
+        net = rng.integers(-2, 3, (3, 3)).astype(float)
+        buy, sell, fee = rng.integers(25, 50, 3) / 100, np.full(3, 0.05), rng.integers(0, 20, 3) / 100
+        best = np.inf
+        for powers in itertools.product((-1, 0, 1), repeat=6):
+            moved = np.array(powers, dtype=float).reshape(2, 3)
+            energy = np.cumsum(moved, axis=1)
+            if energy.min() < 0 or energy.max() > 1:
+                continue
+            best = min(best, _shared_cost(net + np.vstack([moved, np.zeros(3)]), buy, sell, fee))
+        found = program.solve(net, buy, sell, np.zeros(2), fee=fee)
+        assert found.cost_eur == pytest.approx(best)
+        assert _shared_cost(found.site_kw, buy, sell, fee) == pytest.approx(best)
+
+
+_SITES = st.lists(st.lists(st.floats(-10, 10), min_size=6, max_size=6), min_size=2, max_size=4)
+
+
+@settings(max_examples=60, deadline=None)
+@given(net=_SITES, buy=st.lists(st.floats(0.1, 1), min_size=6, max_size=6), rate=st.sampled_from([0.0, 4.0]))
+def test_sharing_that_costs_nothing_costs_what_one_meter_costs(net, buy, rate):
+    sites, steps, sell = np.array(net), 6, np.full(6, 0.05)
+    batteries = [[Battery(3, 2, 2, 0.9, 0.9)], [Battery(5, 1, 3, 0.95, 0.95, 0.01)]]
+    storage = Storage.behind(batteries)
+    peaks = _peaks(steps, rate) if rate else None
+    one = Program(storage, steps, 1.0, peaks).solve(sites.sum(axis=0), np.array(buy), sell, np.ones(2))
+    apart = Program(storage, steps, 1.0, peaks, sites=SharingSites(len(sites), np.array([0, 1])))
+    found = apart.solve(sites, np.array(buy), sell, np.ones(2), fee=np.zeros(steps))
+    assert found.cost_eur == pytest.approx(one.cost_eur, abs=1e-6)
+
+
+@settings(max_examples=60, deadline=None)
+@given(net=_SITES, fees=st.tuples(st.floats(0, 0.5), st.floats(0, 0.5)))
+def test_dearer_sharing_never_shares_more_and_never_costs_less(net, fees):
+    """Exchange argument: the cost of a schedule is a + fee * shared, so of two optima the dearer fee's shares no more."""
+    sites, steps = np.array(net), 6
+    buy, sell = np.linspace(0.2, 0.5, steps), np.full(steps, 0.05)
+    storage = Storage.behind([[Battery(3, 2, 2, 0.9, 0.9)], [Battery(5, 1, 3, 0.95, 0.95)]])
+    program = Program(storage, steps, 1.0, sites=SharingSites(len(sites), np.array([0, 1])))
+    low, high = (program.solve(sites, buy, sell, np.ones(2), fee=np.full(steps, fee)) for fee in sorted(fees))
+    assert high.cost_eur >= low.cost_eur - 1e-6
+    if max(fees) - min(fees) > 1e-3 and max(fees) < 0.15:  # dearer than buying less selling: nobody plans to share
+        assert shared_kw(high.site_kw).sum() <= shared_kw(low.site_kw).sum() + 1e-5
+
+
+def test_sharing_dearer_than_buying_and_selling_is_own_meters():
+    storage = Storage.behind([[Battery(3, 2, 2, 0.9, 0.9)], [Battery(3, 2, 2, 0.9, 0.9)]])
+    rng = np.random.default_rng(3)
+    net, buy, sell = rng.uniform(-3, 3, (2, 8)), rng.uniform(0.2, 0.5, 8), np.full(8, 0.05)
+    pool = Program(storage, 8, 1.0, sites=SharingSites(2, np.array([0, 1])))
+    alone = Program(Storage.behind([[Battery(3, 2, 2, 0.9, 0.9)]]), 8, 1.0)
+    apart = sum(alone.solve(each, buy, sell, np.zeros(1)).cost_eur for each in net)
+    assert pool.solve(net, buy, sell, np.zeros(2), fee=np.full(8, 0.6)).cost_eur == pytest.approx(apart)
+
+
+def test_sharing_sites_serve_cars_and_tasks_where_they_stand():
+    """Site 0 has sun and no need; the car and the task stand at site 1: each kWh that they take is shared and pays the fee."""
+    cars = CarTable(
+        np.zeros(2, dtype=int),
+        np.arange(2),
+        np.full(2, 2.0),
+        np.ones(2),
+        np.array([2.0]),
+        np.array([9.0]),
+        np.zeros(1, dtype=int),
+        np.array([np.inf]),
+    )
+    tasks = TaskTable(np.zeros(1, dtype=int), np.zeros(1, dtype=int), (np.array([1.0]),))
+    sites = SharingSites(2, np.zeros(0, dtype=int), np.array([1]), np.array([1]))
+    program = Program(Storage.behind([]), 2, 1.0, cars=cars, tasks=tasks, sites=sites)
+    found = program.solve(
+        np.array([[-3.0, -3.0], [0.0, 0.0]]), np.full(2, 0.3), np.full(2, 0.05), np.zeros(0), fee=np.full(2, 0.1)
+    )
+    assert found.site_kw[0] == pytest.approx([-3, -3])
+    assert found.site_kw[1].sum() == pytest.approx(3)
+    assert shared_kw(found.site_kw).sum() == pytest.approx(3)
+    assert found.cost_eur == pytest.approx(-6 * 0.05 + 3 * (0.05 + 0.1) - 2 * 9)

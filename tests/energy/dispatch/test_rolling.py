@@ -130,3 +130,15 @@ def test_unknown_quarter_hours_are_filled_with_what_is_nearest(series, expected)
     values, count = filled(series, 1)
     assert values[:, 0].tolist() == expected
     assert count == sum(row[0] is None for row in series)
+
+
+def test_sites_that_pay_to_share_are_planned_apart_and_say_what_they_share():
+    plan = plan_ahead(request(sites=2, meters=("a", "b"), meter_of_site=(0, 1), fee_eur_kwh=[0.08] * 144))
+    assert all(step.fee_eur_kwh == 0.08 for step in plan.steps)
+    assert all(step.shared_w is not None and step.shared_w >= 0 for step in plan.steps)
+    free = plan_ahead(request(sites=2))
+    assert all(step.shared_w is None and step.fee_eur_kwh is None for step in free.steps)
+    shared = sum(step.shared_w for step in plan.steps)
+    dear = plan_ahead(request(sites=2, meters=("a", "b"), meter_of_site=(0, 1), fee_eur_kwh=[0.249] * 144))
+    assert shared > sum(step.shared_w for step in dear.steps)
+    assert plan.steps[40].consumption_w == pytest.approx(free.steps[40].consumption_w, rel=0.05)
