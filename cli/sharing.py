@@ -80,7 +80,7 @@ def what_if(
     from energy.sharing.whatif import gains
 
     rules, was = _loaded(key, readings)
-    then = _changed(was, more, battery)
+    then = _changed(rules, was, more, battery)
     if then is was and other_key is None:
         raise ConfigError("nothing would change", field="what-if", hint="give --other-key, --more or --battery")
     costs = _grid_costs(terms, grid_types, was, more)
@@ -105,7 +105,7 @@ def _grid_costs(terms: Path | None, grid_types: str, was: QuarterReadings, more:
 
 def _loaded(key: Path, readings: Path) -> tuple[SharingKey, QuarterReadings]:
     rules = _key(key)
-    return rules, _readings(readings)
+    return rules, _readings(readings, rules)
 
 
 def _key(path: Path) -> SharingKey:
@@ -114,22 +114,24 @@ def _key(path: Path) -> SharingKey:
     return load_key(path).model_copy(update={"resolution_wh": 1})
 
 
-def _readings(path: Path) -> QuarterReadings:
+def _readings(path: Path, key: SharingKey) -> QuarterReadings:
     from cli.settle.readings import read_readings
 
-    return read_readings(path, 1).readings
+    return read_readings(path, 1, key.interval).readings
 
 
-def _changed(was: QuarterReadings, more: Path | None, battery: str | None) -> QuarterReadings:
+def _changed(key: SharingKey, was: QuarterReadings, more: Path | None, battery: str | None) -> QuarterReadings:
     from energy.sharing.whatif import with_points
     from energy.sizing.change import with_battery
 
     then = was
     if more is not None:
         try:
-            then = with_points(then, _readings(more))
+            then = with_points(then, _readings(more, key))
         except ValueError as error:
             raise ConfigError(str(error), field="--more", hint="give new EANs over the same days") from None
+    if battery is not None and key.interval != "15min":
+        raise ConfigError("runs by quarter-hours", field="--battery", hint="leave it out, or give quarter-hours")
     if battery is not None:
         ean, planned = _battery(battery)
         if ean not in then.points:

@@ -116,7 +116,7 @@ def _by_quarter(path: Path, readings: Path) -> str:
     from energy.sharing.settlement import settle_quarters
 
     rules: SharingKey = load_key(path).model_copy(update={"resolution_wh": 1})
-    settled: Settlement = settle_quarters(rules, read_readings(readings, 1).readings)
+    settled: Settlement = settle_quarters(rules, read_readings(readings, 1, rules.interval).readings)
     lines = ["start,ean,coefficient\n"]
     for row, start in enumerate(settled.readings.starts.tolist()):
         received = [0 if settled.held[row] else int(each) for each in settled.received[row]]

@@ -29,10 +29,12 @@ def reconcile_command(
     """Compares ours with what the grid operator allotted, by every way its key can be read."""
     from cli.settle.command import load_key
     from cli.settle.readings import read_readings
+    from energy.sharing.intervals import INTERVALS_MS
     from energy.sharing.reconcile import fits
 
-    file = read_readings(readings, 1).readings
-    found = fits(load_key(key), file, _allotted(allotted, file))
+    rules = load_key(key)
+    file = read_readings(readings, 1, rules.interval).readings
+    found = fits(rules, file, _allotted(allotted, file, INTERVALS_MS[rules.interval]))
     if as_json:
         print(json.dumps({"fits": [_facts(fit, file) for fit in found]}))
         return
@@ -42,12 +44,11 @@ def reconcile_command(
         print(f"  {_told(fit, file)}")
 
 
-def _allotted(path: Path, readings: QuarterReadings) -> Allotted:
+def _allotted(path: Path, readings: QuarterReadings, interval_ms: int) -> Allotted:
     import numpy as np
 
     from cli.imports.formats import LongFormat
     from cli.imports.quarters import read_quarters
-    from energy.quarters import QUARTER_MS
     from energy.sharing.reconcile import Allotted
 
     words = {"ean": ("ean",), "start": ("start",), "withdrawal_kwh": ("shared withdrawal kwh",)}
@@ -56,7 +57,7 @@ def _allotted(path: Path, readings: QuarterReadings) -> Allotted:
     received = np.zeros(readings.withdrawal.shape, dtype=np.int64)
     known = np.zeros(received.shape, dtype=bool)
     for (start, ean), quarter in read_quarters(path, layout).of.items():
-        row = (start - int(readings.starts[0])) // QUARTER_MS
+        row = (start - int(readings.starts[0])) // interval_ms
         if ean in column_of and 0 <= row < len(readings.starts) and quarter.withdrawal_kwh is not None:
             received[row, column_of[ean]] = round(quarter.withdrawal_kwh * 1000)
             known[row, column_of[ean]] = True

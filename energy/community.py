@@ -120,6 +120,8 @@ class Community(_Model):
         self.tariff.sharing.check_type(self.grid_type)
         if self.sharing.coefficients == "by_quarter":
             raise ValueError("sharing.coefficients: by_quarter is for `commonwatt settle`, which takes their file")
+        if self.sharing.interval != "15min":
+            raise ValueError("sharing.interval: a community's own meters are shared by the quarter-hour: leave it out")
         for field, point in unknown_points(self.sharing, names):
             raise ValueError(f"sharing.{field} names {point!r}, which is no site of community {self.id!r}")
         if len(names) != len(set(names)):

@@ -53,7 +53,13 @@ def import_command(
     if shared is not None:
         contents[shared] = [_csv(_SHARED, _rows(quarters, _SHARED[2:]))]
     write_all(contents)
-    print(f"{len(quarters.of):,} quarter-hours written to {out}{_doubt(chosen.verified)}")
+    print(f"{len(quarters.of):,} {_called(quarters.interval)} written to {out}{_doubt(chosen.verified)}")
+
+
+def _called(interval: str) -> str:
+    if interval == "15min":
+        return "quarter-hours"
+    return f"readings of {interval.removesuffix('min')} minutes (`interval: {interval}` in the key)"
 
 
 def _doubt(verified: bool) -> str:

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from energy.errors import ConfigError
+from energy.sharing.intervals import Interval
 from runtime.config import load_config
 
 __all__ = [
@@ -43,12 +44,16 @@ class MonthlyFormat(_Format):
 
 
 class LongFormat(_Format):
-    """One row for each metering point and quarter-hour. Times without an offset are local times of `timezone`."""
+    """One row for each metering point and quarter-hour. Times without an offset are local times of `timezone`.
+
+    `interval`: that of the file's readings; none: found out.
+    """
 
     kind: Literal["long"]
     columns: dict[Literal["ean", "start", "withdrawal_kwh", "injection_kwh"], Words]
     optional: tuple[str, ...] = ()
     timezone: str = "Europe/Brussels"
+    interval: Interval | None = None
 
 
 class RegistersFormat(_Format):
@@ -59,6 +64,7 @@ class RegistersFormat(_Format):
     withdrawal: Words
     injection: Words
     timezone: str = "Europe/Brussels"
+    interval: Interval | None = None
 
 
 class SheetsFormat(_Format):
@@ -72,6 +78,7 @@ class SheetsFormat(_Format):
     ean_row: Row = 2
     first_row: Row = 5
     timezone: str = "Europe/Brussels"
+    interval: Interval | None = None
 
 
 Format = Annotated[MonthlyFormat | LongFormat | RegistersFormat | SheetsFormat, Field(discriminator="kind")]

@@ -6,12 +6,15 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final, NoReturn, TypeVar
+
+import numpy as np
 
 from cli.imports.cells import LocalTimes, amount_of, ean_of, instant_of
 from cli.imports.formats import LongFormat, RegistersFormat, SheetsFormat
 from cli.imports.sheets import Cell, Sheet, plain, read_sheets
 from energy.errors import DataError
+from energy.sharing.intervals import INTERVALS_MS, Interval, interval_name, longer_interval
 
 __all__ = ["Quarter", "Quarters", "read_quarters"]
 
@@ -29,21 +32,60 @@ class Quarter:
 
 
 class Quarters:
-    """Quarter-hours by (start in ms UTC, EAN)."""
+    """Quarter-hours by (start in ms UTC, EAN); half-hours or hours where the file has those, as `interval` says."""
 
     def __init__(self) -> None:
         self.of: dict[tuple[int, str], Quarter] = {}
+        self.interval: Interval = "15min"
+        self._where: dict[tuple[int, str], tuple[Sheet, int]] = {}
+
+    def find_interval(self, declared: Interval | None) -> None:
+        """Sets `interval`. Raises DataError for points by different intervals, or by another than is declared."""
+        shortest = INTERVALS_MS[declared or "15min"]
+        for place in self.of:
+            if place[0] % shortest:
+                self._refuse(place, f"has a reading between its {shortest // 60_000} minutes, which the format says")
+        found = {ean: _longer(starts, shortest) for ean, starts in self._starts().items()}
+        longer = {each for each in found.values() if each is not None}
+        if not longer:
+            self.interval = interval_name(shortest)
+            return
+        (interval, start), ean = next((each, ean) for ean, each in found.items() if each is not None)
+        if declared is not None or {each and each[0] for each in found.values()} != {interval}:
+            others = f"the format says {declared}" if declared else "others by less"
+            self._refuse((start, ean), f"is read by {interval // 60_000} minutes from here on, and {others}")
+        self.interval = interval_name(interval)
+
+    def _starts(self) -> dict[str, list[int]]:
+        starts: dict[str, list[int]] = {}
+        for (start, ean), quarter in self.of.items():
+            if quarter.withdrawal_kwh is not None or quarter.injection_kwh is not None:
+                starts.setdefault(ean, []).append(start)
+        return starts
+
+    def _refuse(self, place: tuple[int, str], told: str) -> NoReturn:
+        sheet, row = self._where[place]
+        hint = "bring all metering points to one interval, adding the shorter ones up: a reading is never split"
+        raise sheet.error(row, "start", f"EAN {place[1]} {told}", hint)
 
     def put(
         self, sheet: Sheet, row: int, place: tuple[int, str], field: str, kwh: Decimal | None, *, add: bool
     ) -> None:
         """Sets a value, or adds it to what another register told. Raises DataError for one that is there already."""
         quarter = self.of.setdefault(place, Quarter())
+        self._where.setdefault(place, (sheet, row))
         before = getattr(quarter, field)
         if before is not None and not add:
             raise sheet.error(row, field, f"{place[1]} has this quarter-hour twice", "keep one of the two rows")
         if kwh is not None:
             setattr(quarter, field, kwh if before is None else before + kwh)
+
+
+def _longer(starts: list[int], interval_ms: int) -> tuple[int, int] | None:
+    """(interval, start from which) where a point is read by a longer one."""
+    told = np.array(sorted(starts), dtype=np.int64)
+    found = longer_interval(told, np.ones(told.size, dtype=bool), interval_ms)
+    return None if found is None else (found[0], int(told[found[1]]))
 
 
 def read_quarters(path: Path, layout: LongFormat | RegistersFormat | SheetsFormat) -> Quarters:
@@ -60,6 +102,7 @@ def read_quarters(path: Path, layout: LongFormat | RegistersFormat | SheetsForma
                 )
     if not quarters.of:
         raise DataError("has no quarter-hours", field=str(path), hint="check the format")
+    quarters.find_interval(layout.interval)
     return quarters
 
 

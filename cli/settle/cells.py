@@ -21,8 +21,8 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
 
 
-def parse_start(text: str) -> int:
-    """Ms UTC of a quarter-hour's start. Raises ValueError for anything that does not name exactly one."""
+def parse_start(text: str, interval_ms: int = QUARTER_MS) -> int:
+    """Ms UTC of the start of a quarter-hour, or of a longer interval. Raises ValueError for anything that does not name exactly one."""
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
@@ -37,6 +37,9 @@ def parse_start(text: str) -> int:
         raise ValueError(f"{text!r} is out of range") from None
     if (moment - _EPOCH) % timedelta(milliseconds=QUARTER_MS):
         raise ValueError(f"{text!r} is no start of a quarter-hour: those are at minutes 00, 15, 30 and 45")
+    if instant % interval_ms:
+        minutes = interval_ms // 60_000
+        raise ValueError(f"{text!r} is no start of {minutes} minutes, of which the key says the readings are")
     return instant
 
 

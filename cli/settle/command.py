@@ -65,7 +65,7 @@ def settle(
 
     _refuse_overwriting([path for path in (readings, key, coefficients) if path], out, summary)
     rules = load_key(key)
-    file = read_readings(readings, rules.resolution_wh)
+    file = read_readings(readings, rules.resolution_wh, rules.interval)
     _check_points(rules, file.readings.points, key)
     weights = None if coefficients is None else read_coefficients(coefficients, rules, file.readings)
     settlement = settle_quarters(rules, file.readings, weights)

@@ -30,6 +30,7 @@ def summarise(key: SharingKey, file: ReadingsFile, settlement: Settlement) -> di
     held = _held(file, settlement)
     return {
         "resolution_wh": key.resolution_wh,
+        "interval": key.interval,
         "quarter_hours": {"settled": int((~settlement.held).sum()), "held": len(held)},
         "totals": {
             "withdrawal_kwh": _kwh(withdrawn),
@@ -100,6 +101,11 @@ def _notes(key: SharingKey, file: ReadingsFile, settlement: Settlement) -> list[
     without = sum(not each.weight for each in (key.participants or {}).values())
     if without and any(round_.method is Method.FIXED for round_ in key.rounds):
         notes.append(f"{without} participants have no weight: fixed rounds give them nothing")
+    if key.interval != "15min":
+        notes.append(
+            f"shared by {key.interval.removesuffix('min')} minutes, as the readings are: what was withdrawn and injected at "
+            "different times within them counts as if it were at once, so more is shared than by quarter-hours"
+        )
     if settlement.held.all():
         notes.append("every quarter-hour is held back: nothing was settled")
     return notes

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, Generic, NoReturn, TypeVar
 
@@ -19,8 +20,8 @@ import pyarrow as pa
 from cli.settle.cells import parse_start, parse_wh, utc_text
 from cli.settle.tables import Batch, Cells, Ints, careful_csv, fail, is_parquet, parquet, plain_csv
 from energy.errors import DataError
-from energy.quarters import QUARTER_MS
 from energy.sharing.ean import parse_ean
+from energy.sharing.intervals import INTERVALS_MS, Interval, interval_name, longer_interval
 from energy.sharing.settlement import QuarterReadings
 from energy.sharing.whole import IntArray, Mask
 
@@ -45,14 +46,18 @@ class ReadingsFile:
     cut_wh: Fraction
 
 
-def read_readings(path: Path, resolution_wh: int) -> ReadingsFile:
-    """Reads `path`, CSV or Parquet. Raises DataError naming file, line (Parquet: row) and column of what is wrong."""
+def read_readings(path: Path, resolution_wh: int, interval: Interval = "15min") -> ReadingsFile:
+    """Reads `path`, CSV or Parquet, with readings of that interval.
+
+    Raises DataError naming file, line (Parquet: row) and column of what is wrong.
+    """
+    interval_ms = INTERVALS_MS[interval]
     if is_parquet(path):
-        return _Reading(path, resolution_wh).of(parquet(path, whole_wh=resolution_wh == 1))
+        return _Reading(path, resolution_wh, interval_ms).of(parquet(path, whole_wh=resolution_wh == 1))
     try:
-        return _Reading(path, resolution_wh).of(plain_csv(path))
+        return _Reading(path, resolution_wh, interval_ms).of(plain_csv(path))
     except (DataError, OSError, pa.ArrowException):  # read again by who knows each line
-        return _Reading(path, resolution_wh).of(careful_csv(path))
+        return _Reading(path, resolution_wh, interval_ms).of(careful_csv(path))
 
 
 class _Column(Generic[_T]):
@@ -93,12 +98,12 @@ class _Rows:
 class _Reading:
     """One pass over a file's batches, and the grid of quarter-hours and points that they make."""
 
-    def __init__(self, path: Path, resolution_wh: int) -> None:
-        self._path, self._exact = path, resolution_wh == 0
+    def __init__(self, path: Path, resolution_wh: int, interval_ms: int = INTERVALS_MS["15min"]) -> None:
+        self._path, self._exact, self._interval_ms = path, resolution_wh == 0, interval_ms
         self._eans = _Column("ean", parse_ean, "an EAN is text: a spreadsheet must not make a number of it")
         self._starts = _Column(
             "start",
-            parse_start,
+            partial(parse_start, interval_ms=interval_ms),
             "write the start of the quarter-hour with its offset, as 2026-03-01T00:15:00+01:00 or Z",
         )
         self._place_of: dict[str, int] = {}
@@ -116,9 +121,11 @@ class _Reading:
                 hint="check the years, or settle year by year",
             )
         points = sorted(self._place_of)
-        shape = ((last - first) // QUARTER_MS + 1, len(points))
-        lines, (withdrawal, injection) = self._grids(rows, points, first // QUARTER_MS, shape)
-        starts = first + np.arange(shape[0], dtype=np.int64) * QUARTER_MS
+        step = self._interval_ms
+        shape = ((last - first) // step + 1, len(points))
+        lines, (withdrawal, injection) = self._grids(rows, points, first // step, shape)
+        starts = first + np.arange(shape[0], dtype=np.int64) * step
+        self._refuse_longer(points, starts, lines, withdrawal[1] | injection[1])
         written = {instant: text for text, instant in reversed(instants.items())}
         texts = tuple(written.get(start) or utc_text(start) for start in starts.tolist())
         readings = QuarterReadings(tuple(points), starts, *withdrawal, *injection)
@@ -128,7 +135,7 @@ class _Reading:
         eans, ean_codes = self._eans.of(batch)
         instants, start_codes = self._starts.of(batch)
         places = np.array([self._place_of.setdefault(ean, len(self._place_of)) for ean in eans], dtype=np.int32)
-        quarters = np.array([instant // QUARTER_MS for instant in instants], dtype=np.int32)
+        quarters = np.array([instant // self._interval_ms for instant in instants], dtype=np.int32)
         energies = tuple(self._energies(batch, name) for name in ("withdrawal_kwh", "injection_kwh"))
         return _Rows(places[ean_codes], quarters[start_codes], batch.lines, energies)
 
@@ -183,6 +190,26 @@ class _Reading:
                 grid.reshape(-1)[where] = values
                 known.reshape(-1)[where] = told
         return lines, grids
+
+    def _refuse_longer(self, points: list[str], starts: Ints, lines: Ints, known: Mask) -> None:
+        """Hours or half-hours taken for shorter intervals would be shared as if they were those."""
+        gaps = np.flatnonzero(
+            known.shape[0] - np.count_nonzero(known, axis=0) >= 3
+        )  # fewer cannot be a longer interval
+        found = [(column, longer_interval(starts, known[:, column], self._interval_ms)) for column in gaps.tolist()]
+        longer = [(int(lines[each[1], column]), column, each[0]) for column, each in found if each is not None]
+        if not longer:
+            return
+        line, column, interval = min(longer)
+        minutes, own = interval // 60_000, self._interval_ms // 60_000
+        told = f"EAN {points[column]} is read by {minutes} minutes from here on, which are no readings of {own} minutes"
+        several = {each for *_, each in longer} != {interval} or len(longer) < np.count_nonzero(known.any(axis=0))
+        hint = (
+            "bring all metering points to one interval, adding the shorter ones up: a reading is never split"
+            if several
+            else f"write `interval: {interval_name(interval)}` into the key: they are shared by it, and never split"
+        )
+        fail(self._path, line, "start", told, hint)
 
     def _refuse_repeat(self, places: Ints, rows: list[_Rows]) -> NoReturn:
         lines = np.concatenate([part.lines for part in rows])

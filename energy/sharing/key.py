@@ -241,7 +241,7 @@ class SharingKey(_Model):
 
     `coefficients` by_quarter: the weights of fixed rounds come with each quarter-hour, from a file beside the readings.
     `two_sided`: where no less is injected than withdrawn, the rounds divide among the producers what is withdrawn, and
-    what these give goes to the receivers pro rata of withdrawal.
+    what these give goes to the receivers pro rata of withdrawal. `interval`: that of the readings, each shared by itself.
     """
 
     participants: dict[str, Participant] | None = Field(default=None, min_length=1)
@@ -251,6 +251,7 @@ class SharingKey(_Model):
     producers: Annotated[Producers, BeforeValidator(expand_producers)] = Producers()
     resolution_wh: Literal[0, 1] = 1
     on_missing: Literal["hold", "zero", "estimate"] = "hold"
+    interval: Literal["15min", "30min", "60min"] = "15min"
 
     @field_validator("participants", mode="before")
     @classmethod

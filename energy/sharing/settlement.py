@@ -12,8 +12,8 @@ import numpy.typing as npt
 
 from energy.errors import ConfigError
 from energy.quantities import Quality
-from energy.quarters import QUARTER_MS
 from energy.sharing.exact import QuarterHour, share_exact
+from energy.sharing.intervals import INTERVALS_MS
 from energy.sharing.key import Roster, SharingKey
 from energy.sharing.whole import IntArray, Mask, share_whole
 
@@ -24,8 +24,8 @@ Codes = npt.NDArray[np.int8]
 QUALITIES: Final = (Quality.MEASURED, Quality.ESTIMATED, Quality.MISSING)
 """A quality's code is its place here, so the worst is the largest."""
 
-_DAY: Final = 86_400_000 // QUARTER_MS
-_WEEK: Final = 7 * _DAY
+_DAY_MS: Final = 86_400_000
+_WEEK_MS: Final = 7 * _DAY_MS
 
 
 class Direction(StrEnum):
@@ -36,12 +36,14 @@ class Direction(StrEnum):
 
 
 # Consumption follows the days of the week, the sun does not: where a missing value is looked up first.
-_ESTIMATE_FROM: Final = {Direction.WITHDRAWAL: (_WEEK, _DAY), Direction.INJECTION: (_DAY, _WEEK)}
+_ESTIMATE_FROM: Final = {Direction.WITHDRAWAL: (_WEEK_MS, _DAY_MS), Direction.INJECTION: (_DAY_MS, _WEEK_MS)}
 
 
 @dataclass(frozen=True, slots=True)
 class QuarterReadings:
     """Readings of consecutive quarter-hours (rows) and points (columns, in the order that decides ties).
+
+    With a key for half-hours or hours a row is one of those.
 
     Energies are Wh >= 0, 0 where unknown: int64 at resolution 1, Fractions at resolution 0.
     """
@@ -99,6 +101,7 @@ def settle_quarters(key: SharingKey, readings: QuarterReadings, coefficients: In
             field="coefficients",
             hint="write `coefficients: by_quarter` into the key and give their file to `settle --coefficients`",
         )
+    _check_interval(key, readings)
     withdraws = np.asarray(readings.withdrawal_known.any(axis=0))
     roster = Roster.of(key, readings.points, withdraws.tolist())
     takes_part = _takes_part(readings, roster)
@@ -107,7 +110,7 @@ def settle_quarters(key: SharingKey, readings: QuarterReadings, coefficients: In
     gaps = {direction: needed[direction] & ~_known(readings, direction) for direction in Direction}
     unsettled = gaps
     if key.on_missing == "estimate":
-        readings, unsettled = _estimate(readings, gaps)
+        readings, unsettled = _estimate(readings, gaps, INTERVALS_MS[key.interval])
     elif key.on_missing == "zero":  # unknown energies are 0 already
         unsettled = {direction: np.zeros_like(gap) for direction, gap in gaps.items()}
     filled = {direction: gaps[direction] & ~unsettled[direction] for direction in Direction}
@@ -124,6 +127,16 @@ def settle_quarters(key: SharingKey, readings: QuarterReadings, coefficients: In
         held_for=_places(unsettled),
         filled=_places(filled),
     )
+
+
+def _check_interval(key: SharingKey, readings: QuarterReadings) -> None:
+    step = int(readings.starts[1] - readings.starts[0]) if readings.starts.size > 1 else INTERVALS_MS[key.interval]
+    if step != INTERVALS_MS[key.interval]:
+        raise ConfigError(
+            f"is {key.interval}, and the readings are by {step // 60_000} minutes",
+            field="interval",
+            hint="a key is for readings of its own interval: give it the other one, or other readings",
+        )
 
 
 def _places(masks: dict[Direction, Mask]) -> tuple[Missing, ...]:
@@ -185,14 +198,16 @@ def _needed(readings: QuarterReadings, roster: Roster, takes_part: Mask) -> dict
     }
 
 
-def _estimate(readings: QuarterReadings, gaps: dict[Direction, Mask]) -> tuple[QuarterReadings, dict[Direction, Mask]]:
+def _estimate(
+    readings: QuarterReadings, gaps: dict[Direction, Mask], interval_ms: int
+) -> tuple[QuarterReadings, dict[Direction, Mask]]:
     """Fills gaps with the same point's measured value a week or a day before; (filled, what is still missing)."""
     filled = {}
     for direction in Direction:
         known = _known(readings, direction)
         values = readings.withdrawal if direction is Direction.WITHDRAWAL else readings.injection
         new_values, new_known = values.copy(), known.copy()
-        for back in _ESTIMATE_FROM[direction]:
+        for back in (each // interval_ms for each in _ESTIMATE_FROM[direction]):
             usable = np.zeros_like(known)
             usable[back:] = gaps[direction][back:] & ~new_known[back:] & known[:-back]
             rows, columns = usable.nonzero()

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from energy.quarters import QUARTER_MS
 from energy.sharing.fairness import Exact, point_totals
 from energy.sharing.settlement import QuarterReadings, Settlement
 from energy.sharing.whole import IntArray
@@ -56,7 +57,8 @@ def with_points(readings: QuarterReadings, more: QuarterReadings) -> QuarterRead
     """
     if shared := {*readings.points} & {*more.points}:
         raise ValueError(f"{min(shared)} is there already")
-    offset = (more.starts[0] - readings.starts[0]) // 900_000
+    step = readings.starts[1] - readings.starts[0] if readings.starts.size > 1 else QUARTER_MS
+    offset = (more.starts[0] - readings.starts[0]) // step
     rows = np.arange(more.starts.size) + offset
     inside = (rows >= 0) & (rows < readings.starts.size)
     if not inside.any():
