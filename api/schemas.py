@@ -39,7 +39,7 @@ Ratio = Annotated[float | None, Field(description="0 to 1, null: unknown")]
 Instant = Annotated[int, Field(description="ms UTC")]
 MaybeInstant = Annotated[int | None, Field(description="ms UTC, null: never")]
 CommandState = Literal["asked", "applied", "refused", "expired", "reverted", "failed"]
-Value = float | str
+Value = Annotated[float, Field(strict=True)] | str
 
 
 class View(BaseModel):
@@ -340,8 +340,12 @@ class CommandRequest(BaseModel):
     )
     device: str = Field(min_length=3, max_length=128, description="site/device")
     set: dict[str, Value] = Field(min_length=1, max_length=10, description="quantity: value")
-    ttl_s: float = Field(ge=1, le=300, allow_inf_nan=False, description="how long it holds without a renewal, s")
-    reason: str = Field(min_length=1, max_length=200, description="why, for the audit trail")
+    ttl_s: float = Field(
+        strict=True, ge=1, le=300, allow_inf_nan=False, description="how long it holds without a renewal, s"
+    )
+    reason: str = Field(
+        min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$", description="why, for the audit trail"
+    )
 
     @field_validator("set", mode="after")
     @classmethod

@@ -160,7 +160,9 @@ class AcknowledgeRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    for_s: float | None = Field(default=None, gt=0, le=2_592_000, allow_inf_nan=False, description="30 days at most")
+    for_s: float | None = Field(
+        strict=True, default=None, gt=0, le=2_592_000, allow_inf_nan=False, description="30 days at most"
+    )
     reason: Reason = ""
 
 
@@ -171,5 +173,7 @@ class MuteRequest(BaseModel):
         extra="forbid", json_schema_extra={"example": {"for_s": 14_400, "reason": "roof works until the afternoon"}}
     )
 
-    for_s: float = Field(gt=0, le=2_592_000, allow_inf_nan=False, description="a mute always ends; 30 days at most")
+    for_s: float = Field(
+        strict=True, gt=0, le=2_592_000, allow_inf_nan=False, description="a mute always ends; 30 days at most"
+    )
     reason: Reason = ""

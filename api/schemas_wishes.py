@@ -15,8 +15,10 @@ class WishRequest(BaseModel):
     model_config = ConfigDict(
         extra="forbid", json_schema_extra={"example": {"ready_at": 1_780_290_000_000, "energy_wh": 25_000}}
     )
-    ready_at: int = Field(ge=0, lt=1 << 53, description="when it is to be ready, ms UTC; within seven days")
-    energy_wh: float = Field(gt=0, le=500_000, allow_inf_nan=False, description="from when it came, Wh")
+    ready_at: int = Field(
+        strict=True, ge=0, lt=1 << 53, description="when it is to be ready, ms UTC; within seven days"
+    )
+    energy_wh: float = Field(strict=True, gt=0, le=500_000, allow_inf_nan=False, description="from when it came, Wh")
 
 
 class WishView(View):

@@ -9,6 +9,7 @@ from starlette.concurrency import run_in_threadpool
 
 from api.access import Action, Principal, authorize, may
 from api.answers import documented, json_answer
+from api.bodies import BodyRoute
 from api.context import Context, Ctx
 from api.problems import Problem, not_found
 from api.schemas_alerts import AcknowledgeRequest, AlertList, AlertView, EvidenceView, MuteRequest, RuleList
@@ -23,7 +24,7 @@ from storage.register.records import ActKind
 
 __all__ = ["router"]
 
-router = APIRouter(prefix="/api/v1", tags=["alerts"])
+router = APIRouter(prefix="/api/v1", tags=["alerts"], route_class=BodyRoute)
 Reader = Annotated[Principal, Depends(may(Action.READ))]
 Acknowledger = Annotated[Principal, Depends(may(Action.ACKNOWLEDGE))]
 _READ: Final = 5_000  # the register does not know who may see what, so more is read than is given

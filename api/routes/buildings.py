@@ -9,6 +9,7 @@ from starlette.concurrency import run_in_threadpool
 
 from api.access import Action, Principal, authorize, may
 from api.answers import documented, json_answer
+from api.bodies import BodyRoute
 from api.context import Context, Ctx
 from api.problems import Problem, not_found
 from api.schemas import View
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["router"]
 
-router = APIRouter(prefix="/api/v1", tags=["buildings"])
+router = APIRouter(prefix="/api/v1", tags=["buildings"], route_class=BodyRoute)
 
 Reader = Annotated[Principal, Depends(may(Action.READ))]
 Year = Annotated[

@@ -13,6 +13,7 @@ from starlette.concurrency import run_in_threadpool
 
 from api.access import Action, Principal, authorize, may
 from api.answers import documented, json_answer
+from api.bodies import BodyRoute
 from api.context import Context, Ctx
 from api.places import PlacedSite
 from api.problems import Problem, not_found
@@ -23,7 +24,7 @@ from storage.register import Command
 
 __all__ = ["router"]
 
-router = APIRouter(prefix="/api/v1", tags=["commands"])
+router = APIRouter(prefix="/api/v1", tags=["commands"], route_class=BodyRoute)
 Commander = Annotated[Principal, Depends(may(Action.COMMAND))]
 Reader = Annotated[Principal, Depends(may(Action.READ))]
 

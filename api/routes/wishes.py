@@ -9,6 +9,7 @@ from starlette.concurrency import run_in_threadpool
 
 from api.access import Action, Principal, authorize, may
 from api.answers import documented, json_answer
+from api.bodies import BodyRoute
 from api.context import Context, Ctx
 from api.problems import Problem, not_found
 from api.schemas_wishes import WishRequest, WishView
@@ -18,7 +19,7 @@ from storage.register.wishes import CarWish, forget_wish, keep_wish, wishes
 
 __all__ = ["router"]
 
-router = APIRouter(prefix="/api/v1/sites/{site}/chargers/{charger}", tags=["plan"])
+router = APIRouter(prefix="/api/v1/sites/{site}/chargers/{charger}", tags=["plan"], route_class=BodyRoute)
 Commander = Annotated[Principal, Depends(may(Action.COMMAND))]
 _FARTHEST_MS: Final = 7 * 86_400_000
 _HEEDED: Final = frozenset({"by_deadline", "by_price"})

@@ -56,7 +56,7 @@ def read_readings(path: Path, resolution_wh: int, interval: Interval = "15min") 
         return _Reading(path, resolution_wh, interval_ms).of(parquet(path, whole_wh=resolution_wh == 1))
     try:
         return _Reading(path, resolution_wh, interval_ms).of(plain_csv(path))
-    except (DataError, OSError, pa.ArrowException):  # read again by who knows each line
+    except (DataError, OSError, UnicodeDecodeError, pa.ArrowException):  # read again by who knows each line
         return _Reading(path, resolution_wh, interval_ms).of(careful_csv(path))
 
 

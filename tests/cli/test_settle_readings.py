@@ -150,7 +150,20 @@ def test_line_numbers_hold_after_a_quoted_line_break_and_empty_lines(read):
 
 ODD_QUOTES = ['"3"', '"3"5', '3"5"', '"3\n"', '"\n3"', '" 3\n "', '"3""5"', '""', '"', '"a,b"', f'"{A}"', f'"{B}\n"']
 CELLS = st.sampled_from(
-    [A, B, "2026-06-01T10:00:00Z", "2026-06-01T12:15:00+02:00", "1", "0.25", ".5", " 2 ", "0.00019", "", "x", *ODD_QUOTES]
+    [
+        A,
+        B,
+        "2026-06-01T10:00:00Z",
+        "2026-06-01T12:15:00+02:00",
+        "1",
+        "0.25",
+        ".5",
+        " 2 ",
+        "0.00019",
+        "",
+        "x",
+        *ODD_QUOTES,
+    ]
 )
 GOOD_ROWS = st.tuples(
     st.sampled_from([A, B]),
