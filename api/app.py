@@ -32,6 +32,7 @@ from api.routes.health import router as health_routes
 from api.routes.history import router as history_routes
 from api.routes.live import LiveFirst
 from api.routes.live import router as live_routes
+from api.routes.machines import router as machine_routes
 from api.routes.me import router as own_routes
 from api.routes.places import router as place_routes
 from api.routes.plan import router as plan_routes
@@ -60,6 +61,7 @@ _ROUTES: Final = (
     history_routes,
     plan_routes,
     wish_routes,
+    machine_routes,
     forecast_routes,
     advice_routes,
     sharing_routes,

@@ -64,6 +64,8 @@ _LISTS: Final = {
     "command": "commands",
     "charger": "sites/{site}/devices",
     "wish": "sites/{site}/chargers/{charger}/wish",
+    "machine": "sites/{site}/devices",
+    "run": "sites/{site}/machines/{machine}/run",
     "participant": "communities/{community}/statements",
     "statement": "communities/{community}/statements",
     "document": "communities/{community}/statements",

@@ -35,6 +35,13 @@ class PlanStep(View):
     )
 
 
+class PlannedStart(View):
+    """When a machine is expected to begin, and when somebody wanted it to."""
+
+    start: Instant
+    said: Instant
+
+
 class Plan(View):
     """What is expected and planned."""
 
@@ -52,6 +59,9 @@ class Plan(View):
     steps: list[PlanStep]
     cars: dict[str, list[float]] = Field(
         default_factory=dict, description="by charger, W planned for its car in each quarter-hour, by price"
+    )
+    starts: dict[str, PlannedStart] = Field(
+        default_factory=dict, description="by machine that somebody wants to run and that has not begun"
     )
     missing: Annotated[list[str], Field(description="what the plan had to do without")]
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 import uuid
 import zlib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from collector.leases import BALANCER, Lease, Order
@@ -24,6 +24,7 @@ from energy.balance import STALE_INTERVALS
 from energy.balancing.cars import CarHere, Wish, wish_of
 from energy.balancing.cycle import decide
 from energy.balancing.look import Guidance, Held, has_car, look
+from energy.balancing.machines import ON, MachineWish
 from energy.balancing.now import BLOCKED, Answer, Decision, Rates, Standing
 from energy.community import Community, Device, Site
 from energy.dispatch.request import PlanAnswer
@@ -58,7 +59,7 @@ class _Steered:
     def quantity(self) -> str:
         """What is set."""
         steer = self.device.steer
-        by_state = self.device.role is Role.HEAT_PUMP or (steer is not None and steer.switch)
+        by_state = self.device.role in {Role.HEAT_PUMP, Role.LOAD} or (steer is not None and steer.switch)
         return "state" if by_state else "power_w"
 
 
@@ -99,6 +100,9 @@ class Balancer:
         """The newest plan; an old one no longer counts."""
         self.wishes: Mapping[str, Wish] = {}
         """What people said of the cars at its chargers."""
+        self.runs: Mapping[str, MachineWish] = {}
+        """What people want its machines to do."""
+        self._began: dict[str, tuple[int, int]] = {}  # by machine: when it was wanted, and since when it runs
         self._settings = community.balancer
         self._gateway_of = gateway_of
         self._holder = holder
@@ -161,6 +165,7 @@ class Balancer:
             rest_until_s=self._rest_until_s,
             delivered_wh=self._delivered_wh(facts),
             wishes=self.wishes,
+            machines=self._machines(),
             quarters={site.id: quarter(site.id) for site in self.community.sites},
             max_age_s=self._max_age_s,
         )
@@ -188,6 +193,7 @@ class Balancer:
                 continue
             hold.state = result.state
             if result.state == "applied":
+                self._note_start(device, hold, result.t)
                 if hold.since_ms == hold.lease.command.t:  # a new setpoint, and no renewal
                     self._change(device, result.t)
             else:
@@ -217,6 +223,33 @@ class Balancer:
                 found.append(CarHere(steered.id, session.since_ms, wish, missing_wh))
         return tuple(found)
 
+    def machines(self) -> tuple[tuple[str, MachineWish], ...]:
+        """The machines that somebody wants to run, or that run, by name."""
+        return tuple(sorted(self._machines().items()))
+
+    def take_started(self) -> list[tuple[str, int, int]]:
+        """Machines that have begun and of which the register does not know: which, when it was wanted, since when it runs."""
+        return [
+            (device, said_ms, began_ms)
+            for device, (said_ms, began_ms) in self._began.items()
+            if (wish := self.runs.get(device)) is not None and wish.t == said_ms and wish.started_ms is None
+        ]
+
+    def _machines(self) -> dict[str, MachineWish]:
+        """The wishes with what is known here of their beginning, which the register may not know yet."""
+        found = {}
+        for device, wish in self.runs.items():
+            said_ms, began_ms = self._began.get(device, (0, 0))
+            if device in self._steered:
+                found[device] = replace(wish, started_ms=began_ms) if said_ms == wish.t else wish
+        return found
+
+    def _note_start(self, device: str, hold: _Hold, t: int) -> None:
+        wish = self.runs.get(device)
+        begins = self._steered[device].device.role is Role.LOAD and hold.standing.value == ON
+        if begins and wish is not None and wish.started_ms is None and self._began.get(device, (0, 0))[0] != wish.t:
+            self._began[device] = wish.t, t
+
     def view(self, now_ms: int) -> dict[str, Any]:
         """The decisions and limits as they are published and shown."""
         return {
@@ -233,9 +266,16 @@ class Balancer:
             step = plan.steps[(now_ms - plan.t) // QUARTER_MS]
             rates = Rates(step.import_eur_kwh, step.feed_in_eur_kwh, self._fee(now_ms))
             cars_w = {name: power_w[(now_ms - plan.t) // QUARTER_MS] for name, power_w in plan.cars.items()}
-            return rates, Guidance(plan.values, max(0.0, step.grid_w), plan.peak_target_w, cars_w)
+            return rates, Guidance(
+                plan.values, max(0.0, step.grid_w), plan.peak_target_w, cars_w, self._starts_ms(plan)
+            )
         (buy,), (sell,) = prices(tariff, [quarter_start(now_ms)], self.community.timezone, {})
         return Rates(buy, sell, self._fee(now_ms)), Guidance()
+
+    def _starts_ms(self, plan: PlanAnswer) -> dict[str, int]:
+        """Of the runs that are wanted now: a plan for an earlier wish says nothing."""
+        found = ((name, self.runs.get(name), planned) for name, planned in plan.starts.items())
+        return {name: planned.start for name, wish, planned in found if wish is not None and wish.t == planned.said}
 
     def _fee(self, now_ms: int) -> float:
         """Of a kWh shared now."""

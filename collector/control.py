@@ -24,6 +24,7 @@ from collector.senses import Senses
 from collector.steering import DeviceView
 from energy.alerts.facts import Facts
 from energy.balancing.cars import CarHere, Wish
+from energy.balancing.machines import MachineWish
 from energy.community import Community
 from energy.errors import StoreError
 from messaging import topics
@@ -33,6 +34,7 @@ from runtime.clock import Clock
 from runtime.outage import Outage
 from storage.register import Alert, Evidence, Register, Told
 from storage.register import Command as StoredCommand
+from storage.register.machines import mark_started, runs
 from storage.register.wishes import wishes
 
 __all__ = ["Control"]
@@ -143,6 +145,10 @@ class Control:
         """The community's cars that are to be planned by price."""
         return self._balancers[community].cars(self._clock.now_ms())
 
+    def machines(self, community: str) -> tuple[tuple[str, MachineWish], ...]:
+        """The community's machines that somebody wants to run, or that run."""
+        return self._balancers[community].machines()
+
     def alerts(self) -> list[Alert]:
         """Alerts that stand, and those that cleared within a day."""
         standing = [alert for desk in self._desks.values() for alert in desk.open_alerts()]
@@ -213,20 +219,29 @@ class Control:
             desk.acted(acts, now_ms, now_s)
 
     async def _pick_up_wishes(self, now_ms: int, now_s: float) -> None:
-        """What people said at the API of the cars at chargers."""
+        """What people said at the API of cars and machines; and the register learns which machines have begun."""
         if now_s < self._next_wishes_s:
             return
         self._next_wishes_s = now_s + _WISHES_S * self._clock.speed
+        begun = [start for balancer in self._balancers.values() for start in balancer.take_started()]
         try:
-            told = await asyncio.to_thread(self._wishes, now_ms)
+            told, wanted = await asyncio.to_thread(self._wishes, now_ms, begun)
         except StoreError:
             return  # what was said before goes on to count, and it is asked again
         for balancer in self._balancers.values():
-            balancer.wishes = told
+            balancer.wishes, balancer.runs = told, wanted
 
-    def _wishes(self, now_ms: int) -> dict[str, Wish]:
+    def _wishes(
+        self, now_ms: int, begun: Sequence[tuple[str, int, int]]
+    ) -> tuple[dict[str, Wish], dict[str, MachineWish]]:
+        if begun:
+            with self._register.database.write() as connection:
+                for device, said_ms, began_ms in begun:
+                    mark_started(connection, device, said_ms, began_ms)
         with self._register.database.read() as connection:
-            return {wish.device: Wish(wish.ready_at, wish.energy_wh) for wish in wishes(connection, now_ms)}
+            cars = {wish.device: Wish(wish.ready_at, wish.energy_wh) for wish in wishes(connection, now_ms)}
+            wanted = runs(connection, now_ms)
+        return cars, {run.device: MachineWish(run.earliest, run.finish_by, run.t, run.started_at) for run in wanted}
 
     def _forget_past(self, now_ms: int) -> None:
         self._past = {

@@ -17,14 +17,16 @@ import msgspec
 from collector.live import LiveState
 from collector.prices import MarketPrices
 from collector.weather import WeatherFeed
-from energy.balancing.cars import CarHere, Wish
+from energy.balancing.cars import CarHere
+from energy.balancing.machines import MachineWish
 from energy.balancing.settings import PHASE_V, Steer
 from energy.community import Community, Device, Site
-from energy.dispatch.request import PlanAnswer, PlannedBattery, PlannedCar, PlanRequest
+from energy.dispatch.request import PlanAnswer, PlannedBattery, PlannedCar, PlannedRun, PlanRequest
 from energy.errors import DataError
 from energy.names import device_id
 from energy.quantities import Role
 from energy.quarters import QUARTER_MS, local_month, quarter_start
+from energy.run_profile import duration_ms
 from energy.tariff import CARRIED_PEAK, internal_prices, prices, shared_fees
 from energy.weather_feed import series_of
 from runtime.child import ask_child
@@ -67,12 +69,14 @@ class _Course:
     feed: WeatherFeed | None = None
     quarter: int = 0
     due: bool = True
-    cars: set[tuple[str, int, Wish]] = field(default_factory=set)
+    wanted: set[tuple[object, ...]] = field(default_factory=set)  # by cars and machines, when the newest plan was made
     outage: Outage = field(default_factory=lambda: Outage(log, "the planner waits: %s"))
 
 
 class PlanJob:
-    """`run` is a task of the collector; `on_plan` is told of each plan. `cars`: those of a community that are planned by price."""
+    """`run` is a task of the collector; `on_plan` is told of each plan. `cars`: those of a community that are planned by price;
+    `machines`: those that somebody wants to run.
+    """
 
     def __init__(
         self,
@@ -83,8 +87,10 @@ class PlanJob:
         on_plan: Callable[[NewPlan], None],
         cars: Callable[[str], tuple[CarHere, ...]] = lambda _: (),
         register: Register | None = None,
+        machines: Callable[[str], tuple[tuple[str, MachineWish], ...]] = lambda _: (),
     ) -> None:
         self._cars = cars
+        self._machines = machines
         self._history = history
         self._live = live
         self._clock = clock
@@ -96,7 +102,7 @@ class PlanJob:
                 _feed(community, register),
             )
             for community in communities
-            if community.balancer.on and (any(_batteries(community)) or any(_by_price(community)))
+            if community.balancer.on and any((*_batteries(community), *_by_price(community), *_machines(community)))
         ]
 
     async def run(self) -> None:
@@ -119,23 +125,30 @@ class PlanJob:
         if course.feed is not None and await course.feed.refresh(now_ms):
             course.due = True
         quarter = quarter_start(now_ms)
-        cars = self._cars(course.community.id)
-        if {(car.device, car.since_ms, car.wish) for car in cars} != course.cars:
+        cars, machines = self._cars(course.community.id), self._machines(course.community.id)
+        wanted: set[tuple[object, ...]] = {(car.device, car.since_ms, car.wish) for car in cars}
+        wanted.update(machines)
+        if wanted != course.wanted:
             course.due = True
         if quarter > course.quarter and now_ms - quarter >= _AFTER_MS:
             course.due = True
         if not course.due:
             return
         market = course.market.known if course.market is not None else {}
-        request = await asyncio.to_thread(self._request, course, quarter, market, cars)
+        request = await asyncio.to_thread(self._request, course, quarter, market, cars, machines)
         answer = await ask_child("collector.planner", msgspec.json.encode(request), _WITHIN_S)
         plan = msgspec.json.decode(answer, type=PlanAnswer)
         course.due, course.quarter = False, quarter
-        course.cars = {(car.device, car.since_ms, car.wish) for car in cars}
+        course.wanted = wanted
         self._on_plan(NewPlan(course.community.id, self._clock.now_ms(), plan, _missing(course, plan)))
 
     def _request(
-        self, course: _Course, quarter: int, market: dict[int, float], cars: tuple[CarHere, ...]
+        self,
+        course: _Course,
+        quarter: int,
+        market: dict[int, float],
+        cars: tuple[CarHere, ...],
+        machines: tuple[tuple[str, MachineWish], ...],
     ) -> PlanRequest:
         """Raises StoreError. Blocks."""
         community = course.community
@@ -144,7 +157,7 @@ class PlanJob:
         if community.tariff.capacity is not None:
             since = min(since, local_month(local_month(quarter, community.timezone)[0] - 1, community.timezone)[0])
         rows = self._history.site_quarters(sites, since, quarter)
-        request = request_of(community, quarter, rows, market, self._soc_pct, cars)
+        request = request_of(community, quarter, rows, market, self._soc_pct, cars, machines)
         if course.feed is None:
             return request
         steps = len(request.load_kw)
@@ -165,6 +178,7 @@ def request_of(
     market: dict[int, float],
     soc_pct: Callable[[str], float | None],
     cars: tuple[CarHere, ...] = (),
+    machines: tuple[tuple[str, MachineWish], ...] = (),
 ) -> PlanRequest:
     """What the planner is asked for `community` from `quarter` on. `rows`: its past; an unknown charge counts as half.
 
@@ -199,6 +213,7 @@ def request_of(
         fee_eur_kwh=fees if any(fees) else [],
         internal_eur_kwh=internal_prices(community.tariff, ahead, community.timezone),
         cars=tuple(_planned_cars(community, cars, meter_of)),
+        runs=tuple(_planned_runs(community, quarter, machines, meter_of)),
     )
 
 
@@ -276,6 +291,28 @@ def _planned_cars(community: Community, cars: tuple[CarHere, ...], meter_of: dic
             most_kw=steer.bounds(device.role, device.rated_w)[1] / 1000,
             ready_ms=car.wish.ready_ms,
             limit_kw=None if site.import_limit_w is None else site.import_limit_w / 1000,
+        )
+
+
+def _machines(community: Community) -> Iterable[tuple[Site, Device, Steer]]:
+    """The machines that run once when somebody wants it."""
+    for site in community.sites:
+        for device in site.devices:
+            if device.steer is not None and device.steer.run is not None:
+                yield site, device, device.steer
+
+
+def _planned_runs(
+    community: Community, quarter: int, wanted: tuple[tuple[str, MachineWish], ...], meter_of: dict[str, int]
+) -> Iterable[PlannedRun]:
+    wishes = dict(wanted)
+    for site, device, steer in _machines(community):
+        name = device_id(site.id, device.id)
+        wish = wishes.get(name)
+        if wish is None or (wish.started_ms is not None and wish.started_ms + duration_ms(steer.parts) <= quarter):
+            continue
+        yield PlannedRun(
+            name, meter_of[site.id], steer.parts, wish.earliest_ms, wish.finish_ms, wish.t, wish.started_ms
         )
 
 

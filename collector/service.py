@@ -187,6 +187,7 @@ class Collector:
                 self._control.planned,
                 self._control.cars,
                 self._register,
+                self._control.machines,
             ).run,
             "nights": NightJob(self._communities, self._history, self._clock, self._senses.told_nights).run,
             "totals": TotalsJob(self._history, self._dirty, self._directory, self._clock).run,

@@ -15,7 +15,14 @@ from simulator.load import Profile
 __all__ = ["ControlConfig", "DeviceConfig", "Kind", "LoadConfig", "SimulatorConfig", "SiteConfig"]
 
 Kind = Literal[
-    "sunspec-inverter", "sunspec-storage", "sdm630", "p1-meter", "alfen-ng9xx", "sg-ready-heat-pump", "relay-lighting"
+    "sunspec-inverter",
+    "sunspec-storage",
+    "sdm630",
+    "p1-meter",
+    "alfen-ng9xx",
+    "sg-ready-heat-pump",
+    "relay-lighting",
+    "relay-machine",
 ]
 ROLES: dict[Kind, frozenset[Role]] = {
     "sunspec-inverter": frozenset({Role.PV}),
@@ -25,6 +32,7 @@ ROLES: dict[Kind, frozenset[Role]] = {
     "alfen-ng9xx": frozenset({Role.EV}),
     "sg-ready-heat-pump": frozenset({Role.HEAT_PUMP}),
     "relay-lighting": frozenset({Role.LIGHTING}),
+    "relay-machine": frozenset({Role.LOAD}),
 }
 RATED: frozenset[Role] = frozenset({Role.PV, Role.BATTERY, Role.EV, Role.HEAT_PUMP, Role.LIGHTING})
 

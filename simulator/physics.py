@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 from simulator.sessions import Session
 
-__all__ = ["Battery", "Charger", "Counters", "Device", "HeatPump", "Inverter", "Lamps", "Meter", "quantum_w"]
+__all__ = ["Battery", "Charger", "Counters", "Device", "HeatPump", "Inverter", "Lamps", "Machine", "Meter", "quantum_w"]
 
 VOLTAGE_V = 230.0
 SIXTEEN_BIT_W = 30_000  # a signed 16-bit register ends at 32 767, and the DC side has a little more than the AC side
@@ -322,6 +322,24 @@ class Lamps(Device):
         level = 0.0 if self.contact_a else self.DIMMED if self.contact_b else 1.0
         self.power_w = round(self.rated_w * dark * level)
         self.count(self.power_w, dt_s)
+
+
+@dataclass(slots=True)
+class Machine(Device):
+    """A machine behind a contact: A closed has it draw all it is rated for."""
+
+    STATE: ClassVar[tuple[str, ...]] = ("contact_a", "contact_b")
+
+    contact_a: bool = False
+    contact_b: bool = False
+
+    def step(self, dt_s: float) -> None:
+        """Runs as the contact lets it."""
+        self.power_w = round(self.rated_w) if self.contact_a else 0
+        self.count(self.power_w, dt_s)
+
+    def reboot(self) -> None:
+        self.contact_a = self.contact_b = False  # relays open without power
 
 
 @dataclass(slots=True)

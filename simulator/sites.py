@@ -10,7 +10,7 @@ from simulator.config import DeviceConfig, SiteConfig
 from simulator.load import BuildingLoad
 from simulator.local_time import LocalTime
 from simulator.noise import seed_of, smooth, uniform
-from simulator.physics import Battery, Charger, Device, HeatPump, Inverter, Lamps, Meter
+from simulator.physics import Battery, Charger, Device, HeatPump, Inverter, Lamps, Machine, Meter
 from simulator.registers.base import RegisterMap, WorldTime
 from simulator.registers.charger import SocketMap
 from simulator.registers.electrical import Electrical
@@ -44,6 +44,7 @@ class SimulatedSite:
         self.chargers: list[tuple[Charger, Sessions]] = []
         self.heat_pumps: list[HeatPump] = []
         self.lighting: list[Meter | Lamps] = []
+        self.machines: list[Machine] = []
         self.loads: list[tuple[Meter, float]] = []
         self.base_load_w = 0
         self.clearness = 1.0
@@ -92,9 +93,14 @@ class SimulatedSite:
         return sum(lighting.power_w for lighting in self.lighting)
 
     @property
+    def machines_w(self) -> int:
+        """Power of machines behind a contact, W."""
+        return sum(machine.power_w for machine in self.machines)
+
+    @property
     def consumption_w(self) -> int:
         """Everything the site consumes, W."""
-        return self.base_load_w + self.ev_w + self.heat_pump_w + self.lighting_w
+        return self.base_load_w + self.ev_w + self.heat_pump_w + self.lighting_w + self.machines_w
 
     def truth(self, t_ms: int) -> dict[str, Any]:
         """What is really so, whatever the devices show. Energies in Wh by device: [import, export]."""
@@ -111,6 +117,7 @@ class SimulatedSite:
                 "ev": self.ev_w,
                 "heat_pump": self.heat_pump_w,
                 "lighting": self.lighting_w,
+                "machines": self.machines_w,
             },
             "soc_pct": round(100 * stored / capacity, 3) if capacity else None,
             "counters": {
@@ -135,6 +142,8 @@ class SimulatedSite:
             charger.step(t_ms, dt_s, self.scenes.car_at(charger.name, t_ms) or sessions.at(local))
         for heat_pump in self.heat_pumps:
             heat_pump.step(dt_s, outside_c, local.minute)
+        for machine in self.machines:
+            machine.step(dt_s)
         if self.lighting:
             dark = min(1.0, max(0.0, (DUSK_DEG - self.sun.elevation_deg(t_ms)) / (DUSK_DEG - NIGHT_DEG)))
             level = dark * (DIMMED if local.minute < 5 * 60 or local.minute >= 23 * 60 else 1.0)
@@ -181,10 +190,8 @@ class SimulatedSite:
                 heat_pump.stored_wh = heat_pump.capacity_wh / 2
                 self.heat_pumps.append(heat_pump)
                 return heat_pump
-        if config.kind == "relay-lighting":
-            lamps = Lamps(name, rated_w)
-            self.lighting.append(lamps)
-            return lamps
+        if config.kind in {"relay-lighting", "relay-machine"}:
+            return self._behind_contacts(config, name, rated_w)
         meter = Meter(name, rated_w)
         if config.role is Role.GRID:
             self.grid = meter
@@ -194,6 +201,15 @@ class SimulatedSite:
             self.loads.append((meter, config.share))
         return meter
 
+    def _behind_contacts(self, config: DeviceConfig, name: str, rated_w: float) -> Device:
+        if config.kind == "relay-machine":
+            machine = Machine(name, rated_w)
+            self.machines.append(machine)
+            return machine
+        lamps = Lamps(name, rated_w)
+        self.lighting.append(lamps)
+        return lamps
+
     def _map(self, device: Device, time: WorldTime) -> RegisterMap:
         match device:
             case Inverter():
@@ -202,6 +218,6 @@ class SimulatedSite:
                 return StorageMap(device, self.electrical, time)
             case Charger():
                 return SocketMap(device, self.electrical, time)
-            case HeatPump() | Lamps():
+            case HeatPump() | Lamps() | Machine():
                 return RelayMap(device, self.electrical)
         return MeterMap(device, self.electrical)

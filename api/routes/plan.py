@@ -18,7 +18,7 @@ __all__ = ["router"]
 router = APIRouter(prefix="/api/v1", tags=["plan"])
 
 _EMPTY: Final[dict[str, Any]] = {"t": None, "decisions": [], "limits": {}}
-_OF_DEVICES: Final = ("values", "peak_target_w", "cars")
+_OF_DEVICES: Final = ("values", "peak_target_w", "cars", "starts")
 
 
 @router.get("/communities/{community}/plan", responses=documented(PlanView, 404))

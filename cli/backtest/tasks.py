@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,15 +14,14 @@ import numpy.typing as npt
 from energy.dispatch.program import TaskTable
 from energy.dispatch.shifting import Task, profile_kw, task_table
 from energy.dispatch.storage import Floats
+from energy.run_profile import Parts, parts_of
 from runtime.cells import Cells, open_cells
 
 __all__ = ["Runs", "TaskRow", "Tasks", "read_tasks"]
 
 _COLUMNS: Final = ("site", "earliest", "finish_by", "profile")
 _OPTIONAL: Final = ("task",)
-_PART: Final = re.compile(r"(\d+(?:\.\d+)?)@(\d+(?:\.\d+)?)")
 _HINT: Final = "write minutes@watts, one after the other: 15@2000 45@150"
-_MOST_W: Final = 1e6
 
 Ints = npt.NDArray[np.int64]
 
@@ -133,16 +131,8 @@ class _Reader:
     def _place(self, line: int, column: str, cells: dict[str, str]) -> float:
         return (self._cells.instant(line, column, cells[column]) - self._begin_ms) / self._step_ms
 
-    def _profile(self, line: int, text: str) -> list[tuple[float, float]]:
-        parts = []
-        for word in text.split():
-            match = _PART.fullmatch(word)
-            if match is None:
-                self._cells.fail(line, "profile", f"is no profile: {word!r}", _HINT)
-            minutes, watts = float(match[1]), float(match[2])
-            if not 0 < minutes <= 1440 or watts > _MOST_W:
-                self._cells.fail(line, "profile", f"{word}: up to 1440 minutes and {_MOST_W:g} W", _HINT)
-            parts.append((minutes, watts))
-        if not parts:
-            self._cells.fail(line, "profile", "is empty", _HINT)
-        return parts
+    def _profile(self, line: int, text: str) -> Parts:
+        try:
+            return parts_of(text)
+        except ValueError as error:
+            self._cells.fail(line, "profile", str(error), _HINT)

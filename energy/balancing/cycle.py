@@ -2,7 +2,7 @@
 
 unknown       a site of which something needed is not known: every device there goes to its safe state
 not settled   what stands goes on until readings tell what it did
-else          limits first; then heat pumps, chargers and batteries in the order of `priority`; then inverters, lamps
+else          limits first; machines that are due to begin; then heat pumps, chargers and batteries in the order of `priority`; then inverters, lamps
 
 What is remembered between two steps are facts: the leases that stand, since when, and the readings.
 """
@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from energy.balancing import batteries, chargers, heat_pumps
+from energy.balancing import batteries, chargers, heat_pumps, machines
 from energy.balancing.limits import Room, kilowatts
 from energy.balancing.now import (
     BOOST,
@@ -44,7 +44,7 @@ def decide(now: CommunityNow) -> Answer:
     for site in known:
         if not site.settled:
             rooms[site.id].as_it_is()
-    found: list[Decision] = []
+    found: list[Decision] = [machines.decide(room, machine) for room in working for machine in room.site.machines]
     for use in now.priority:
         found += _USES[use](working, rooms, now)
     for room in working:
@@ -54,6 +54,8 @@ def decide(now: CommunityNow) -> Answer:
             found += [Decision(device.id, None, site.unknown) for device in _devices(site)]
         elif not site.settled:
             found += [_go_on(device.id, device.standing) for device in _devices(site)]
+        if site.unknown is not None or not site.settled:
+            found += [machines.hold(machine) for machine in site.machines]
         found += [_lamps(lamps) for lamps in site.lamps]
     return Answer(tuple(found), {name: room.sentences() for name, room in rooms.items()})
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, TypeVar
 
 from energy.alerts.facts import Facts
 from energy.balancing.cars import Wish, need_w, wish_of
+from energy.balancing.machines import MachineWish, machine_of
 from energy.balancing.now import (
     PHASES,
     Battery,
@@ -23,6 +24,7 @@ from energy.balancing.now import (
     Inverter,
     Lamps,
     Limits,
+    Machine,
     Phases,
     Rates,
     SiteNow,
@@ -39,6 +41,9 @@ from energy.quarters import QUARTER_MS, quarter_start
 
 __all__ = ["Guidance", "Held", "has_car", "look"]
 
+_Unit = Battery | Charger | HeatPump | Inverter | Lamps | Machine
+_Kind = TypeVar("_Kind")
+_ON_THEIR_OWN: Final = frozenset({Role.LIGHTING, Role.LOAD})  # they need not know what the site does
 _NO_CAR: Final = frozenset({"A", "A1", "A2", "disconnected", "available", "not ready", "starting"})
 _DRAWS_W: Final = 50.0
 _AMPS: Final = 0.5
@@ -49,13 +54,14 @@ _PER_HOUR: Final = 4  # quarter-hours
 @dataclass(frozen=True, slots=True)
 class Guidance:
     """What a plan tells the balancer. `values`: by battery, what one more kWh is worth at rising charge, EUR/kWh. `cars_w`: by
-    charger, what its car is to get now.
+    charger, what its car is to get now. `starts_ms`: by machine, when it is to begin.
     """
 
     values: Mapping[str, Sequence[float]] = field(default_factory=dict)
     grid_target_w: float | None = None
     peak_target_w: Mapping[str, float] = field(default_factory=dict)
     cars_w: Mapping[str, float] = field(default_factory=dict)
+    starts_ms: Mapping[str, int] = field(default_factory=dict)
 
     def value(self, device: str, fill: float) -> float | None:
         """The value of one more kWh when `fill` of what it may use is stored; None: not planned."""
@@ -68,7 +74,7 @@ class Held:
     """What the balancer knows of its own leases and of those of others. Times: `_s` monotonic, `_ms` UTC.
 
     `taken`: by device, why it is not ours now, in a sentence. `changed_ms`: by site, when a lease last changed. `delivered_wh`: by charger,
-    what its car got so far. `wishes`: by charger, what a person said of its car. `max_age_s`: an older reading says nothing about now, however slowly its device is polled.
+    what its car got so far. `wishes`: by charger, what a person said of its car; `machines`: by machine, its run. `max_age_s`: an older reading says nothing about now, however slowly its device is polled.
     """
 
     now_s: float
@@ -78,6 +84,7 @@ class Held:
     rest_until_s: Mapping[str, float] = field(default_factory=dict)
     delivered_wh: Mapping[str, float] = field(default_factory=dict)
     wishes: Mapping[str, Wish] = field(default_factory=dict)
+    machines: Mapping[str, MachineWish] = field(default_factory=dict)
     quarters: Mapping[str, SiteEnergy | None] = field(default_factory=dict)
     max_age_s: float = 60.0
 
@@ -145,11 +152,11 @@ class _Site:
         ]
         if why is not None or grid_w is None:
             self.apart = [each for each in self.apart if each.device in self._held.taken]
-            steered = [device for device in site.devices if device.steer and device.role is not Role.LIGHTING]
+            steered = [device for device in site.devices if device.steer and device.role not in _ON_THEIR_OWN]
             taken = self._held.taken
             names = [device_id(site.id, device.id) for device in steered]
             self.apart += [Decision(name, None, why or "") for name in names if name not in taken]
-            return SiteNow(site.id, unknown=why, lamps=tuple(unit for unit in units if isinstance(unit, Lamps)))
+            return SiteNow(site.id, unknown=why, lamps=_all(Lamps, units), machines=_all(Machine, units))
         changed_ms = self._held.changed_ms.get(site.id, 0)
         return SiteNow(
             id=site.id,
@@ -158,10 +165,11 @@ class _Site:
             quarter_w=self._quarter_w(values),
             limits=limits,
             batteries=self._batteries(units),
-            chargers=tuple(unit for unit in units if isinstance(unit, Charger)),
-            heat_pumps=tuple(unit for unit in units if isinstance(unit, HeatPump)),
-            inverters=tuple(unit for unit in units if isinstance(unit, Inverter)),
-            lamps=tuple(unit for unit in units if isinstance(unit, Lamps)),
+            chargers=_all(Charger, units),
+            heat_pumps=_all(HeatPump, units),
+            inverters=_all(Inverter, units),
+            lamps=_all(Lamps, units),
+            machines=_all(Machine, units),
             settled=min(self._read_ms) >= changed_ms + 1000 * facts.community.balancer.settle_s,
         )
 
@@ -202,7 +210,7 @@ class _Site:
         energy = self._held.quarters.get(self._site.id)
         return None if energy is None or energy.import_wh is None else _PER_HOUR * energy.import_wh
 
-    def _unit(self, device: Device) -> Battery | Charger | HeatPump | Inverter | Lamps | None:
+    def _unit(self, device: Device) -> _Unit | None:
         name, steer = device_id(self._site.id, device.id), device.steer
         assert steer is not None
         if name in self._held.taken:
@@ -210,6 +218,8 @@ class _Site:
             return None
         if device.role is Role.LIGHTING:
             return self._lamps(name, device, steer)
+        if device.role is Role.LOAD:
+            return self._machine(name, steer)
         return self._powered(name, device, steer)
 
     def _powered(self, name: str, device: Device, steer: Steer) -> Battery | Charger | HeatPump | Inverter | None:
@@ -258,9 +268,22 @@ class _Site:
             standing=self._held.standing.get(name),
         )
 
-    def _batteries(self, units: list[Battery | Charger | HeatPump | Inverter | Lamps]) -> tuple[Battery, ...]:
+    def _machine(self, name: str, steer: Steer) -> Machine:
+        standing = self._held.standing.get(name)
+        return machine_of(
+            name,
+            steer.parts,
+            self._held.machines.get(name),
+            self._facts.now,
+            self._facts.community.timezone,
+            planned_ms=self._guidance.starts_ms.get(name),
+            wired=tuple(phase - 1 for phase in steer.wired if phase - 1 in self._phases) or self._phases,
+            standing=str(standing.value) if standing is not None else None,
+        )
+
+    def _batteries(self, units: list[_Unit]) -> tuple[Battery, ...]:
         """All of the site's that are steered, or none of them."""
-        found = tuple(unit for unit in units if isinstance(unit, Battery))
+        found = _all(Battery, units)
         ours = [device_id(self._site.id, d.id) for d in self._site.devices if d.steer and d.role is Role.BATTERY]
         missing = [name for name in ours if name not in {*self._held.taken, *(unit.id for unit in found)}]
         if not missing:
@@ -323,6 +346,10 @@ class _Site:
         return Lamps(
             name, high_w, 1.0, f"On: the sun is lower than {steer.on_below_deg:g} degrees.", steer.switch, standing
         )
+
+
+def _all(kind: type[_Kind], units: Sequence[object]) -> tuple[_Kind, ...]:
+    return tuple(unit for unit in units if isinstance(unit, kind))
 
 
 def _unshared_wh(facts: Facts, held: Held) -> float | None:

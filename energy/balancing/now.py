@@ -21,6 +21,7 @@ __all__ = [
     "Inverter",
     "Lamps",
     "Limits",
+    "Machine",
     "Phases",
     "Rates",
     "SiteNow",
@@ -147,6 +148,18 @@ class Lamps:
 
 
 @dataclass(frozen=True, slots=True)
+class Machine:
+    """A machine that runs once. `power_w`: its highest; `runs`: it has begun; `due`: it is to begin now; `reason` why, or why not."""
+
+    id: str
+    power_w: float
+    reason: str
+    runs: bool = False
+    due: bool = False
+    wired: tuple[int, ...] = PHASES
+
+
+@dataclass(frozen=True, slots=True)
 class SiteNow:
     """One site. `unknown`: why nothing may be commanded here; None: all that is needed is known.
 
@@ -164,6 +177,7 @@ class SiteNow:
     heat_pumps: tuple[HeatPump, ...] = ()
     inverters: tuple[Inverter, ...] = ()
     lamps: tuple[Lamps, ...] = ()
+    machines: tuple[Machine, ...] = ()
     unknown: str | None = None
     settled: bool = True
 

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from energy.hours import LocalTime
 from energy.names import Slug
 from energy.quantities import Role
+from energy.run_profile import Parts, parts_of
 
 __all__ = ["PHASE_V", "USES", "BalancerSettings", "Steer", "Use"]
 
@@ -32,9 +33,10 @@ _ONLY_FOR: Final[dict[str, frozenset[Role]]] = {
     "on_below_deg": frozenset({Role.LIGHTING}),
     "switch": frozenset({Role.LIGHTING}),
     "dim_contact": frozenset({Role.LIGHTING}),
-    "wired": frozenset({Role.EV, Role.BATTERY, Role.HEAT_PUMP, Role.PV}),
+    "run": frozenset({Role.LOAD}),
+    "wired": frozenset({Role.EV, Role.BATTERY, Role.HEAT_PUMP, Role.LOAD, Role.PV}),
 }
-_STEERED: Final = frozenset({Role.BATTERY, Role.EV, Role.HEAT_PUMP, Role.LIGHTING, Role.PV})
+_STEERED: Final = frozenset({Role.BATTERY, Role.EV, Role.HEAT_PUMP, Role.LIGHTING, Role.LOAD, Role.PV})
 
 
 class _Model(BaseModel):
@@ -70,6 +72,25 @@ class Steer(_Model):
     on_below_deg: float = Field(default=-3.0, ge=-18, le=5, description="lamps are on while the sun is lower than this")
     switch: bool = Field(default=False, description="lamps on a contact: on or off")
     dim_contact: bool = Field(default=False, description="a second contact dims lamps that a first one switches")
+    run: str | None = Field(
+        default=None,
+        description="what a machine draws in one run: minutes@watts, one after the other, as 15@2000 45@150",
+    )
+
+    @field_validator("run")
+    @classmethod
+    def _profile(cls, text: str | None) -> str | None:
+        if text is not None:
+            try:
+                parts_of(text)
+            except ValueError as error:
+                raise ValueError(f"{error}; write minutes@watts, one after the other: 15@2000 45@150") from None
+        return text
+
+    @property
+    def parts(self) -> Parts:
+        """What a machine draws in one run."""
+        return parts_of(self.run or "")
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -92,6 +113,10 @@ class Steer(_Model):
         for field in self.model_fields_set:
             if role not in _ONLY_FOR.get(field, _STEERED):
                 raise ValueError(f"steer.{field} is for {', '.join(sorted(_ONLY_FOR[field]))}, not for a {role}")
+        if role is Role.LOAD and self.run is None:
+            raise ValueError("a steered load is a machine that runs once when somebody wants it: give steer.run")
+        if role is Role.LOAD:
+            return
         if rated_w is None and (self.high_w is None or role is Role.HEAT_PUMP):
             raise ValueError("a steered device needs rated_w")
         if role is Role.BATTERY and capacity_wh is None:

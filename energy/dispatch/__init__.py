@@ -9,5 +9,6 @@ program     the linear program (HiGHS): plans with several batteries, peak targe
 planner     from scenarios to a plan: peak target, then value of stored energy
 request     what the planner of a running community is asked and answers
 rolling     that planner: past quarter-hours in, the next 36 hours out
+ahead, runs a running community's cars by price, and machines that run once
 members     how the saving of a pool is split so that nobody pays more than under the plain rule
 """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-__all__ = ["PlanAnswer", "PlanRequest", "PlanStep", "PlannedBattery", "PlannedCar"]
+__all__ = ["PlanAnswer", "PlanRequest", "PlanStep", "PlannedBattery", "PlannedCar", "PlannedRun", "PlannedStart"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,29 @@ class PlannedCar:
 
 
 @dataclass(frozen=True, slots=True)
+class PlannedRun:
+    """A machine's run, (minutes, W) one after the other, that may begin at `earliest_ms` and is to end by `finish_ms`, or that began
+    at `started_ms` (UTC). `id`: the machine; `said_ms`: when somebody wanted it.
+    """
+
+    id: str
+    meter: int
+    parts: tuple[tuple[float, float], ...]
+    earliest_ms: int
+    finish_ms: int
+    said_ms: int = 0
+    started_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedStart:
+    """When a machine is expected to begin the run that was wanted at `said`; both ms UTC."""
+
+    start: int
+    said: int
+
+
+@dataclass(frozen=True, slots=True)
 class PlanRequest:
     """What a plan rests on. `t`: start of its first quarter-hour, ms UTC; the past ends there.
 
@@ -63,6 +86,7 @@ class PlanRequest:
     billed_kw: tuple[float, ...] = ()
     places: tuple[tuple[float, float], ...] = ()
     cars: tuple[PlannedCar, ...] = ()
+    runs: tuple[PlannedRun, ...] = ()
     irradiance_wm2: list[float | None] = field(default_factory=list)
     temperature_c: list[float | None] = field(default_factory=list)
     fee_eur_kwh: list[float] = field(default_factory=list)
@@ -99,6 +123,7 @@ class PlanAnswer:
     `value_eur_kwh`: their mean at the present charge.
 
     `peak_target_w`: by meter, where peaks cost. `days`: of the past it rests on; `estimated`: part of it that was filled in. `cars`: by charger, mean power planned for each quarter-hour, W.
+    `starts`: by machine that has not begun.
     """
 
     community: str
@@ -110,3 +135,4 @@ class PlanAnswer:
     peak_target_w: dict[str, float]
     steps: list[PlanStep]
     cars: dict[str, list[float]] = field(default_factory=dict)
+    starts: dict[str, PlannedStart] = field(default_factory=dict)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -17,7 +17,8 @@ from energy.dispatch.ahead import plan_cars
 from energy.dispatch.fleet import Fleet, Tanks, tanks_of
 from energy.dispatch.planner import Outlook, Plan, Planner
 from energy.dispatch.program import Program, SharingSites, shared_kw
-from energy.dispatch.request import PlanAnswer, PlanRequest, PlanStep
+from energy.dispatch.request import PlanAnswer, PlannedStart, PlanRequest, PlanStep
+from energy.dispatch.runs import plan_runs
 from energy.dispatch.storage import Battery, Floats
 from energy.forecast.calendar import slots_of_week
 from energy.forecast.profile import Kind, ProfileForecaster
@@ -56,6 +57,8 @@ def plan_ahead(request: PlanRequest) -> PlanAnswer:
     billed = np.array(request.billed_kw or [0.0] * meters)
     fee = np.array(request.fee_eur_kwh) if request.fee_eur_kwh else None
     outlook = Outlook(scenarios, buy, sell, billed, fee_eur_kwh=fee)
+    starts, drawn = _runs(request, outlook, batteries)
+    outlook = replace(outlook, net_kw=outlook.net_kw + drawn[:, None])
     planner = Planner(tanks, horizon, _HOURS, request.peak_rate_eur_kw, sharing=fee is not None)
     plan = planner.plan(outlook, stored)
     course = _course(outlook, tanks, stored) if fee is None else _shared_course(outlook, fee, tanks, stored)
@@ -74,7 +77,17 @@ def plan_ahead(request: PlanRequest) -> PlanAnswer:
         },
         steps=_steps(request, load_ahead.sum(axis=0), pv_ahead.sum(axis=0), scenarios.sum(axis=0), course),
         cars=plan_cars(request, outlook, tanks, stored) if request.cars else {},
+        starts=starts,
     )
+
+
+def _runs(request: PlanRequest, outlook: Outlook, batteries: list[Battery]) -> tuple[dict[str, PlannedStart], Floats]:
+    """Machines come first: cars and batteries see them."""
+    if not request.runs:
+        return {}, np.zeros((len(request.meters), outlook.net_kw.shape[2]))
+    fleet = Fleet(batteries, [each.meter for each in request.batteries], len(request.meters))
+    stored = fleet.at_meters(np.array([each.energy_kwh for each in request.batteries], dtype=np.float64))
+    return plan_runs(request, outlook, fleet.storage, stored)
 
 
 def _at_meters(series: Floats, request: PlanRequest) -> Floats:

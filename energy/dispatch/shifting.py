@@ -39,10 +39,14 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class ShiftPlan:
-    """`now`: which tasks start in the present step. `waiting_kw` (steps): what the others are expected to draw."""
+    """`now`: which tasks start in the present step. `waiting_kw` (steps): what the others are expected to draw.
+
+    `likely`: the step of the largest part of each, 0 for those that start now.
+    """
 
     now: tuple[bool, ...]
     waiting_kw: Floats
+    likely: tuple[int, ...] = ()
 
 
 class ShiftPlanner:
@@ -69,7 +73,9 @@ class ShiftPlanner:
                 started = self._best_start(program, outlook, decided, of_task)
         now = np.zeros(len(tasks), dtype=bool)
         now[table.task[(table.start == 0) & (started > 1 - _NEGLIGIBLE)]] = True
-        return ShiftPlan(tuple(now.tolist()), self._waiting_kw(table, np.where(now[table.task], 0.0, started)))
+        likely = [int(table.start[of[np.argmax(started[of])]]) for of in _entries(table, len(tasks))]
+        waiting = self._waiting_kw(table, np.where(now[table.task], 0.0, started))
+        return ShiftPlan(tuple(now.tolist()), waiting, tuple(likely))
 
     def _best_start(self, program: Program, outlook: MeterOutlook, decided: Floats, of_task: Ints) -> Floats:
         """Puts a task at each of its starts, keeps the cheapest in `decided`; what is started then."""
@@ -103,6 +109,10 @@ class ShiftPlanner:
             return None
         alone = np.zeros(self._steps, dtype=np.int64)
         return PeakRule(np.arange(self._steps), alone, np.array([self._rate]), np.array([outlook.billed_kw]))
+
+
+def _entries(table: TaskTable, tasks: int) -> list[Ints]:
+    return [np.flatnonzero(table.task == number) for number in range(tasks)]
 
 
 def task_table(tasks: Sequence[Task], steps: int) -> TaskTable:

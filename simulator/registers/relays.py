@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from simulator.physics import HeatPump, Lamps
+from simulator.physics import HeatPump, Lamps, Machine
 from simulator.registers.base import Refusal, RegisterMap, Space
 from simulator.registers.electrical import Electrical
 from simulator.registers.meter import MeterMap
@@ -17,7 +17,7 @@ RELAYS = 8  # of the board; the other six are not wired
 class RelayMap(RegisterMap):
     """Coils of the relay board and input registers of the meter."""
 
-    def __init__(self, device: HeatPump | Lamps, electrical: Electrical) -> None:
+    def __init__(self, device: HeatPump | Lamps | Machine, electrical: Electrical) -> None:
         self._device = device
         self._meter = MeterMap(device, electrical)
         self._unwired = [0] * (RELAYS - 2)

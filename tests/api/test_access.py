@@ -20,6 +20,7 @@ OF_IXELLES = {
     "command": "ixl-command",
     "channel": "ixl",
     "charger": "ev-1",
+    "machine": "boiler",
     "participant": "m-1",
     "purpose": "curve",
     "statement": "ixelles.2026-06.1.m-1.consumer",
@@ -73,6 +74,9 @@ NEEDS = {
     ("get", "/api/v1/sites/{site}/chargers/{charger}/wish"): Action.READ,
     ("put", "/api/v1/sites/{site}/chargers/{charger}/wish"): Action.COMMAND,
     ("delete", "/api/v1/sites/{site}/chargers/{charger}/wish"): Action.COMMAND,
+    ("get", "/api/v1/sites/{site}/machines/{machine}/run"): Action.READ,
+    ("put", "/api/v1/sites/{site}/machines/{machine}/run"): Action.COMMAND,
+    ("delete", "/api/v1/sites/{site}/machines/{machine}/run"): Action.COMMAND,
 }
 ROLES = list(AccessRole)
 WISH = {"ready_at": NOW + 3_600_000, "energy_wh": 20_000}
@@ -109,6 +113,7 @@ async def request(api: Api, method: str, path: str, headers: dict[str, str] | st
     headers = api.headers[headers] if isinstance(headers, str) else headers or {}
     bodies = {
         "/wish": WISH,
+        "/run": {"finish_by": NOW + 6 * 3_600_000},
         "/commands": COMMAND,
         "/mute": {"for_s": 60},
         "/index": {"meter": "gas", "day": "2025-06-01", "index": 1},

@@ -24,6 +24,7 @@ from simulator.service import Simulator
 from storage.dirty import DirtyQuarters
 from storage.history.sqlite import SqliteHistory
 from storage.register import Register
+from storage.register.machines import Run, keep_run, runs
 
 PLACE = {"latitude": 50.85, "longitude": 4.35}
 
@@ -194,3 +195,48 @@ async def test_lamps_follow_the_sun_and_are_dimmed(street, solar_hour, state, co
         (command,) = street.register.commands()
         assert command.set == {"state": state}
     assert simulator.registers("depot/lighting", 1, 0, 2) == [0, 0]  # the gateway's last act: a lit street
+
+
+async def test_machine_that_somebody_wants_begins_as_planned_is_not_cut_and_ends(street):
+    port, name = street.free_port(), "depot/boiler"
+    simulator = street.simulator(
+        [
+            {"id": "grid", "kind": "sdm630", "role": "grid", "port": port},
+            {"id": "boiler", "kind": "relay-machine", "role": "load", "port": port, "unit": 2, "rated_w": 2000},
+        ]
+    )
+    gateway = street.gateway(
+        {
+            port: [
+                {"device": "depot/grid", "profile": "eastron-sdm630", "interval_s": 0.5},
+                {
+                    "device": name, "profile": "waveshare-relay", "unit": 2, "interval_s": 0.5,
+                    "limits": {"state": {"allowed": ["on", "off"]}},
+                },
+            ]
+        }
+    )  # fmt: skip
+    boiler = {"id": "boiler", "role": "load", "interval_s": 0.5, "steer": {"run": "0.4@2000"}}
+    collector = street.collector([{"id": "grid", "role": "grid", "interval_s": 0.5}, boiler])
+    now_ms = street.clock.now_ms()
+    with street.register.database.write() as connection:
+        keep_run(connection, Run(name, now_ms, now_ms + 7_200_000, "a person", now_ms))
+
+    def begun() -> int | None:
+        with street.register.database.read() as connection:
+            return next(iter(runs(connection, now_ms, [name]))).started_at
+
+    async with running(simulator, gateway, collector):
+        await eventually(lambda: simulator.registers(name, 1, 0, 1) == [1])
+        started_at = await eventually(begun)
+        await eventually(lambda: street.said("depot/grid").get("power_w", 0) >= 2000)
+        await eventually(lambda: simulator.registers(name, 1, 0, 1) == [0])
+        assert street.clock.now_ms() - started_at >= 23_000  # 24 s, through a renewal of its lease of 20 s
+        on, off = sorted(street.register.commands(), key=lambda command: command.t)
+        assert (on.set, on.reason, on.renewals > 0) == (
+            {"state": "on"},
+            "Starts: the plan finds no better time.",
+            True,
+        )
+        assert off.set == {}
+        assert "it has run" in off.reason

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from energy.dispatch.request import PlannedBattery, PlanRequest
+from energy.dispatch.request import PlannedBattery, PlannedRun, PlanRequest
 from energy.dispatch.rolling import filled, plan_ahead
 from energy.quarters import QUARTER_MS
 
@@ -142,3 +142,23 @@ def test_sites_that_pay_to_share_are_planned_apart_and_say_what_they_share():
     dear = plan_ahead(request(sites=2, meters=("a", "b"), meter_of_site=(0, 1), fee_eur_kwh=[0.249] * 144))
     assert shared > sum(step.shared_w for step in dear.steps)
     assert plan.steps[40].consumption_w == pytest.approx(free.steps[40].consumption_w, rel=0.05)
+
+
+def test_run_is_planned_where_it_is_cheapest_within_its_time():
+    dear = [0.1 if 40 <= step < 60 else 0.4 for step in range(144)]
+    run = PlannedRun("hall/boiler", 0, ((60.0, 4000.0),), T, T + 80 * QUARTER_MS, said_ms=7)
+    plan = plan_ahead(request(buy_eur_kwh=dear, pv_kw=[[0.0]] * (14 * DAY), batteries=(), runs=(run,)))
+    start = plan.starts["hall/boiler"]
+    assert T + 40 * QUARTER_MS <= start.start <= T + 56 * QUARTER_MS
+    assert start.said == 7
+    soon = PlannedRun("hall/boiler", 0, ((60.0, 4000.0),), T, T + 4 * QUARTER_MS)
+    assert plan_ahead(request(buy_eur_kwh=dear, batteries=(), runs=(soon,))).starts["hall/boiler"].start == T
+
+
+def test_run_that_has_begun_is_expected_to_its_end_and_not_planned_anew():
+    begun = PlannedRun("hall/boiler", 0, ((60.0, 40_000.0),), T - 900_000, T + 9_000_000, 0, T - 900_000)
+    plain, with_it = (plan_ahead(request(batteries=(), runs=runs)) for runs in ((), (begun,)))
+    more = [b.grid_w - a.grid_w for a, b in zip(plain.steps, with_it.steps, strict=True)]
+    assert more[:3] == pytest.approx([40_000] * 3, abs=2)
+    assert max(map(abs, more[3:])) <= 2
+    assert with_it.starts == {}
