@@ -1,7 +1,7 @@
 """Whether a collector on the embedded store grows: a flood of readings, and its memory by what it has stored.
 
-As fast as it confirms them: 500 devices' readings of the past hours, a second apart. Seals, merges of a day's files and the
-computing of quarter-hours go on beside that, as in production.
+As fast as it confirms them: 500 devices' readings of the past days, ten seconds apart. Seals, merges of a day's files, the
+computing of quarter-hours and days that end go on beside that, as in production.
 """
 
 from __future__ import annotations
@@ -50,8 +50,8 @@ class _Sample(NamedTuple):
     arrow: int
 
 
-def flood(million: float) -> Facts:
-    """So many readings through a broker and `commonwatt collector`."""
+def flood(million: float, step_s: int) -> Facts:
+    """So many readings through a broker and `commonwatt collector`; those of a device are `step_s` apart."""
     with tempfile.TemporaryDirectory() as name, mosquitto(Path(name)) as (port, _):
         folder = Path(name)
         config = {
@@ -62,7 +62,7 @@ def flood(million: float) -> Facts:
         }
         (folder / "collector.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
         with in_background(run_watched, folder):
-            reached = uvloop.run(_Flood(port).run(round(million * 1e6 / workload.DEVICES)))
+            reached = uvloop.run(_Flood(port).run(round(million * 1e6 / workload.DEVICES), step_s * 1000))
         lines = (folder / "memory.jsonl").read_text(encoding="utf-8").splitlines()
     return _table(reached, [_Sample(*json.loads(line)) for line in lines[:-1]])  # the last may be cut
 
@@ -98,15 +98,15 @@ class _Flood:
             on_messages=self._take,
         )
 
-    async def run(self, cycles: int) -> list[tuple[int, float]]:
+    async def run(self, cycles: int, step_ms: int) -> list[tuple[int, float]]:
         """(readings confirmed, when) every `_STEP`."""
         connection = asyncio.create_task(self._link.run())
         await self._heard.wait()  # the collector serves
         templates = list(_templates())
-        start_ms = time.time_ns() // 1_000_000 - cycles * 1000
+        start_ms = time.time_ns() // 1_000_000 - cycles * step_ms
         reached = [(0, time.time())]
         for cycle in range(cycles):
-            self._post(templates[cycle % _TEMPLATES], cycle * workload.GATEWAYS, start_ms + cycle * 1000)
+            self._post(templates[cycle % _TEMPLATES], cycle * workload.GATEWAYS, start_ms + cycle * step_ms)
             await self._until(_WINDOW)
             stored = (cycle + 1) * workload.DEVICES
             if stored % _STEP == 0:
@@ -197,7 +197,9 @@ def main() -> None:
     """One flood, printed."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.memory", description=__doc__)
     parser.add_argument("--million", type=float, default=6.0, help="readings")
-    print(flood(parser.parse_args().million).markdown(), flush=True)
+    parser.add_argument("--step", type=int, default=10, help="seconds between two readings of a device")
+    wanted = parser.parse_args()
+    print(flood(wanted.million, wanted.step).markdown(), flush=True)
 
 
 if __name__ == "__main__":

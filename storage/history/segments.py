@@ -34,6 +34,7 @@ _Found = TypeVar("_Found")
 
 DAY_MS: Final = 86_400_000
 _GROUP_ROWS: Final = 32_768
+_GROUPS_KNOWN: Final = 4000  # 130 million readings, 40 MB; of more files the footers are read again when asked for
 _TIME: Final = pa.timestamp("ms", tz="UTC")
 _TEXT: Final = pa.dictionary(pa.int32(), pa.string())
 
@@ -195,16 +196,26 @@ class SegmentFiles:
 
     def _index(self, file: str) -> _Index:
         with self._lock:
-            known = self._indices.get(file)
-        if known is not None:
-            return known
+            known = self._indices.pop(file, None)
+            if known is not None:
+                self._indices[file] = known  # the newest
+                return known
         metadata = pq.read_metadata(self.folder / file)
         column = metadata.schema.to_arrow_schema().get_field_index("device_id")
         statistics = [metadata.row_group(n).column(column).statistics for n in range(metadata.num_row_groups)]
         index = _Index(metadata, np.array([s.min for s in statistics]), np.array([s.max for s in statistics]))
         with self._lock:
             self._indices[file] = index
+            self._forget_indices()
         return index
+
+    def _forget_indices(self) -> None:
+        """Those of files asked for longest ago, when there are many: a footer takes 10 kB a row group."""
+        kept = sum(index.metadata.num_row_groups for index in self._indices.values())
+        for file in list(self._indices)[:-1]:
+            if kept <= _GROUPS_KNOWN:
+                break
+            kept -= self._indices.pop(file).metadata.num_row_groups
 
 
 _KEYS: Final = ("device_id", "t", "bad")
