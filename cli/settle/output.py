@@ -101,14 +101,24 @@ def _notes(key: SharingKey, file: ReadingsFile, settlement: Settlement) -> list[
     without = sum(not each.weight for each in (key.participants or {}).values())
     if without and any(round_.method is Method.FIXED for round_ in key.rounds):
         notes.append(f"{without} participants have no weight: fixed rounds give them nothing")
+    if file.longer is not None:
+        notes.append(
+            f"all readings are {_minutes(file.longer)} minutes apart and the key is for {_minutes(key.interval)}: each was shared "
+            f"by itself, and what lies between is held; are they sums of {_minutes(file.longer)} minutes, write "
+            f"`interval: {file.longer}` into the key"
+        )
     if key.interval != "15min":
         notes.append(
-            f"shared by {key.interval.removesuffix('min')} minutes, as the readings are: what was withdrawn and injected at "
+            f"shared by {_minutes(key.interval)} minutes, as the readings are: what was withdrawn and injected at "
             "different times within them counts as if it were at once, so more is shared than by quarter-hours"
         )
     if settlement.held.all():
         notes.append("every quarter-hour is held back: nothing was settled")
     return notes
+
+
+def _minutes(interval: str) -> str:
+    return interval.removesuffix("min")
 
 
 def _kwh(energy_wh: Exact) -> float:

@@ -36,6 +36,7 @@ class ReadingsFile:
     """Readings and where they stood. `starts`: each quarter-hour as first written; `lines`: 0 where there is no row.
 
     `cut`: how many readings were finer than the resolution and cut to whole Wh, and `cut_wh` how much that was.
+    `longer`: by which interval they seem to be, where that is a longer one than the key's.
     """
 
     path: Path
@@ -44,6 +45,7 @@ class ReadingsFile:
     lines: npt.NDArray[np.int32]
     cut: int
     cut_wh: Fraction
+    longer: Interval | None
 
 
 def read_readings(path: Path, resolution_wh: int, interval: Interval = "15min") -> ReadingsFile:
@@ -125,11 +127,11 @@ class _Reading:
         shape = ((last - first) // step + 1, len(points))
         lines, (withdrawal, injection) = self._grids(rows, points, first // step, shape)
         starts = first + np.arange(shape[0], dtype=np.int64) * step
-        self._refuse_longer(points, starts, lines, withdrawal[1] | injection[1])
+        longer = self._longer(points, starts, lines, withdrawal[1] | injection[1])
         written = {instant: text for text, instant in reversed(instants.items())}
         texts = tuple(written.get(start) or utc_text(start) for start in starts.tolist())
         readings = QuarterReadings(tuple(points), starts, *withdrawal, *injection)
-        return ReadingsFile(self._path, readings, texts, lines, self._cut, self._cut_wh)
+        return ReadingsFile(self._path, readings, texts, lines, self._cut, self._cut_wh, longer)
 
     def _rows(self, batch: Batch) -> _Rows:
         eans, ean_codes = self._eans.of(batch)
@@ -191,25 +193,20 @@ class _Reading:
                 known.reshape(-1)[where] = told
         return lines, grids
 
-    def _refuse_longer(self, points: list[str], starts: Ints, lines: Ints, known: Mask) -> None:
-        """Hours or half-hours taken for shorter intervals would be shared as if they were those."""
-        gaps = np.flatnonzero(
-            known.shape[0] - np.count_nonzero(known, axis=0) >= 3
-        )  # fewer cannot be a longer interval
+    def _longer(self, points: list[str], starts: Ints, lines: Ints, known: Mask) -> Interval | None:
+        """By which longer interval all points are read. Raises DataError where only some are: these rows are no equals."""
+        gaps = np.flatnonzero(known.shape[0] - np.count_nonzero(known, axis=0) >= 3)  # fewer are no longer interval
         found = [(column, longer_interval(starts, known[:, column], self._interval_ms)) for column in gaps.tolist()]
         longer = [(int(lines[each[1], column]), column, each[0]) for column, each in found if each is not None]
         if not longer:
-            return
+            return None
         line, column, interval = min(longer)
-        minutes, own = interval // 60_000, self._interval_ms // 60_000
-        told = f"EAN {points[column]} is read by {minutes} minutes from here on, which are no readings of {own} minutes"
-        several = {each for *_, each in longer} != {interval} or len(longer) < np.count_nonzero(known.any(axis=0))
-        hint = (
-            "bring all metering points to one interval, adding the shorter ones up: a reading is never split"
-            if several
-            else f"write `interval: {interval_name(interval)}` into the key: they are shared by it, and never split"
-        )
-        fail(self._path, line, "start", told, hint)
+        if {each for *_, each in longer} != {interval} or known[starts % interval != 0].any():
+            minutes, own = interval // 60_000, self._interval_ms // 60_000
+            told = f"EAN {points[column]} is read by {minutes} minutes from here on, which are no readings of {own} minutes"
+            hint = "bring all metering points to one interval, adding the shorter ones up: a reading is never split"
+            fail(self._path, line, "start", told, hint)
+        return interval_name(interval)
 
     def _refuse_repeat(self, places: Ints, rows: list[_Rows]) -> NoReturn:
         lines = np.concatenate([part.lines for part in rows])

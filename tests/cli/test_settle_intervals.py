@@ -73,12 +73,14 @@ def test_missing_hour_is_held_and_named(run: Run):
     assert "r.csv:4 withdrawal_kwh: empty" in summary["held"][0]["reasons"][0]
 
 
-def test_hours_are_not_taken_for_quarter_hours(run: Run):
-    with pytest.raises(DataError, match="is read by 60 minutes from here on") as refused:
-        run(rows(HALL, [("3", "")] * 24, 60) + rows(SUN, [("", "2")] * 24, 60))
-    assert refused.value.hint is not None
-    assert "`interval: 60min` into the key" in refused.value.hint
-    assert "r.csv:2 start" in str(refused.value)
+def test_hours_under_a_key_for_quarter_hours_are_shared_row_by_row_and_the_key_is_named(run: Run):
+    text = rows(HALL, [("3", "")] * 24, 60) + rows(SCHOOL, [("1", "")] * 2, 60) + rows(SUN, [("", "2")] * 24, 60)
+    found, summary = run(text)
+    assert [row["received_kwh"] for row in found if row["ean"] == HALL][:9:4] == ["1.500", "1.500", ""]
+    assert summary["quarter_hours"] == {"settled": 2, "held": 91}
+    (note,) = summary["notes"]
+    assert "all readings are 60 minutes apart and the key is for 15" in note
+    assert "`interval: 60min` into the key" in note
 
 
 def test_one_point_by_hours_among_quarter_hours_is_refused_with_file_and_line(run: Run):
@@ -91,8 +93,11 @@ def test_one_point_by_hours_among_quarter_hours_is_refused_with_file_and_line(ru
 
 def test_hours_in_rows_of_quarter_hours_are_known_too(run: Run):
     """Some exports have a row for each quarter-hour and the hour's energy in the first."""
+    hours = rows(HALL, [("4", ""), *[("", "")] * 3] * 4, 15)
+    _, summary = run(hours)
+    assert "all readings are 60 minutes apart" in summary["notes"][0]
     with pytest.raises(DataError, match="is read by 60 minutes"):
-        run(rows(HALL, [("4", ""), *[("", "")] * 3] * 4, 15) + rows(SUN, [("", "1")] * 16, 15))
+        run(hours + rows(SUN, [("", "1")] * 16, 15))
 
 
 def test_point_that_changes_to_hours_within_the_file_is_refused_where_it_does(run: Run):
@@ -127,8 +132,11 @@ def test_parquet_by_hours_is_shared_by_hours(tmp_path: Path):
     report = settle(tmp_path / "r.parquet", tmp_path / "k.yaml", tmp_path / "o.csv")
     assert report.summary["totals"]["received_kwh"] == 8.0
     (tmp_path / "k.yaml").write_text("rounds: prorata\n")
-    with pytest.raises(DataError, match="is read by 60 minutes"):
-        settle(tmp_path / "r.parquet", tmp_path / "k.yaml", tmp_path / "o.csv")
+    report = settle(tmp_path / "r.parquet", tmp_path / "k.yaml", tmp_path / "o.csv")
+    assert (report.summary["quarter_hours"], report.summary["totals"]["received_kwh"]) == (
+        {"settled": 4, "held": 9},
+        8.0,
+    )
 
 
 @pytest.mark.parametrize("interval", ["10min", "1h", "60", "two-sided"])
