@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli.options import JsonOption
-from cli.sharing_coefficients import coefficients_command
+from cli.sharing_coefficients import coefficients_command, read_coefficients_command
 from cli.sharing_reconcile import reconcile_command
 from energy.errors import ConfigError, RefusedError
 
@@ -30,6 +30,7 @@ _ROUND_TRIP = 0.9  # of a battery that is only asked about
 sharing_app = typer.Typer(help="Sharing keys: by operator, what if, which one.", no_args_is_help=True)
 sharing_app.command("reconcile")(reconcile_command)
 sharing_app.command("coefficients")(coefficients_command)
+sharing_app.command("read-coefficients")(read_coefficients_command)
 
 ReadingsOption = Annotated[Path, typer.Option(help="CSV or Parquet with ean,start,withdrawal_kwh,injection_kwh.")]
 KeyOption = Annotated[Path, typer.Option(help="YAML with the sharing key in force.")]

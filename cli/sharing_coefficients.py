@@ -13,16 +13,17 @@ import typer
 from energy.errors import ConfigError
 
 if TYPE_CHECKING:
+    from cli.sharing_enedis import PairParts
     from energy.sharing.key import SharingKey
     from energy.sharing.settlement import Settlement
 
-__all__ = ["coefficients_command"]
+__all__ = ["coefficients_command", "read_coefficients_command"]
 
 
 def coefficients_command(
     key: Annotated[Path, typer.Option(help="YAML with the sharing key; for Spain its participants are CUPS.")],
     out: Annotated[Path, typer.Option(help="Folder for Spain's file, CSV file for the generic one.")],
-    layout: Annotated[str, typer.Option("--format", help="generic or spain.")] = "generic",
+    layout: Annotated[str, typer.Option("--format", help="generic, spain, or by pair: pairs or enedis.")] = "generic",
     readings: Annotated[
         Path | None, typer.Option(help="Generic: what the key gives in each quarter-hour of these, else its weights.")
     ] = None,
@@ -31,18 +32,44 @@ def coefficients_command(
     by_hour: Annotated[
         Path | None, typer.Option(help="Spain: CSV start,ean,coefficient, for a line for each hour of the year.")
     ] = None,
+    points: Annotated[Path | None, typer.Option(help="Enedis: CSV prm,ean; without it files name EANs.")] = None,
 ) -> None:
     """Writes a key as coefficients: parts of the injection with six decimals."""
-    if layout == "spain":
-        path, text = out / f"{_cau(cau)}_{_year(year)}.txt", _spain(key, by_hour, _year(year))
-    elif layout == "generic":
-        path, text = out, _constant(key) if readings is None else _by_quarter(key, readings)
-    else:
-        raise ConfigError(f"{layout!r} is no format", field="--format", hint="generic or spain")
     from cli.settle.output import write_all
 
-    write_all({path: [text.encode()]})
-    print(f"written: {path}")
+    if layout == "spain":
+        files = {out / f"{_cau(cau)}_{_year(year)}.txt": _spain(key, by_hour, _year(year))}
+    elif layout == "generic":
+        files = {out: _constant(key) if readings is None else _by_quarter(key, readings)}
+    elif layout in {"pairs", "enedis"}:
+        files = _pair_files(layout, out, _by_pair(key, readings), points)
+    else:
+        raise ConfigError(f"{layout!r} is no format", field="--format", hint="generic, spain, pairs or enedis")
+    write_all({path: [text.encode()] for path, text in files.items()})
+    print(f"written: {', '.join(str(path) for path in files)}")
+
+
+def read_coefficients_command(
+    folder: Annotated[Path, typer.Argument(help="Folder with a file <PRM of the producer>.csv for each producer.")],
+    out: Annotated[Path, typer.Option(help="CSV to write: start,producer,ean,coefficient for `settle`.")],
+    points: Annotated[Path | None, typer.Option(help="CSV prm,ean; without it the files name EANs.")] = None,
+) -> None:
+    """Reads Enedis's files of coefficients by pair and writes them as commonwatt's own."""
+    from cli.settle.output import write_all
+    from cli.sharing_enedis import pair_lines, read_enedis, read_points
+
+    found = read_enedis(folder, {} if points is None else read_points(points))
+    write_all({out: [pair_lines(found).encode()]})
+    print(f"{len(found)} pairs written to {out}; this format was never tried on a real file: compare the totals")
+
+
+def _pair_files(layout: str, out: Path, parts: PairParts, points: Path | None) -> dict[Path, str]:
+    from cli.sharing_enedis import enedis_files, pair_lines, read_points
+
+    if layout == "pairs":
+        return {out: pair_lines(parts)}
+    prm_of = {ean: prm for prm, ean in ({} if points is None else read_points(points)).items()}
+    return {out / name: text for name, text in enedis_files(parts, prm_of).items()}
 
 
 def _cau(text: str) -> str:
@@ -107,16 +134,52 @@ def _constant(path: Path) -> str:
     return "ean,coefficient\n" + "".join(f"{ean},{_point(part)}\n" for ean, part in parts.items())
 
 
-def _by_quarter(path: Path, readings: Path) -> str:
-    """What each received as a part of all injection; 0 in a quarter-hour that is held."""
-    from cli.settle.cells import utc_text
+def _settled(path: Path, readings: Path) -> Settlement:
     from cli.settle.command import load_key
     from cli.settle.readings import read_readings
-    from energy.sharing.coefficients import millionths
     from energy.sharing.settlement import settle_quarters
 
     rules: SharingKey = load_key(path).model_copy(update={"resolution_wh": 1})
-    settled: Settlement = settle_quarters(rules, read_readings(readings, 1, rules.interval).readings)
+    return settle_quarters(rules, read_readings(readings, 1, rules.interval).readings)
+
+
+def _by_pair(path: Path, readings: Path | None) -> PairParts:
+    """What each received of each producer as a part of that producer's injection; 0 in a quarter-hour that is held."""
+    from cli.settle.cells import utc_text
+    from energy.sharing.coefficients import pair_parts
+
+    if readings is None:
+        hint = "give what it is to be made of: they differ by quarter-hour"
+        raise ConfigError("is needed for coefficients by pair", field="--readings", hint=hint)
+    settled = _settled(path, readings)
+    points = settled.readings.points
+    producers = [n for n in range(len(points)) if settled.readings.injection[:, n].any()]
+    consumers = [n for n, receives in enumerate(settled.roster.receives) if receives]
+    found: dict[tuple[str, str], dict[int, int]] = {
+        (points[own], points[n]): {} for own in producers for n in consumers if n != own
+    }
+    for row, start in enumerate(settled.readings.starts.tolist()):
+        received, given, injected = (
+            [int(each) for each in values[row]]
+            for values in (settled.received, settled.given, settled.readings.injection)
+        )
+        if both := [points[n] for n in producers if received[n] and given[n]]:
+            told = f"{both[0]} gives and receives at {utc_text(start)}: from whom by pair, the key does not say"
+            raise ConfigError(told, file=str(path), field="participants", hint="use coefficients by quarter-hour")
+        for own in producers:
+            parts = pair_parts([received[n] for n in consumers], given[own], injected[own], sum(received))
+            for n, part in zip(consumers, parts, strict=True):
+                if n != own:
+                    found[points[own], points[n]][start] = part
+    return found
+
+
+def _by_quarter(path: Path, readings: Path) -> str:
+    """What each received as a part of all injection; 0 in a quarter-hour that is held."""
+    from cli.settle.cells import utc_text
+    from energy.sharing.coefficients import millionths
+
+    settled = _settled(path, readings)
     lines = ["start,ean,coefficient\n"]
     for row, start in enumerate(settled.readings.starts.tolist()):
         received = [0 if settled.held[row] else int(each) for each in settled.received[row]]

@@ -118,8 +118,10 @@ class Community(_Model):
     def _check(self) -> Self:
         names = [site.id for site in self.sites]
         self.tariff.sharing.check_type(self.grid_type)
-        if self.sharing.coefficients == "by_quarter":
-            raise ValueError("sharing.coefficients: by_quarter is for `commonwatt settle`, which takes their file")
+        if self.sharing.coefficients != "constant":
+            raise ValueError(
+                f"sharing.coefficients: {self.sharing.coefficients} is for `commonwatt settle`, which takes their file"
+            )
         if self.sharing.interval != "15min":
             raise ValueError("sharing.interval: a community's own meters are shared by the quarter-hour: leave it out")
         for field, point in unknown_points(self.sharing, names):

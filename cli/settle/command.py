@@ -57,7 +57,7 @@ def settle(
     Raises ConfigError or DataError, which name file, line and field; then neither file is changed.
     """
     # Here and not above: the command line also serves gateways, which have no numpy.
-    from cli.settle.coefficients import read_coefficients
+    from cli.settle.coefficients import read_coefficients, read_pairs
     from cli.settle.csv_out import settled_blocks
     from cli.settle.output import json_text, summarise, write_all
     from cli.settle.readings import read_readings
@@ -67,7 +67,8 @@ def settle(
     rules = load_key(key)
     file = read_readings(readings, rules.resolution_wh, rules.interval)
     _check_points(rules, file.readings.points, key)
-    weights = None if coefficients is None else read_coefficients(coefficients, rules, file.readings)
+    read = read_pairs if rules.coefficients == "by_pair" else read_coefficients
+    weights = None if coefficients is None else read(coefficients, rules, file.readings)
     settlement = settle_quarters(rules, file.readings, weights)
     facts = summarise(rules, file, settlement)
     contents: dict[Path, Iterable[bytes]] = {out: settled_blocks(file, settlement)}

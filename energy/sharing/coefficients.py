@@ -9,7 +9,7 @@ from typing import Final
 
 from energy.sharing.key import MILLIONTHS, SharingKey
 
-__all__ = ["constant_parts", "millionths", "spain_lines"]
+__all__ = ["constant_parts", "millionths", "pair_parts", "spain_lines"]
 
 _CUPS: Final = re.compile(r"ES\d{16}[A-Z]{2}(\d[A-Z])?")
 
@@ -32,6 +32,17 @@ def millionths(parts: Sequence[Fraction]) -> list[int]:
     for n in order[: MILLIONTHS - sum(found)]:
         found[n] += 1
     return found
+
+
+def pair_parts(received: Sequence[int], given: int, injected: int, shared: int) -> list[int]:
+    """What each consumer received of one producer, in millionths of what it injected: pro rata of all that each received.
+
+    `given` of `injected` was shared by the producer, of `shared` in all. Together never more than was given.
+    """
+    if not given or not shared:
+        return [0] * len(received)
+    exact = [Fraction(each * given, shared) for each in received]
+    return millionths([*exact, Fraction(injected) - sum(exact, Fraction(0))])[:-1]
 
 
 def spain_lines(parts: Mapping[str, int | Sequence[int]]) -> Iterator[str]:

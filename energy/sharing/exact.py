@@ -10,13 +10,13 @@ min(g_j, S - x_j); docs/sharing.md has the proof.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from energy.sharing.key import Basis, Method, ProducerMethod, Producers, Roster, Round, SharingKey
+from energy.sharing.key import MILLIONTHS, Basis, Method, ProducerMethod, Producers, Roster, Round, SharingKey
 
-__all__ = ["QuarterHour", "RoundTrace", "Shared", "share_exact"]
+__all__ = ["QuarterHour", "RoundTrace", "Shared", "share_exact", "share_pairs"]
 
 _ZERO = Fraction(0)
 
@@ -65,6 +65,27 @@ def share_exact(key: SharingKey, roster: Roster, quarter: QuarterHour) -> Shared
             other = _one_side(alike, roster.mirrored(), QuarterHour(quarter.injections, wanted))
             return Shared(other.given, other.received, other.rounds, from_producers=True)
     return _one_side(key, roster, quarter)
+
+
+def share_pairs(key: SharingKey, roster: Roster, quarter: QuarterHour, pairs: Mapping[int, Sequence[int]]) -> Shared:
+    """Shares by coefficients of each producer and consumer: `pairs`, millionths of that producer's injection by its place.
+
+    A consumer takes no more than it withdraws, and then less of every producer in the same proportion.
+    """
+    quarter = _offered(key, roster, quarter)
+    injections = [value or _ZERO for value in quarter.injections]
+    receiving = _Receiving(roster, quarter, sum(injections, _ZERO))
+    allotted = {own: [Fraction(part, MILLIONTHS) * injections[own] for part in parts] for own, parts in pairs.items()}
+    entitled = [sum((parts[place] for parts in allotted.values()), _ZERO) for place in range(len(injections))]
+    received = [min(withdrawn, part) for withdrawn, part in zip(receiving.withdrawals, entitled, strict=True)]
+    used = [took / part if part else _ZERO for took, part in zip(received, entitled, strict=True)]
+    weights = [_ZERO] * len(injections)
+    for own, parts in allotted.items():
+        weights[own] = sum((part * factor for part, factor in zip(parts, used, strict=True)), _ZERO)
+    if not key.resolution_wh:
+        return Shared(tuple(received), tuple(weights), ())
+    *received, _ = _whole([*received, sum(injections, _ZERO) - sum(received, _ZERO)])
+    return Shared(tuple(received), tuple(_whole(_filled(injections, received, [weights, injections]))), ())
 
 
 def _one_side(key: SharingKey, roster: Roster, quarter: QuarterHour) -> Shared:
@@ -175,10 +196,17 @@ def _given(
     key: SharingKey, roster: Roster, injections: Sequence[Fraction], received: Sequence[Fraction]
 ) -> list[Fraction]:
     """Whose injection makes up what was received."""
+    return _filled(injections, received, _producer_weights(key, roster, injections))
+
+
+def _filled(
+    injections: Sequence[Fraction], received: Sequence[Fraction], passes: Sequence[Sequence[Fraction]]
+) -> list[Fraction]:
+    """Whose injection makes up what was received, by the weights of one pass after the other."""
     total = sum(received, _ZERO)
     limits = [min(injection, total - own) for injection, own in zip(injections, received, strict=True)]
     given = [_ZERO] * len(limits)
-    for weights in _producer_weights(key, roster, injections):
+    for weights in passes:
         rest = total - sum(given, _ZERO)
         more = _fill(rest, _subtract(limits, given), weights)
         given = [old + new for old, new in zip(given, more, strict=True)]

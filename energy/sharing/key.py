@@ -239,13 +239,14 @@ def _weighted(standings: Mapping[str, _S]) -> dict[str, _S]:
 class SharingKey(_Model):
     """A key: who receives, in which rounds, whose injection counts, to which resolution, and what a gap does.
 
-    `coefficients` by_quarter: the weights of fixed rounds come with each quarter-hour, from a file beside the readings.
+    `coefficients` by_quarter: the weights of fixed rounds come with each quarter-hour, from a file beside the readings;
+    by_pair: and for each producer apart, of whose own injection they are parts.
     `two_sided`: where no less is injected than withdrawn, the rounds divide among the producers what is withdrawn, and
     what these give goes to the receivers pro rata of withdrawal. `interval`: that of the readings, each shared by itself.
     """
 
     participants: dict[str, Participant] | None = Field(default=None, min_length=1)
-    coefficients: Literal["constant", "by_quarter"] = "constant"
+    coefficients: Literal["constant", "by_quarter", "by_pair"] = "constant"
     two_sided: bool = False
     rounds: Annotated[tuple[Round, ...], BeforeValidator(expand_rounds, json_schema_input_type=_Rounds)] = Field()
     producers: Annotated[Producers, BeforeValidator(expand_producers)] = Producers()
@@ -273,6 +274,8 @@ class SharingKey(_Model):
         fixed = producers.method is ProducerMethod.FIXED
         if fixed and "participants" in info.data and not any(each.weight for each in standings):
             raise ValueError("no producer has a weight: write {method: fixed, points: {EAN: {weight: 0.6}, ...}}")
+        if info.data.get("coefficients") == "by_pair" and producers != Producers():
+            raise ValueError("coefficients by pair say whose injection counts: leave out the producers")
         if info.data.get("two_sided"):
             _check_two_sided(info.data.get("rounds") or (), any(each.weight for each in producers.points.values()))
         return producers
@@ -284,7 +287,11 @@ class SharingKey(_Model):
             raise ValueError(f"must be 1 to {_MOST_ROUNDS} rounds, are {len(rounds)}")
         participants = info.data.get("participants") or {}
         fixed = any(round_.method is Method.FIXED for round_ in rounds)
-        if info.data.get("coefficients") == "by_quarter":
+        if info.data.get("coefficients") == "by_pair" and (len(rounds) > 1 or rounds[0].max_rounds != 1):
+            raise ValueError(
+                "coefficients by pair are of one fixed round: what a consumer does not use is not given on"
+            )
+        if info.data.get("coefficients") in {"by_quarter", "by_pair"}:
             _check_by_quarter(
                 fixed, info.data.get("two_sided") is True, any(each.weight for each in participants.values())
             )

@@ -26,7 +26,7 @@ class Preset(_Model):
     rounds: Annotated[tuple[Round, ...], BeforeValidator(expand_rounds)]
     producers: ProducerMethod = ProducerMethod.PRORATA
     two_sided: bool = False
-    coefficients: Literal["constant", "by_quarter"] = "constant"
+    coefficients: Literal["constant", "by_quarter", "by_pair"] = "constant"
     evidence: Literal["published", "secondary", "unverified"]
     source: str
     as_of: date

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from fractions import Fraction
@@ -12,10 +13,10 @@ import numpy.typing as npt
 
 from energy.errors import ConfigError
 from energy.quantities import Quality
-from energy.sharing.exact import QuarterHour, share_exact
+from energy.sharing.exact import QuarterHour, share_exact, share_pairs
 from energy.sharing.intervals import INTERVALS_MS
 from energy.sharing.key import Roster, SharingKey
-from energy.sharing.whole import IntArray, Mask, share_whole
+from energy.sharing.whole import IntArray, Mask, Pairs, share_whole
 
 __all__ = ["QUALITIES", "Direction", "Missing", "QuarterReadings", "Settlement", "quarter_hour", "settle_quarters"]
 
@@ -87,20 +88,15 @@ class Settlement:
     filled: tuple[Missing, ...]
 
 
-def settle_quarters(key: SharingKey, readings: QuarterReadings, coefficients: IntArray | None = None) -> Settlement:
+def settle_quarters(
+    key: SharingKey, readings: QuarterReadings, coefficients: IntArray | Pairs | None = None
+) -> Settlement:
     """Shares every quarter-hour that is complete or that the key says how to complete.
 
-    `coefficients`: weights in millionths, shaped as the readings, for a key that has them by quarter-hour. Raises
-    ConfigError when the key does not fit the readings.
+    `coefficients`: weights in millionths, shaped as the readings, for a key that has them by quarter-hour; for one that
+    has them by pair, such weights by the column of the producer. Raises ConfigError when the key does not fit the readings.
     """
-    if (key.coefficients == "by_quarter") != (coefficients is not None):
-        raise ConfigError(
-            "come with each quarter-hour"
-            if coefficients is None
-            else "are given, and the key has none by quarter-hour",
-            field="coefficients",
-            hint="write `coefficients: by_quarter` into the key and give their file to `settle --coefficients`",
-        )
+    _check_coefficients(key, coefficients)
     _check_interval(key, readings)
     withdraws = np.asarray(readings.withdrawal_known.any(axis=0))
     roster = Roster.of(key, readings.points, withdraws.tolist())
@@ -126,6 +122,22 @@ def settle_quarters(key: SharingKey, readings: QuarterReadings, coefficients: In
         held=held,
         held_for=_places(unsettled),
         filled=_places(filled),
+    )
+
+
+def _check_coefficients(key: SharingKey, coefficients: IntArray | Pairs | None) -> None:
+    given = "by_pair" if isinstance(coefficients, Mapping) else "by_quarter"
+    if key.coefficients == ("constant" if coefficients is None else given):
+        return
+    told = (
+        "come with each quarter-hour"
+        if coefficients is None
+        else f"are given {given}, the key's are {key.coefficients}"
+    )
+    raise ConfigError(
+        told,
+        field="coefficients",
+        hint="a key with `coefficients: by_quarter` or `by_pair` goes with its file: `settle --coefficients`",
     )
 
 
@@ -226,7 +238,7 @@ def _estimate(
 
 
 def _share(
-    key: SharingKey, roster: Roster, readings: QuarterReadings, rows: Mask, coefficients: IntArray | None
+    key: SharingKey, roster: Roster, readings: QuarterReadings, rows: Mask, coefficients: IntArray | Pairs | None
 ) -> tuple[IntArray, IntArray]:
     if key.resolution_wh:
         known = readings.withdrawal_known
@@ -234,8 +246,12 @@ def _share(
     received = np.full(readings.withdrawal.shape, Fraction(0), dtype=object)
     given = received.copy()
     for row in rows.nonzero()[0]:
-        own = roster if coefficients is None else roster.weighing(coefficients[row].tolist())
-        shared = share_exact(key, own, quarter_hour(readings, int(row)))
+        quarter = quarter_hour(readings, int(row))
+        if isinstance(coefficients, Mapping):
+            shared = share_pairs(key, roster, quarter, {own: grid[row].tolist() for own, grid in coefficients.items()})
+        else:
+            own = roster if coefficients is None else roster.weighing(coefficients[row].tolist())
+            shared = share_exact(key, own, quarter)
         received[row], given[row] = shared.received, shared.given
     return received, given
 

@@ -9,6 +9,7 @@ needs; a block of rows that must go on from there, or that is larger still, cont
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from math import lcm
@@ -19,9 +20,11 @@ import numpy.typing as npt
 
 from energy.sharing.key import MILLIONTHS, Basis, Method, ProducerMethod, Producers, Roster, Round, SharingKey
 
-__all__ = ["IntArray", "Mask", "share_whole"]
+__all__ = ["IntArray", "Mask", "Pairs", "share_whole"]
 
 IntArray = npt.NDArray[Any]  # int64, or Python integers where these might not fit
+Pairs = Mapping[int, IntArray]
+"""Coefficients in millionths by the column of a producer: of its injection, shaped as the readings."""
 Mask = npt.NDArray[np.bool_]
 
 _SAFE: Final = 2**62
@@ -36,13 +39,13 @@ def share_whole(
     injection: IntArray,
     has_withdrawal: Mask,
     rows: Mask | None = None,
-    coefficients: IntArray | None = None,
+    coefficients: IntArray | Pairs | None = None,
 ) -> tuple[IntArray, IntArray]:
     """(received, given) in Wh, shaped (quarter-hours, points) as the readings are.
 
     `withdrawal` and `injection` are int64 Wh >= 0; `has_withdrawal` says where a receiver counts for `equal`; `rows`
     which quarter-hours are shared, None: all. Of the others nobody receives or gives anything. `coefficients`: weights
-    of fixed rounds by quarter-hour, in millionths.
+    of fixed rounds by quarter-hour, in millionths; or by pair, which take the rounds' place.
     """
     received = np.zeros(withdrawal.shape, dtype=np.int64)
     given = np.zeros(withdrawal.shape, dtype=np.int64)
@@ -59,6 +62,10 @@ def share_whole(
         if set(roster.participation_pct) != {100}:
             parts = np.array(roster.participation_pct, dtype=np.int64)
             wanted, offered = wanted * parts // 100, offered * parts // 100
+        if isinstance(coefficients, Mapping):
+            pairs = {own: grid[block] for own, grid in coefficients.items()}
+            received[block], given[block] = _by_pairs(pairs, wanted, offered)
+            continue
         weights = None if coefficients is None else coefficients[block]
         got = _receive(rule, wanted, offered, present, weights)
         gave = _give(rule, offered, got)
@@ -97,6 +104,28 @@ def _from_producers(mirrored: _Rule, wanted: IntArray, offered: IntArray) -> tup
     """(received, given) where the rounds are the producers': the same rule with both sides in each other's place."""
     given = _receive(mirrored, offered, wanted, offered > 0)
     return _give(mirrored, wanted, given), given
+
+
+def _by_pairs(pairs: Pairs, wanted: IntArray, injection: IntArray) -> tuple[IntArray, IntArray]:
+    """(received, given) by parts of each producer's injection; who takes less takes less of all in proportion."""
+    allotted = {own: grid.astype(object) * injection[:, [own]] for own, grid in pairs.items()}  # millionths of a Wh
+    entitled = sum(allotted.values(), np.zeros(wanted.shape, dtype=object))
+    taken = np.minimum(wanted.astype(object) * MILLIONTHS, entitled)
+    pool = injection.sum(axis=1, keepdims=True)
+    division = _Division(pool.astype(object), wanted, wanted)
+    division.scale, division.parts = np.full_like(division.amount, MILLIONTHS), taken
+    received = division.whole()
+    weights = np.zeros(wanted.shape, dtype=object)
+    common = np.lcm.reduce(np.where(taken < entitled, entitled, 1), axis=1, keepdims=True)  # of what is divided by
+    for own, parts in allotted.items():
+        used = np.where(taken < entitled, parts * taken * (common // np.maximum(entitled, 1)), parts * common)
+        weights[:, own] = used.sum(axis=1)
+    total = received.sum(axis=1, keepdims=True)
+    giving = _Division(total, np.minimum(injection, total - received), injection)
+    giving.open(Fraction(1))
+    giving.fill(weights)
+    giving.fill(injection)
+    return received, giving.whole()
 
 
 def _receive(

@@ -71,7 +71,7 @@ def test_file_that_is_wrong_is_refused_with_its_line(shared, rows, words):
 def test_file_and_key_must_go_together(shared):
     with pytest.raises(ConfigError, match="come with each quarter-hour"):
         shared("")
-    with pytest.raises(ConfigError, match="are given, and the key has none"):
+    with pytest.raises(ConfigError, match="are given by_quarter, the key's are constant"):
         shared(f"{TIMES[0]},{A},0.1\n{TIMES[0]},{B},0.1\n", KEY.replace("preset", "rounds") % "prorata")
     with pytest.raises(DataError, match="is not the first line"):
         shared(f"{TIMES[0]},{A},0.1\n", head="ean;start\n")
