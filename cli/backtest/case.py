@@ -5,10 +5,18 @@ from __future__ import annotations
 from typing import Annotated, Final, Literal, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from energy.settlement.terms import GridType
-from energy.sharing.key import SharingKey
+from energy.sharing.key import SharingKey, unknown_points
 from energy.tariff import Band, Capacity, SharedEnergy
 
 __all__ = [
@@ -119,6 +127,16 @@ class CommunityModel(_Model):
     @classmethod
     def _short_key(cls, key: object) -> object:
         return {"rounds": key} if isinstance(key, str) else key
+
+    @field_validator("key")
+    @classmethod
+    def _key_of_sites(cls, key: SharingKey | None, info: ValidationInfo) -> SharingKey | None:
+        if key is not None and key.coefficients == "by_quarter":
+            raise ValueError("a back-test takes no coefficients by quarter-hour: give the points weights")
+        sites = [site.id for site in info.data.get("sites", ())]
+        for field, point in unknown_points(key, sites) if key is not None and sites else ():
+            raise ValueError(f"{field}.{point} is no site of the community; there are {', '.join(sites)}")
+        return key
 
 
 class CaseFile(_Model):

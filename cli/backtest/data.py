@@ -53,6 +53,8 @@ class _Reader:
         values: dict[tuple[int, str], list[float]] = {}
         for line, cells in self._cells:
             place = (self._cells.instant(line, "start", cells["start"]), cells["site"].strip())
+            if not place[1]:
+                self._cells.fail(line, "site", "is empty", "name a site of case.yaml")
             if place in values:
                 first = self._lines[place]
                 self._cells.fail(line, "start", f"{place[1]} has this step already in line {first}", "keep one of them")
@@ -65,7 +67,10 @@ class _Reader:
     def _number(self, line: int, name: str, text: str) -> float:
         if name in _WEATHER and not text:
             return float("nan")
-        value = self._cells.number(line, name, text, "every step needs a value; fill or leave out the days")
+        hint = "every step needs a value; fill or leave out the days"
+        if name.endswith("eur_kwh"):
+            hint = "every step needs a price: repeat an hour's in each of its steps"
+        value = self._cells.number(line, name, text, hint)
         low, high = _WEATHER.get(name) or (-_LARGEST[name] if name.endswith("eur_kwh") else 0.0, _LARGEST[name])
         if not low <= value <= high:
             self._cells.fail(line, name, f"must lie from {low:g} to {high:g}, is {text}", "check sign and unit")
