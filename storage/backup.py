@@ -1,7 +1,7 @@
 """Copies of what the centre keeps, made while it runs, and brought back.
 
 A copy is a folder: the SQLite files (by SQLite's own backup), the sealed days (hard links where the disk allows it),
-other files, and `backup.json`, written last. The marks of quarter-hours to compute stand still while the history is
+other files, and `backup.json`, written last, with a digest of every file. The marks of quarter-hours to compute stand still while the history is
 copied, so that copied readings are computed after a restore, too.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import hashlib
 import json
 import os
 import shutil
@@ -65,7 +66,9 @@ def backup(kept: Kept, folder: Path, now_ms: int) -> dict[str, Any]:
             if path.exists():
                 shutil.copy2(path, unfinished / path.name)
                 files.append(path.name)
-        facts = {"format": _FORMAT, "t": now_ms, "files": sorted(files), "days": days}
+        facts = {
+            "format": _FORMAT, "t": now_ms, "files": sorted(files), "days": days, "sha256": _digests(unfinished)
+        }  # fmt: skip
         (unfinished / _MANIFEST).write_text(json.dumps(facts, indent=2), encoding="utf-8")
         _sync_tree(unfinished)
         unfinished.rename(folder)
@@ -88,14 +91,42 @@ def restore(kept: Kept, folder: Path, *, replace: bool = False) -> dict[str, Any
             f"{present[0]} exists", hint="stop the services and use --replace: what is there is kept as NAME.before"
         )
     with _explained(folder), _stopped(kept.dirty):
+        _compare(folder, facts)
         for name in kept.databases:
             if name in facts["files"]:
                 _check(folder / name)
-        for source, target in targets.items():
-            _copy(source, target.with_name(f"{target.name}.restoring"))
-        for target in targets.values():
-            _put(target)
+        beside = {target.with_name(f"{target.name}.restoring"): source for source, target in targets.items()}
+        try:
+            for draft, source in beside.items():
+                _copy(source, draft)
+            for target in targets.values():
+                _put(target)
+        finally:
+            for draft in beside:
+                _remove(draft)
     return facts
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    """SHA-256 of every file by its path in the copy."""
+    found = {}
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        with path.open("rb") as file:
+            found[path.relative_to(folder).as_posix()] = hashlib.file_digest(file, "sha256").hexdigest()
+    return found
+
+
+def _compare(folder: Path, facts: dict[str, Any]) -> None:
+    """Raises StoreError unless every file is as it was copied. Copies of before there were digests pass."""
+    if (known := facts.get("sha256")) is None:
+        return
+    found = _digests(folder)
+    if not isinstance(known, dict) or sorted(name for name in known if "/" not in name) != facts["files"]:
+        raise StoreError(f"{folder / _MANIFEST} is damaged", hint="use another copy; nothing was changed")
+    for name, digest in known.items():
+        if found.get(name) != digest:
+            told = "is damaged" if name in found else "is missing"
+            raise StoreError(f"{folder / name} {told}", hint="use another copy; nothing was changed")
 
 
 def _put(target: Path) -> None:
@@ -103,8 +134,7 @@ def _put(target: Path) -> None:
     before = target.with_name(f"{target.name}.before")
     for extra in ("", "-wal", "-shm"):  # a database that was killed has its last commits in its -wal
         old, new = target.with_name(target.name + extra), before.with_name(before.name + extra)
-        if new.exists():
-            shutil.rmtree(new) if new.is_dir() else new.unlink()
+        _remove(new)
         if old.exists():
             old.rename(new)
     target.with_name(f"{target.name}.restoring").rename(target)
@@ -142,6 +172,8 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
 def _check(path: Path) -> None:
     with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)) as database:
         (answer,) = database.execute("PRAGMA quick_check(1)").fetchone()
+        if answer == "ok" and not database.execute("SELECT 1 FROM sqlite_schema").fetchone():
+            answer = "it is empty"
     if answer != "ok":
         raise StoreError(f"{path} is damaged: {answer}", hint="use another copy; nothing was changed")
 
@@ -194,9 +226,15 @@ def _link(source: Path, target: Path) -> None:
         shutil.copy2(source, target)
 
 
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
 def _copy(source: Path, target: Path) -> None:
-    if target.is_dir():
-        shutil.rmtree(target)
+    _remove(target)
     target.parent.mkdir(parents=True, exist_ok=True)
     if source.is_dir():
         shutil.copytree(source, target)

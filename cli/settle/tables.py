@@ -25,6 +25,7 @@ from energy.errors import DataError
 __all__ = ["COLUMNS", "Batch", "Cells", "Ints", "Numbers", "careful_csv", "fail", "is_parquet", "parquet", "plain_csv"]
 
 COLUMNS: Final = ("ean", "start", "withdrawal_kwh", "injection_kwh")
+_ENERGIES: Final = ("withdrawal_kwh", "injection_kwh")
 
 Ints = npt.NDArray[Any]
 _BATCH_ROWS: Final = 1 << 18
@@ -208,7 +209,7 @@ def parquet(path: Path, *, whole_wh: bool) -> Iterator[Batch]:
             raise DataError("has no rows", field=str(path), hint=_NO_ROWS)
         line = 1
         for batch in file.iter_batches(_BATCH_ROWS, columns=list(COLUMNS)):
-            columns = {name: _column(batch.column(name), whole_wh=whole_wh) for name in COLUMNS}
+            columns = {name: _column(batch.column(name), whole_wh=whole_wh and name in _ENERGIES) for name in COLUMNS}
             yield Batch(path, np.arange(line, line + batch.num_rows, dtype=np.int32), columns)
             line += batch.num_rows
     except (OSError, pa.ArrowException) as error:

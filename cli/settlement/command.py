@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from energy.settlement.month import MonthRun, Settled
     from energy.settlement.operator import OperatorTotal
     from energy.settlement.terms import GridType
+    from energy.sharing.settlement import QuarterReadings
 
 __all__ = ["statements_app"]
 
@@ -54,7 +55,6 @@ def run_command(
     """Settles a month and keeps it as its next version; a final one and a correction issue documents."""
     from cli.settle.readings import read_readings
     from energy.settlement.inputs import digest
-    from energy.settlement.month import settle_month
     from storage.register.month_runs import keep
 
     wanted = _status(status)
@@ -63,7 +63,7 @@ def run_command(
         with database.read() as connection:
             timezone, inputs = _inputs(connection, community, month, terms, _totals(operator, operator_format))
         file = read_readings(readings, 1).readings
-        settled = settle_month(inputs, file)
+        settled = _settled(inputs, file, readings)
         issued = datetime.fromtimestamp(now_ms / 1000, UTC).astimezone(ZoneInfo(timezone)).date()
         sha, by = digest(inputs, file), who(by)
         with database.write() as connection:
@@ -168,16 +168,27 @@ def _grid_type(text: str) -> GridType:
     return cast("GridType", text)
 
 
+def _settled(inputs: Inputs, file: QuarterReadings, readings: Path) -> Settled:
+    """The month settled. Raises DataError that names the file where its readings are wrong."""
+    from energy.settlement.month import settle_month
+
+    try:
+        return settle_month(inputs, file)
+    except DataError as error:
+        if error.field != "readings":
+            raise
+        raise DataError(error.message.removeprefix("readings: "), field=str(readings), hint=error.hint) from error
+
+
 def _again(run: MonthRun, readings: Path) -> Settled:
     """The run made again. Raises DataError when these are not its readings, or it gives anything else."""
     from cli.settle.readings import read_readings
     from energy.settlement.inputs import digest
-    from energy.settlement.month import settle_month
 
     file = read_readings(readings, 1).readings
     if digest(run.inputs, file) != run.digest:
-        raise DataError("are not those of this version", field="readings", hint="give the file the run was made of")
-    settled = settle_month(run.inputs, file)
+        raise DataError("are not those of this version", field=str(readings), hint="give the file the run was made of")
+    settled = _settled(run.inputs, file, readings)
     if settled.statements != run.statements:
         raise DataError(
             "gives other amounts than were kept", field="run", hint="explain it with the program it was made by"

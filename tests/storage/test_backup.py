@@ -61,6 +61,9 @@ def readings(path: Path) -> list[Row]:
 
 def test_a_copy_brought_back_elsewhere_has_everything(kept, tmp_path):
     facts = backup(kept, tmp_path / "copy", T)
+    digests = facts.pop("sha256")
+    assert sorted(name for name in digests if "/" not in name) == facts["files"]
+    assert len(digests) == len(facts["files"]) + facts["days"]
     assert facts == {
         "format": 1,
         "t": T,
@@ -68,7 +71,7 @@ def test_a_copy_brought_back_elsewhere_has_everything(kept, tmp_path):
         "days": 1,
     }
     other = elsewhere(tmp_path)
-    assert restore(other, tmp_path / "copy") == facts
+    assert restore(other, tmp_path / "copy") == facts | {"sha256": digests}
     assert readings(other.history) == [row(0), row(1), row(2)]
     dirty = DirtyQuarters(other.dirty)
     assert [(mark.site, mark.start) for mark in dirty.pending()] == [("hall", 0)]
