@@ -104,7 +104,7 @@ def _settled(setting: Setting, course: Course) -> Settlement:
         injection=np.maximum(-energy_wh, 0),
         injection_known=known,
     )
-    return settle_quarters(key, readings)
+    return settle_quarters(key, readings, any_interval=True)
 
 
 def sharing_of(setting: Setting, course: Course) -> dict[str, Any]:

@@ -89,15 +89,21 @@ class Settlement:
 
 
 def settle_quarters(
-    key: SharingKey, readings: QuarterReadings, coefficients: IntArray | Pairs | None = None
+    key: SharingKey,
+    readings: QuarterReadings,
+    coefficients: IntArray | Pairs | None = None,
+    *,
+    any_interval: bool = False,
 ) -> Settlement:
     """Shares every quarter-hour that is complete or that the key says how to complete.
 
     `coefficients`: weights in millionths, shaped as the readings, for a key that has them by quarter-hour; for one that
-    has them by pair, such weights by the column of the producer. Raises ConfigError when the key does not fit the readings.
+    has them by pair, such weights by the column of the producer. `any_interval`: the key is applied by the readings' own
+    steps, as in a back-test. Raises ConfigError when the key does not fit the readings.
     """
     _check_coefficients(key, coefficients)
-    _check_interval(key, readings)
+    if not any_interval:
+        _check_interval(key, readings)
     withdraws = np.asarray(readings.withdrawal_known.any(axis=0))
     roster = Roster.of(key, readings.points, withdraws.tolist())
     takes_part = _takes_part(readings, roster)

@@ -54,8 +54,9 @@ def run(tmp_path):
 
 
 @pytest.mark.parametrize("minutes", [5, 15, 20, 30, 60, 120])
-def test_step_of_any_usual_length_is_planned_and_foresight_costs_least(run, minutes):
-    costs = run(ONE, data(minutes=minutes, steps=2 * 1440 // minutes))
+@pytest.mark.parametrize("case", [ONE, TWO.replace("KEY", "key: prorata")])
+def test_step_of_any_usual_length_is_planned_and_foresight_costs_least(run, minutes, case):
+    costs = run(case, data(minutes=minutes, steps=2 * 1440 // minutes, sites=("a", "b")))
     assert costs["perfect_foresight"] <= min(costs.values()) + 1e-6
     assert costs["perfect_foresight"] < costs["no_control"]
 
