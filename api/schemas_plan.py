@@ -30,6 +30,10 @@ class PlanStep(View):
     why: str
     shared_w: float | None = Field(default=None, description="what sites give each other; null: it costs no fee")
     fee_eur_kwh: float | None = Field(default=None, description="grid fee of a shared kWh, EUR; null: none")
+    co2_g_kwh: float | None = Field(default=None, description="of an imported kWh; null: not known")
+    counted_eur_kwh: float | None = Field(
+        default=None, description="what an imported kWh counts in the plan, its CO2 too; null: its price"
+    )
     internal_eur_kwh: float | None = Field(
         default=None, description="what members pay each other for it; null: not said"
     )

@@ -264,13 +264,14 @@ class Balancer:
         plan, tariff = self.plan, self.community.tariff
         if plan is not None and plan.t <= now_ms < plan.t + _PLAN_GOOD_MS:
             step = plan.steps[(now_ms - plan.t) // QUARTER_MS]
-            rates = Rates(step.import_eur_kwh, step.feed_in_eur_kwh, self._fee(now_ms))
+            buy = step.import_eur_kwh if step.counted_eur_kwh is None else step.counted_eur_kwh
+            rates = Rates(buy, step.feed_in_eur_kwh, self._fee(now_ms))
             cars_w = {name: power_w[(now_ms - plan.t) // QUARTER_MS] for name, power_w in plan.cars.items()}
             return rates, Guidance(
                 plan.values, max(0.0, step.grid_w), plan.peak_target_w, cars_w, self._starts_ms(plan)
             )
-        (buy,), (sell,) = prices(tariff, [quarter_start(now_ms)], self.community.timezone, {})
-        return Rates(buy, sell, self._fee(now_ms)), Guidance()
+        (buy_now,), (sell,) = prices(tariff, [quarter_start(now_ms)], self.community.timezone, {})
+        return Rates(buy_now, sell, self._fee(now_ms)), Guidance()
 
     def _starts_ms(self, plan: PlanAnswer) -> dict[str, int]:
         """Of the runs that are wanted now: a plan for an earlier wish says nothing."""

@@ -15,7 +15,7 @@ from typing import Final
 import msgspec
 
 from collector.live import LiveState
-from collector.prices import MarketPrices
+from collector.prices import MarketPrices, co2_curve
 from collector.weather import WeatherFeed
 from energy.balancing.cars import CarHere
 from energy.balancing.machines import MachineWish
@@ -67,6 +67,7 @@ class _Course:
     community: Community
     market: MarketPrices | None
     feed: WeatherFeed | None = None
+    co2: MarketPrices | None = None
     quarter: int = 0
     due: bool = True
     wanted: set[tuple[object, ...]] = field(default_factory=set)  # by cars and machines, when the newest plan was made
@@ -100,6 +101,7 @@ class PlanJob:
                 community,
                 MarketPrices(market) if (market := community.tariff.market) else None,
                 _feed(community, register),
+                co2_curve(community.tariff.co2) if community.tariff.co2 is not None else None,
             )
             for community in communities
             if community.balancer.on and any((*_batteries(community), *_by_price(community), *_machines(community)))
@@ -121,6 +123,8 @@ class PlanJob:
         """Plans when it is time. Raises StoreError, DataError."""
         now_ms = self._clock.now_ms()
         if course.market is not None and await course.market.refresh(now_ms):
+            course.due = True
+        if course.co2 is not None and await course.co2.refresh(now_ms):
             course.due = True
         if course.feed is not None and await course.feed.refresh(now_ms):
             course.due = True
@@ -158,6 +162,8 @@ class PlanJob:
             since = min(since, local_month(local_month(quarter, community.timezone)[0] - 1, community.timezone)[0])
         rows = self._history.site_quarters(sites, since, quarter)
         request = request_of(community, quarter, rows, market, self._soc_pct, cars, machines)
+        if course.co2 is not None:
+            request = replace(request, co2_kg_kwh=_ahead(course.co2.known, quarter))
         if course.feed is None:
             return request
         steps = len(request.load_kw)
@@ -211,10 +217,20 @@ def request_of(
         billed_kw=_billed_kw(community, rows, quarter) if capacity is not None else (),
         places=_places(community, apart=apart),
         fee_eur_kwh=fees if any(fees) else [],
+        co2_eur_kg=community.tariff.co2_eur_kg,
         internal_eur_kwh=internal_prices(community.tariff, ahead, community.timezone),
         cars=tuple(_planned_cars(community, cars, meter_of)),
         runs=tuple(_planned_runs(community, quarter, machines, meter_of)),
     )
+
+
+def _ahead(known: dict[int, float], quarter: int) -> list[float]:
+    """A curve from `quarter` on, where it is not known as a day before, else its mean; empty where nothing is."""
+    if not known:
+        return []
+    mean = sum(known.values()) / len(known)
+    starts = [quarter + step * QUARTER_MS for step in range(HORIZON)]
+    return [known.get(start, known.get(start - _DAY_MS, mean)) for start in starts]
 
 
 def _places(community: Community, *, apart: bool) -> tuple[tuple[float, float], ...]:
@@ -366,6 +382,14 @@ def _missing(course: _Course, plan: PlanAnswer) -> tuple[str, ...]:
             )
         if course.market.problem is not None:
             told.append(f"Market prices: {course.market.problem}.")
+    if course.co2 is not None:
+        missing = sum(step.start not in course.co2.known for step in plan.steps)
+        if missing and not course.co2.known:
+            told.append("CO2 of the grid is not known: the plan goes by price alone.")
+        elif missing:
+            told.append(f"CO2 of the grid is guessed for {missing / _PER_HOUR:g} of {len(plan.steps) / _PER_HOUR:g} h.")
+        if course.co2.problem is not None:
+            told.append(f"CO2 of the grid: {course.co2.problem}.")
     if course.community.weather is not None and course.feed is None:
         told.append("No weather is asked for: where the sites stand (latitude, longitude) is not known.")
     if course.feed is not None and course.feed.problem is not None:

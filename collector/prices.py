@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from typing import Final
@@ -17,11 +18,11 @@ import msgspec
 from collector.market import PriceQuestion
 from energy.errors import CommonwattError, ConfigError
 from energy.quarters import QUARTER_MS
-from energy.tariff import Entsoe, Market
-from runtime.cells import open_cells
+from energy.tariff import Co2, Entsoe, Market
+from runtime.cells import Cells, open_cells
 from runtime.child import ask_child
 
-__all__ = ["KEY_ENV", "MarketPrices", "read_prices"]
+__all__ = ["KEY_ENV", "MarketPrices", "co2_curve", "read_co2", "read_prices"]
 
 log = logging.getLogger(__name__)
 
@@ -33,12 +34,17 @@ _AHEAD_MS: Final = 2 * 86_400_000
 _WITHIN_S: Final = 60.0
 _LONGEST_MS: Final = 3_600_000
 _MOST_EUR: Final = 10.0
+_MOST_G: Final = 2_000.0
 
 
 class MarketPrices:
     """The prices of one market. `known`: EUR/kWh by start of quarter-hour; `problem`: why not all of them are."""
 
-    def __init__(self, market: Market) -> None:
+    def __init__(
+        self, market: Market, read: Callable[[Path], dict[int, float]] | None = None, what: str = "market prices"
+    ) -> None:
+        self._read_file = read or read_prices
+        self._what = what
         self.known: dict[int, float] = {}
         self.problem: str | None = None
         self._market = market
@@ -59,7 +65,7 @@ class MarketPrices:
             self.problem = str(error)
             self._asked_ms = now_ms - _ASK_MS + _RETRY_MS
         if self.problem is not None and self.problem != problem:
-            log.warning("market prices: %s; what is known goes on to count", self.problem)
+            log.warning("%s: %s; what is known goes on to count", self._what, self.problem)
         self.known = {start: price for start, price in self.known.items() if start >= now_ms - _BACK_MS}
         return self.known != before
 
@@ -68,26 +74,52 @@ class MarketPrices:
         mtime = path.stat().st_mtime
         if mtime != self._read_mtime:
             self._read_mtime = mtime
-            self.known = read_prices(path)
+            self.known = self._read_file(path)
             self.problem = None
+
+
+def co2_curve(co2: Co2) -> MarketPrices:
+    """What a kWh of the grid emits, kg, kept up to date as prices are."""
+    return MarketPrices(Market(csv=co2.csv), read_co2, "CO2 of the grid")
 
 
 def read_prices(path: Path) -> dict[int, float]:
     """`start,eur_kwh` by start of quarter-hour; a price holds until the next one, an hour at most. Raises DataError."""
+
+    def price(cells: Cells, line: int, text: str) -> float:
+        found = cells.number(line, "eur_kwh", text, "write it as 0.0912")
+        if not abs(found) <= _MOST_EUR:
+            cells.fail(line, "eur_kwh", f"{text} is no price per kWh", "EUR/MWh are 1000 times that")
+        return found
+
+    return _read(path, "eur_kwh", price, "check `csv` of the market")
+
+
+def read_co2(path: Path) -> dict[int, float]:
+    """`start,g_kwh` as kg/kWh by start of quarter-hour; a value holds until the next one, an hour at most. Raises DataError."""
+
+    def emitted(cells: Cells, line: int, text: str) -> float:
+        found = cells.number(line, "g_kwh", text, "write it as 165")
+        if not 0 <= found <= _MOST_G:
+            cells.fail(line, "g_kwh", f"{text} is no CO2 of a kWh", f"grams, from 0 to {_MOST_G:g}")
+        return found / 1000
+
+    return _read(path, "g_kwh", emitted, "check `csv` of co2")
+
+
+def _read(path: Path, column: str, value: Callable[[Cells, int, str], float], hint: str) -> dict[int, float]:
     told: dict[int, float] = {}
-    with open_cells(path, ("start", "eur_kwh"), (), "check `csv` of the market") as cells:
+    with open_cells(path, ("start", column), (), hint) as cells:
         for line, row in cells:
             start = cells.instant(line, "start", row["start"])
-            price = cells.number(line, "eur_kwh", row["eur_kwh"], "write it as 0.0912")
-            if not abs(price) <= _MOST_EUR:
-                cells.fail(line, "eur_kwh", f"{row['eur_kwh']} is no price per kWh", "EUR/MWh are 1000 times that")
+            found = value(cells, line, row[column])
             if start % QUARTER_MS:
                 cells.fail(line, "start", f"{row['start']} is no start of a quarter-hour", "minutes 00, 15, 30 or 45")
             if start in told:
                 cells.fail(line, "start", f"{row['start']} stands twice", "keep one of the two rows")
-            told[start] = price
+            told[start] = found
         if not told:
-            cells.fail(1, "", "has no prices", "one row for each quarter-hour or hour")
+            cells.fail(1, "", "has no rows", "one row for each quarter-hour or hour")
     return _by_quarter(told)
 
 

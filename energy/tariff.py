@@ -15,8 +15,10 @@ from energy.settlement.terms import GridType
 
 __all__ = [
     "CARRIED_PEAK",
+    "CO2_ABOVE_ALL_EUR_KG",
     "Band",
     "Capacity",
+    "Co2",
     "Entsoe",
     "GridFee",
     "InternalPrice",
@@ -33,6 +35,9 @@ CARRIED_PEAK: Final = 0.7
 
 Chosen in closed loop on four months; docs/dispatch.md.
 """
+
+CO2_ABOVE_ALL_EUR_KG: Final = 100.0
+"""What a kg of CO2 counts where it is the objective: far more than any price, so that cost decides among equals."""
 
 _MIDNIGHT: Final = time(0)
 _FLANDERS_KW: Final = 2.5
@@ -194,6 +199,13 @@ class SharedEnergy(_Model):
         return next((entry.eur_kwh for entry in self.internal if entry.holds(day)), None)
 
 
+class Co2(_Model):
+    """What a kWh of the grid emits, and what that counts in plans beside the price."""
+
+    csv: str = Field(description="file with `start,g_kwh`, read again when it changes")
+    eur_kg: float = Field(default=0.0, ge=0, le=100, description="what a kg counts with `objective: cost`")
+
+
 class Tariff(_Model):
     """Prices of energy. Market prices count where they are known, else bands, else the number."""
 
@@ -209,6 +221,23 @@ class Tariff(_Model):
     sharing: SharedEnergy = Field(default=SharedEnergy(), description="what shared energy costs, by day and grid type")
     market: Market | None = None
     capacity: Capacity | None = None
+    co2: Co2 | None = None
+    objective: Literal["cost", "co2"] = Field(
+        default="cost", description="what plans keep low; co2: the CO2 of imports first, among equals the cost"
+    )
+
+    @model_validator(mode="after")
+    def _known(self) -> Self:
+        if self.objective == "co2" and self.co2 is None:
+            raise ValueError("objective: co2 needs `co2`, a file of what a kWh of the grid emits")
+        return self
+
+    @property
+    def co2_eur_kg(self) -> float:
+        """What a kg of CO2 counts in plans."""
+        if self.co2 is None:
+            return 0.0
+        return CO2_ABOVE_ALL_EUR_KG if self.objective == "co2" else self.co2.eur_kg
 
 
 def prices(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo
 
 from pydantic import (
@@ -17,7 +17,7 @@ from pydantic import (
 
 from energy.settlement.terms import GridType
 from energy.sharing.key import SharingKey, unknown_points
-from energy.tariff import Band, Capacity, SharedEnergy
+from energy.tariff import CO2_ABOVE_ALL_EUR_KG, Band, Capacity, SharedEnergy
 
 __all__ = [
     "BatteryModel",
@@ -32,9 +32,6 @@ __all__ = [
 
 Label = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
 """What somebody's data call a site or a community: it stands in no topic and no file name, so any text will do."""
-
-
-_CO2_ABOVE_ALL_EUR_KG: Final = 100.0
 
 
 class _Model(BaseModel):
@@ -195,7 +192,7 @@ class CaseFile(_Model):
     @property
     def planned_co2_eur_kg(self) -> float:
         """What a kg counts in plans: with `objective: co2` far more than any price."""
-        return _CO2_ABOVE_ALL_EUR_KG if self.objective == "co2" else self.co2_eur_kg
+        return CO2_ABOVE_ALL_EUR_KG if self.objective == "co2" else self.co2_eur_kg
 
     def chargers(self) -> dict[str, ChargingModel]:
         """The chargers by site."""

@@ -67,6 +67,7 @@ class PlanRequest:
     `load_kw`, `pv_kw`: quarter-hours, oldest first, per site; None: unknown. Prices per quarter-hour from `t` on.
     `meter_of_site`: the meter that each site is behind. `places`: latitude and longitude of each meter; empty: not known.
     `irradiance_wm2`, `temperature_c`: as a weather feed told, for the quarter-hours of the past and those from `t` on; empty: no feed.
+    `co2_kg_kwh`: of imports, per quarter-hour from `t` on, each kg counting `co2_eur_kg` beside the price; empty: not known.
     `billed_kw`: per meter, the month's peak so far; `peak_rate_eur_kw`: what a kW more costs, 0: nothing.
     `fee_eur_kwh`: the meters are sites of one pool that pay this for what they share, per quarter-hour from `t` on; empty: not so.
     `internal_eur_kwh`: what members pay each other then, to be shown; None or empty: nothing is agreed.
@@ -91,6 +92,15 @@ class PlanRequest:
     temperature_c: list[float | None] = field(default_factory=list)
     fee_eur_kwh: list[float] = field(default_factory=list)
     internal_eur_kwh: list[float | None] = field(default_factory=list)
+    co2_kg_kwh: list[float] = field(default_factory=list)
+    co2_eur_kg: float = 0.0
+
+    @property
+    def counted_eur_kwh(self) -> list[float]:
+        """What an imported kWh counts in plans: its price, and its CO2."""
+        if not self.co2_kg_kwh or self.co2_eur_kg == 0:
+            return self.buy_eur_kwh
+        return [buy + self.co2_eur_kg * kg for buy, kg in zip(self.buy_eur_kwh, self.co2_kg_kwh, strict=True)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +108,7 @@ class PlanStep:
     """A quarter-hour of the plan, all meters together, W. `low_w`, `high_w`: likely range of what is needed of the grid
     before batteries. `battery_w`: discharge positive. `stored_pct`: of what the batteries may use. `shared_w`: what sites
     give each other, with the fee of such a kWh and what members pay each other; None: it costs none, and nobody counted.
+    `co2_g_kwh`: of imports; `counted_eur_kwh`: what an imported kWh counts in this plan, its CO2 too.
     """
 
     start: int
@@ -115,6 +126,8 @@ class PlanStep:
     shared_w: float | None = None
     fee_eur_kwh: float | None = None
     internal_eur_kwh: float | None = None
+    co2_g_kwh: float | None = None
+    counted_eur_kwh: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

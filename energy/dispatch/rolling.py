@@ -52,7 +52,7 @@ def plan_ahead(request: PlanRequest) -> PlanAnswer:
     ]
     tanks, fleet = tanks_of(batteries, [each.meter for each in request.batteries], meters)
     stored = fleet.at_meters(np.array([each.energy_kwh for each in request.batteries])) if batteries else np.zeros(0)
-    buy = np.tile(np.array(request.buy_eur_kwh), (meters, 1))
+    buy = np.tile(np.array(request.counted_eur_kwh), (meters, 1))
     sell = np.tile(np.array(request.sell_eur_kwh), (meters, 1))
     billed = np.array(request.billed_kw or [0.0] * meters)
     fee = np.array(request.fee_eur_kwh) if request.fee_eur_kwh else None
@@ -201,7 +201,7 @@ def _stored_pct(energy_kwh: float, capacity_kwh: float) -> float | None:
 
 def _steps(request: PlanRequest, load: Floats, pv: Floats, scenarios: Floats, course: _Course) -> list[PlanStep]:
     low, high = np.percentile(scenarios, _BAND, axis=0)
-    found = []
+    found, counted = [], request.counted_eur_kwh
     for step, (buy, sell) in enumerate(zip(request.buy_eur_kwh, request.sell_eur_kwh, strict=True)):
         net_kw, battery_kw = float(load[step] - pv[step]), float(course.battery_kw[step])
         found.append(
@@ -220,6 +220,8 @@ def _steps(request: PlanRequest, load: Floats, pv: Floats, scenarios: Floats, co
                 why=_why(net_kw, battery_kw, float(course.grid_kw[step])),
                 shared_w=None if course.shared_kw is None else _watts(course.shared_kw[step]),
                 fee_eur_kwh=round(request.fee_eur_kwh[step], 5) if request.fee_eur_kwh else None,
+                co2_g_kwh=round(1000 * request.co2_kg_kwh[step], 1) if request.co2_kg_kwh else None,
+                counted_eur_kwh=round(counted[step], 5) if request.co2_kg_kwh else None,
                 internal_eur_kwh=request.internal_eur_kwh[step] if request.internal_eur_kwh else None,
             )
         )

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 import pytest
 
 from collector.planning import PlanJob, request_of
-from collector.prices import KEY_ENV, MarketPrices, read_prices
+from collector.prices import KEY_ENV, MarketPrices, read_co2, read_prices
 from energy.balancing.cars import CarHere, Wish
 from energy.balancing.settings import BalancerSettings, Steer
 from energy.community import Community, Device, Site
@@ -396,3 +396,64 @@ def test_request_of_a_community_that_pays_to_share_keeps_its_sites_apart():
     asked = request_of(community(sharing=agreed), QUARTER, [], {}, lambda _: None)
     assert asked.internal_eur_kwh == [0.14] * 144
     assert request_of(community(), QUARTER, [], {}, lambda _: None).fee_eur_kwh == []
+
+
+def curve_file(folder, clean, dirty):
+    """A clean afternoon, a dirty evening; in UTC, for the day from `QUARTER` on."""
+    rows = ["start,g_kwh"]
+    for hour in range(36):
+        moment = datetime.fromtimestamp(QUARTER / 1000 + 3600 * hour, UTC)
+        rows.append(f"{moment.isoformat()},{clean if 2 <= hour < 8 else dirty}")
+    (folder / "co2.csv").write_text("\n".join(rows) + "\n")
+    return str(folder / "co2.csv")
+
+
+async def test_plan_by_co2_buys_when_the_grid_is_clean_and_counts_it(history, tmp_path):
+    flat = {"import_eur_kwh": 0.3, "feed_in_eur_kwh": 0.05, "co2": {"csv": curve_file(tmp_path, 50, 400)}}
+    rows = [quarter(site, QUARTER - n * QUARTER_MS) for n in range(1, 97) for site in ("hall", "school")]
+    history.write_quarters([], rows)
+    by_cost, by_co2 = Job(history, community(**flat)), Job(history, community(**flat, objective="co2"))
+    for job in (by_cost, by_co2):
+        await job.look()
+    cost, co2 = (job.plans[0].plan for job in (by_cost, by_co2))
+    assert min(step.battery_w for step in cost.steps) >= 0  # one price: nothing is bought for later
+    bought = [n for n, step in enumerate(co2.steps) if step.battery_w < -100]
+    assert bought
+    assert all(8 <= n < 32 for n in bought)
+    assert co2.steps[0].counted_eur_kwh == pytest.approx(0.3 + 100 * 0.4)
+    assert (co2.steps[0].co2_g_kwh, co2.steps[0].import_eur_kwh) == (400, 0.3)
+    assert cost.steps[0].counted_eur_kwh == 0.3
+
+
+async def test_co2_that_is_not_known_leaves_a_plan_by_price_that_says_so(history, tmp_path):
+    job = Job(history, community(co2={"csv": str(tmp_path / "co2.csv")}, objective="co2"))
+    await job.look()
+    (plan,) = job.plans
+    assert "CO2 of the grid is not known: the plan goes by price alone." in plan.missing
+    assert any("co2.csv" in each for each in plan.missing)
+    assert plan.plan.steps[0].counted_eur_kwh is None
+    curve_file(tmp_path, 50, 400)
+    await job.look()
+    assert job.plans[-1].plan.steps[0].co2_g_kwh == 400
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ("2025-11-28T09:00Z,-1", "g_kwh"),
+        ("2025-11-28T09:00Z,2001", "from 0 to 2000"),
+        ("2025-11-28T09:00Z,x", "g_kwh"),
+        ("2025-11-28T09:00,5", "start"),
+    ],
+)
+def test_co2_file_that_is_wrong_names_its_line(tmp_path, row, said):
+    path = tmp_path / "co2.csv"
+    path.write_text(f"start,g_kwh\n{row}\n")
+    with pytest.raises(DataError, match=said) as error:
+        read_co2(path)
+    assert "co2.csv:2" in str(error.value)
+
+
+def test_objective_without_a_curve_is_refused():
+    with pytest.raises(ValueError, match="needs `co2`"):
+        Tariff(objective="co2")
