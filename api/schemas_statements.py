@@ -74,8 +74,21 @@ class CorrectionView(_View):
     lines: list[DeltaView]
 
 
+class GapView(_View):
+    """Quarter-hours that are held because this value of this metering point is unknown in each of them."""
+
+    point: Annotated[str, Field(description="EAN")]
+    direction: Literal["withdrawal", "injection"]
+    start: Annotated[int, Field(description="ms UTC")]
+    end: Annotated[int, Field(description="ms UTC")]
+    quarters: int
+
+
 class StatementsView(_View):
-    """A version of a community's month; `held`: quarter-hours without a result."""
+    """A version of a community's month; `held`: quarter-hours without a result, `gaps`: which, and for whose sake.
+
+    A quarter-hour may be held for several. Of gaps the first 500 are kept with a run, `gaps_left` says how many more there were.
+    """
 
     community: str
     month: str
@@ -84,6 +97,8 @@ class StatementsView(_View):
     status: Literal["preview", "final", "correction"]
     quarters: int
     held: int
+    gaps: list[GapView]
+    gaps_left: int
     statements: list[StatementSummary]
     documents: list[DocumentView]
     differences: list[DifferenceView]

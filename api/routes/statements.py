@@ -176,6 +176,8 @@ def _month(run: MonthRun, number: int, versions: int) -> dict[str, Any]:
         "status": run.status,
         "quarters": run.quarters,
         "held": run.held,
+        "gaps": run.gaps,
+        "gaps_left": run.gaps_left,
         "statements": [
             {
                 "id": _id(run, number, each),

@@ -16,6 +16,7 @@ from energy.errors import ConfigError, DataError
 from runtime.clock import clock_from_env
 
 if TYPE_CHECKING:
+    from energy.settlement.gaps import Gap
     from energy.settlement.inputs import Inputs
     from energy.settlement.month import MonthRun, Settled
     from energy.settlement.operator import OperatorTotal
@@ -36,6 +37,7 @@ OperatorOption = Annotated[
 FormatOption = Annotated[str, typer.Option(help="Format of --operator: monthly, sibelga-monthly, or a YAML file.")]
 VersionOption = Annotated[int | None, typer.Option(min=1, help="Which version; without: the last.")]
 RunStatus = Literal["preview", "final", "correction"]
+_GAPS_SHOWN = 10
 
 
 @statements_app.command("run")
@@ -259,11 +261,22 @@ def _as_json(version: int, run: MonthRun) -> str:
     return msgspec.json.format(msgspec.json.encode({"version": version, "run": run}), indent=2).decode()
 
 
+def _gap(gap: Gap) -> str:
+    first, last = (datetime.fromtimestamp(at / 1000, UTC) for at in (gap.start, gap.end))
+    return (
+        f"{gap.point}: {gap.direction} unknown from {first:%Y-%m-%dT%H:%MZ} to {last:%Y-%m-%dT%H:%MZ}, "
+        f"{gap.quarters:,} quarter-hours"
+    )
+
+
 def _as_text(version: int, run: MonthRun) -> str:
     head = f"{run.inputs.community} {run.inputs.month}, version {version} ({run.status})"
     lines = [
         f"{head}: {run.quarters - run.held:,} of {run.quarters:,} quarter-hours settled by {', '.join(key.id for key in run.inputs.keys)}"
     ]
+    lines += [f"  held for {_gap(gap)}" for gap in run.gaps[:_GAPS_SHOWN]]
+    if more := len(run.gaps[_GAPS_SHOWN:]) + run.gaps_left:
+        lines.append(f"  and for {more} gaps more; --json lists them")
     for statement in run.statements:
         energy = statement.energy.received_wh if statement.side == "consumer" else statement.energy.given_wh
         what = "pays" if statement.side == "consumer" else "is paid"

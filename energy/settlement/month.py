@@ -9,6 +9,7 @@ from typing import Literal
 from energy.errors import ConfigError, DataError
 from energy.quarters import QUARTER_MS, local_midnight
 from energy.settlement.documents import Correction, Document
+from energy.settlement.gaps import MOST_GAPS, Gap, gaps
 from energy.settlement.inputs import DatedKey, Inputs
 from energy.settlement.lines import Statement
 from energy.settlement.operator import Difference, differences, operator_volumes
@@ -27,7 +28,8 @@ class Settled:
     """A settled month. `settlements`: one for each of `keys`, in which all else is held.
 
     `volumes` are ours, always. Where the operator's are known, members are charged by these, and `differences` tell where
-    ours are others. `held`: quarter-hours without a result, of all `quarters`.
+    ours are others. `held`: quarter-hours without a result, of all `quarters`; `gaps`: for whose sake, the first ones, and
+    `gaps_left` how many stretches more.
     """
 
     inputs: Inputs
@@ -38,6 +40,8 @@ class Settled:
     differences: tuple[Difference, ...]
     quarters: int
     held: int
+    gaps: tuple[Gap, ...] = ()
+    gaps_left: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,8 @@ class MonthRun:
     corrections: tuple[Correction, ...] = ()
     documents: tuple[Document, ...] = ()
     why: str = ""
+    gaps: tuple[Gap, ...] = ()
+    gaps_left: int = 0
 
 
 def month_window(month: Month, timezone: str) -> tuple[int, int]:
@@ -77,7 +83,19 @@ def settle_month(inputs: Inputs, readings: QuarterReadings) -> Settled:
     charged = shared if told is None else operator_volumes(told, inputs.tenures, window)
     apart = () if told is None else differences(shared, told)
     made = statements(inputs.setting(), inputs.members, charged)
-    return Settled(inputs, tuple(keys), settlements, shared, made, apart, quarters, quarters - settled)
+    held_for = gaps([(each, *_times(key, window)) for key, each in zip(keys, settlements, strict=True)])
+    return Settled(
+        inputs,
+        tuple(keys),
+        settlements,
+        shared,
+        made,
+        apart,
+        quarters,
+        quarters - settled,
+        held_for[:MOST_GAPS],
+        max(0, len(held_for) - MOST_GAPS),
+    )
 
 
 def _check_days(window: tuple[int, int], keys: Sequence[DatedKey], readings: QuarterReadings) -> None:
@@ -103,6 +121,11 @@ def _check_days(window: tuple[int, int], keys: Sequence[DatedKey], readings: Qua
 def _during(key: DatedKey, window: tuple[int, int], readings: QuarterReadings) -> Settlement:
     """Settled with the readings before it at hand, for estimates; only its own quarter-hours count."""
     settlement = settle_quarters(key.key, readings)
-    start, end = max(window[0], key.since or 0), min(window[1], key.until or window[1])
+    start, end = _times(key, window)
     outside = (readings.starts < start) | (readings.starts >= end)
     return replace(settlement, held=settlement.held | outside)
+
+
+def _times(key: DatedKey, window: tuple[int, int]) -> tuple[int, int]:
+    """When the key counts in the month, as [start, end)."""
+    return max(window[0], key.since or 0), min(window[1], key.until or window[1])

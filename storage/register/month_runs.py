@@ -54,6 +54,8 @@ def keep(
         corrections=tuple(changes),
         documents=tuple(made),
         why=why.strip(),
+        gaps=settled.gaps,
+        gaps_left=settled.gaps_left,
     )
     result = msgspec.json.encode(run)
     runs.add(connection, community, month, status, inputs=digest, result=result, by=by, now_ms=now_ms)

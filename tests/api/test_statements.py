@@ -5,9 +5,11 @@ from datetime import date
 import jsonschema
 import pytest
 
+from energy.settlement.gaps import Gap
 from energy.settlement.inputs import inputs_of
 from energy.settlement.month import Settled
 from energy.settlement.statement import Member, statements
+from energy.sharing.settlement import Direction
 from storage.register.month_runs import keep
 from storage.register.parties import PARTIES, BillingParty
 from storage.register.roles import AccessRole
@@ -18,6 +20,7 @@ MONTH = "/api/v1/communities/ixelles/statements"
 DOCUMENT = "/api/v1/communities/ixelles/documents/2026-000001"
 FAR = f"{MONTH}/far-site?month=2026-06&type=D"
 ONE = "/api/v1/statements/ixelles.2026-06.1.m-1.consumer"
+GAP = Gap(EAN, Direction.WITHDRAWAL, 1_780_264_800_000, 1_780_267_500_000, 3)
 MEMBERS = [Member("m-1", "citizen"), Member("town", "municipality")]
 
 
@@ -31,7 +34,7 @@ def settle(api: Api):
             volume(0, member="town", point=SUN, given_wh=received_wh, withdrawal_wh=0),
         )
         inputs = inputs_of(setting("B"), (0, 1), [], MEMBERS, [])
-        made = Settled(inputs, (), (), own, statements(setting("B"), MEMBERS, own), (), 2880, 3)
+        made = Settled(inputs, (), (), own, statements(setting("B"), MEMBERS, own), (), 2880, 3, (GAP,), 2)
         with api.register.database.write() as connection:
             keep(connection, made, "0" * 64, status, issued=date(2026, 7, 3), by="ann", why="", now_ms=1)
 
@@ -113,6 +116,15 @@ async def test_statement_tells_what_the_month_would_have_cost_without_sharing(ap
             keep(connection, run, "0" * 64, "preview", issued=date(2026, 7, 3), by="ann", why="", now_ms=1)
         body = (await ask(ONE.replace(".1.", ".1." if told else ".2."))).json()
         assert body["without_sharing"] == expected
+
+
+async def test_month_names_the_quarter_hours_it_holds(settle, ask):
+    settle()
+    body = (await ask(f"{MONTH}?month=2026-06")).json()
+    assert (body["held"], body["gaps_left"]) == (3, 2)
+    assert body["gaps"] == [
+        {"point": EAN, "direction": "withdrawal", "start": 1_780_264_800_000, "end": 1_780_267_500_000, "quarters": 3}
+    ]
 
 
 async def test_correction_tells_what_it_changes(settle, ask):

@@ -123,6 +123,16 @@ def test_month_from_readings_to_invoices(desk):
     assert shown["run"] == made
 
 
+def test_run_names_the_quarter_hours_it_holds(desk):
+    gap = (*WHERE, "--readings", "gap.csv", "--terms", "terms.yaml")
+    told = desk("statements", "run", *gap, plain=True)
+    assert "2,687 of 2,688 quarter-hours settled" in told
+    line = f"  held for {LEA}: withdrawal unknown from 2026-01-31T23:00Z to 2026-01-31T23:15Z, 1 quarter-hours"
+    assert line in told.splitlines()
+    (kept,) = desk("statements", "show", *WHERE)["run"]["gaps"]
+    assert (kept["point"], kept["direction"], kept["quarters"]) == (LEA, "withdrawal", 1)
+
+
 def test_protected_member_pays_the_social_tariff_at_most(desk):
     made = desk("statements", "run", *FROM)["run"]
     lea = next(statement for statement in made["statements"] if statement["member"] == "p-lea")

@@ -12,6 +12,7 @@ from energy.errors import ConfigError, DataError
 from energy.quarters import QUARTER_MS
 from energy.settlement.curves import curves
 from energy.settlement.explain import explain_line, steps
+from energy.settlement.gaps import MOST_GAPS
 from energy.settlement.inputs import DatedKey, digest, inputs_of
 from energy.settlement.month import MonthRun, month_window, settle_month
 from energy.settlement.statement import Member
@@ -108,6 +109,43 @@ def test_held_quarter_hours_are_counted_and_charge_nobody():
     made = settled(given=gap)
     assert made.held == 1
     assert received(made)["m-2", OTHER] == 150 * 2879
+
+
+def test_held_quarter_hours_are_named_with_point_and_direction():
+    """Two stretches of one meter, one that another shares; what is known or another key's is not among them."""
+    given = readings()
+    given.withdrawal_known[7:10, given.points.index(EAN)] = False
+    given.withdrawal_known[20, given.points.index(EAN)] = False
+    given.injection_known[8:9, given.points.index(SUN)] = False
+    two = [
+        DatedKey("first", WHOLE[0].key, None, START + 9 * QUARTER_MS),
+        DatedKey("second", WHOLE[0].key, START + 9 * QUARTER_MS, None),
+    ]
+    made = settled(two, given=given)
+    assert (made.held, made.gaps_left) == (4, 0)
+    told = [(gap.point, gap.direction, (gap.start - START) // QUARTER_MS, gap.quarters) for gap in made.gaps]
+    assert told == [
+        (EAN, Direction.WITHDRAWAL, 7, 3),
+        (SUN, Direction.INJECTION, 8, 1),
+        (EAN, Direction.WITHDRAWAL, 20, 1),
+    ]
+    assert {gap.end - gap.start for gap in made.gaps} == {3 * QUARTER_MS, QUARTER_MS}
+
+
+def test_gaps_that_a_run_keeps_are_bounded_and_the_others_counted():
+    given = readings()
+    given.withdrawal_known[::2, given.points.index(EAN)] = False
+    made = settled(given=given)
+    assert (made.held, len(made.gaps), made.gaps_left) == (1440, MOST_GAPS, 1440 - MOST_GAPS)
+
+
+def test_filled_quarter_hours_are_no_gaps():
+    given = readings(before=700)
+    given.withdrawal_known[700 + 7, given.points.index(EAN)] = False
+    filled = settled(
+        [DatedKey("all", SharingKey.model_validate({"rounds": "prorata", "on_missing": "estimate"}))], given=given
+    )
+    assert (filled.held, filled.gaps) == (0, ())
 
 
 def test_same_inputs_have_one_digest_and_any_other_another():
