@@ -10,6 +10,7 @@ from contextlib import closing
 import pytest
 
 from tests.api.conftest import NOW, Api, alert
+from tests.api.test_me import Members, members  # noqa: F401 - a fixture
 from tests.api.test_wishes import hub  # noqa: F401 - a fixture
 
 BODIES = {
@@ -119,3 +120,18 @@ def may_be(name: str, value: object) -> bool:
         or (name == "index" and value == "\u0661")
         or (name == "reason" and value in ("", "\u202e", "\u0661", "1e999", "NaN"))
     )
+
+
+@pytest.mark.parametrize("method", ["put", "delete"])
+@pytest.mark.parametrize(
+    "purpose", ["unheard_of", "OWN_CURVE", "%00", "%ff", "..%2f..%2fcommands", "x" * 5_000, "%F0%9F%98%80", "null", "1"]
+)
+async def test_consent_to_what_nobody_asks_is_refused_and_nothing_is_kept(members: Members, method, purpose):  # noqa: F811
+    api = members.api
+    before = kept(api)
+    answer = await api.client.request(
+        method, f"/api/v1/me/consents/{purpose}", headers=members.keys["m-0"], content=b'{"all": true}'
+    )
+    assert answer.status_code in {404, 405, 422}
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert kept(api) == before
