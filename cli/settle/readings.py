@@ -194,19 +194,25 @@ class _Reading:
         return lines, grids
 
     def _longer(self, points: list[str], starts: Ints, lines: Ints, known: Mask) -> Interval | None:
-        """By which longer interval all points are read. Raises DataError where only some are: these rows are no equals."""
-        gaps = np.flatnonzero(known.shape[0] - np.count_nonzero(known, axis=0) >= 3)  # fewer are no longer interval
-        found = [(column, longer_interval(starts, known[:, column], self._interval_ms)) for column in gaps.tolist()]
+        """By which longer interval all points are read. Raises DataError where surely only some are: these rows are no equals."""
+        told = np.asarray(known.any(axis=1))
+        together = longer_interval(starts, told, self._interval_ms)
+        if together is not None and not told[starts % together[0] != 0].any():
+            return interval_name(together[0])
+        gaps = np.flatnonzero(~known.all(axis=0)).tolist()
+        found = [(column, longer_interval(starts, known[:, column], self._interval_ms, surely=True)) for column in gaps]
         longer = [(int(lines[each[1], column]), column, each[0]) for column, each in found if each is not None]
-        if not longer:
-            return None
-        line, column, interval = min(longer)
-        if {each for *_, each in longer} != {interval} or known[starts % interval != 0].any():
+        if longer:
+            line, column, interval = min(longer)
             minutes, own = interval // 60_000, self._interval_ms // 60_000
-            told = f"EAN {points[column]} is read by {minutes} minutes from here on, which are no readings of {own} minutes"
-            hint = "bring all metering points to one interval, adding the shorter ones up: a reading is never split"
-            fail(self._path, line, "start", told, hint)
-        return interval_name(interval)
+            fail(
+                self._path,
+                line,
+                "start",
+                f"EAN {points[column]} is read by {minutes} minutes from here on, which are no readings of {own} minutes",
+                "bring all metering points to one interval, adding the shorter ones up: a reading is never split",
+            )
+        return None
 
     def _refuse_repeat(self, places: Ints, rows: list[_Rows]) -> NoReturn:
         lines = np.concatenate([part.lines for part in rows])

@@ -84,8 +84,8 @@ def test_hours_under_a_key_for_quarter_hours_are_shared_row_by_row_and_the_key_i
 
 
 def test_one_point_by_hours_among_quarter_hours_is_refused_with_file_and_line(run: Run):
-    text = rows(HALL, [("1", "")] * 16, 15) + rows(SCHOOL, [("4", "")] * 4, 60) + rows(SUN, [("", "1")] * 16, 15)
-    with pytest.raises(DataError, match=f"r.csv:18 start.*EAN {SCHOOL} is read by 60 minutes") as refused:
+    text = rows(HALL, [("1", "")] * 100, 15) + rows(SCHOOL, [("4", "")] * 25, 60) + rows(SUN, [("", "1")] * 100, 15)
+    with pytest.raises(DataError, match=f"r.csv:102 start.*EAN {SCHOOL} is read by 60 minutes") as refused:
         run(text)
     assert refused.value.hint is not None
     assert "one interval" in refused.value.hint
@@ -93,17 +93,27 @@ def test_one_point_by_hours_among_quarter_hours_is_refused_with_file_and_line(ru
 
 def test_hours_in_rows_of_quarter_hours_are_known_too(run: Run):
     """Some exports have a row for each quarter-hour and the hour's energy in the first."""
-    hours = rows(HALL, [("4", ""), *[("", "")] * 3] * 4, 15)
+    hours = rows(HALL, [("4", ""), *[("", "")] * 3] * 25, 15)
     _, summary = run(hours)
     assert "all readings are 60 minutes apart" in summary["notes"][0]
     with pytest.raises(DataError, match="is read by 60 minutes"):
-        run(hours + rows(SUN, [("", "1")] * 16, 15))
+        run(hours + rows(SUN, [("", "1")] * 100, 15))
+
+
+def test_point_that_is_silent_every_second_quarter_hour_for_a_while_has_gaps(run: Run):
+    text = (
+        rows(HALL, [("1", "")] * 24, 15)
+        + rows(SCHOOL, [("4", ""), ("", "")] * 12, 15)
+        + rows(SUN, [("", "1")] * 24, 15)
+    )
+    _, summary = run(text)
+    assert (summary["quarter_hours"], summary["notes"]) == ({"settled": 12, "held": 12}, [])
 
 
 def test_point_that_changes_to_hours_within_the_file_is_refused_where_it_does(run: Run):
-    text = rows(HALL, [("1", "")] * 8, 15) + rows(HALL, [("4", "")] * 12, 60, DAY + timedelta(hours=2))
+    text = rows(HALL, [("1", "")] * 8, 15) + rows(HALL, [("4", "")] * 26, 60, DAY + timedelta(hours=2))
     with pytest.raises(DataError, match=r"r\.csv:10 start"):
-        run(text + rows(SUN, [("", "1")] * 56, 15))
+        run(text + rows(SUN, [("", "1")] * 112, 15))
 
 
 @pytest.mark.parametrize(("interval", "start"), [("30min", "00:15"), ("60min", "00:30")])
@@ -114,7 +124,7 @@ def test_quarter_hour_among_longer_readings_is_refused_with_its_line(run: Run, i
 
 
 def test_hours_among_half_hours_are_refused(run: Run):
-    text = rows(HALL, [("1", "")] * 16, 30) + rows(SUN, [("", "1")] * 8, 60)
+    text = rows(HALL, [("1", "")] * 50, 30) + rows(SUN, [("", "1")] * 25, 60)
     with pytest.raises(DataError, match=f"EAN {SUN} is read by 60 minutes.*30 minutes"):
         run(text, "rounds: prorata\ninterval: 30min\n")
 
