@@ -128,8 +128,8 @@ class CommunityModel(_Model):
     @field_validator("key")
     @classmethod
     def _key_of_sites(cls, key: SharingKey | None, info: ValidationInfo) -> SharingKey | None:
-        if key is not None and key.coefficients == "by_quarter":
-            raise ValueError("a back-test takes no coefficients by quarter-hour: give the points weights")
+        if key is not None and key.coefficients != "constant":
+            raise ValueError("a back-test takes no file of coefficients: give the points weights")
         sites = [site.id for site in info.data.get("sites", ())]
         for field, point in unknown_points(key, sites) if key is not None and sites else ():
             raise ValueError(f"{field}.{point} is no site of the community; there are {', '.join(sites)}")

@@ -130,7 +130,7 @@ def test_site_with_cars_only_runs_whatever_they_ask(run, sessions):
         ),
         (
             TWO.replace("KEY", "key: {coefficients: by_quarter, rounds: fixed}"), data(sites=("a", "b")), None,
-            "case.yaml:2: communities.0.key: a back-test takes no coefficients",
+            "case.yaml:2: communities.0.key: a back-test takes no file of coefficients",
         ),
     ],
 )  # fmt: skip
