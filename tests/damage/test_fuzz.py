@@ -67,7 +67,7 @@ def desk(request, tmp_path_factory):
 @pytest.mark.timeout(0 if CASES else 120)
 def test_any_damage_is_taken_in_or_refused_by_name_and_never_in_part(desk):
     @settings(
-        max_examples=CASES or 12,
+        max_examples=CASES or 6,
         deadline=None,
         derandomize=not CASES,
         database=None,
