@@ -49,12 +49,19 @@ class DocumentView(_View):
 
 
 class DifferenceView(_View):
-    """A metering point whose shared energy is not the same by the grid operator and by us."""
+    """A metering point whose shared energy is not the same by the grid operator and by us.
+
+    `causes`, all that two totals can tell: the point is in one of both only, quarter-hours are held by us or stand on
+    estimates, the operator counted another withdrawal, it is less than a Wh a quarter-hour; `key`: none of these, so the
+    operator shares by another key or among others. Empty: a run kept before causes were told.
+    """
 
     ean: str
     direction: Literal["withdrawal", "injection"]
     ours_wh: Energy
     theirs_wh: Energy
+    members: list[str]
+    causes: list[Literal["only_ours", "only_theirs", "held", "readings", "estimated", "rounding", "key"]]
 
 
 class DeltaView(_View):

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from energy.settlement.gaps import Gap
     from energy.settlement.inputs import Inputs
     from energy.settlement.month import MonthRun, Settled
-    from energy.settlement.operator import OperatorTotal
+    from energy.settlement.operator import Difference, OperatorTotal
     from energy.settlement.terms import GridType
     from energy.sharing.settlement import QuarterReadings
 
@@ -38,6 +38,15 @@ FormatOption = Annotated[str, typer.Option(help="Format of --operator: monthly, 
 VersionOption = Annotated[int | None, typer.Option(min=1, help="Which version; without: the last.")]
 RunStatus = Literal["preview", "final", "correction"]
 _GAPS_SHOWN = 10
+_CAUSES = {
+    "only_ours": "not in its file",
+    "only_theirs": "not in our readings",
+    "held": "we hold quarter-hours",
+    "readings": "it counted another withdrawal",
+    "estimated": "ours stands on estimates",
+    "rounding": "less than a Wh a quarter-hour, as rounding is",
+    "key": "it shares by another key, or among others",
+}
 
 
 @statements_app.command("run")
@@ -261,6 +270,11 @@ def _as_json(version: int, run: MonthRun) -> str:
     return msgspec.json.format(msgspec.json.encode({"version": version, "run": run}), indent=2).decode()
 
 
+def _because(difference: Difference) -> str:
+    causes = ", ".join(_CAUSES[cause] for cause in difference.causes)
+    return f": {causes}" if causes else ""
+
+
 def _gap(gap: Gap) -> str:
     first, last = (datetime.fromtimestamp(at / 1000, UTC) for at in (gap.start, gap.end))
     return (
@@ -286,7 +300,7 @@ def _as_text(version: int, run: MonthRun) -> str:
         )
         lines += [f"    warning: {warning}" for warning in statement.warnings]
     lines += [
-        f"  {each.ean} {each.direction}: {each.theirs_wh / 1000:,.3f} kWh by the grid operator, {each.ours_wh / 1000:,.3f} by us"
+        f"  {each.ean} {each.direction}: {each.theirs_wh / 1000:,.3f} kWh by the grid operator, {each.ours_wh / 1000:,.3f} by us{_because(each)}"
         for each in run.differences
     ]
     for correction in run.corrections:

@@ -81,7 +81,7 @@ def settle_month(inputs: Inputs, readings: QuarterReadings) -> Settled:
     settled = sum(int((~settlement.held).sum()) for settlement in settlements)
     told = inputs.operator
     charged = shared if told is None else operator_volumes(told, inputs.tenures, window)
-    apart = () if told is None else differences(shared, told)
+    apart = () if told is None else differences(shared, told, charged, quarters - settled)
     made = statements(inputs.setting(), inputs.members, charged)
     held_for = gaps([(each, *_times(key, window)) for key, each in zip(keys, settlements, strict=True)])
     return Settled(

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import Literal
+from typing import Final, Literal
 
 from energy.errors import DataError
 from energy.settlement.volumes import Tenure, Volume
 
-__all__ = ["Difference", "OperatorTotal", "differences", "operator_volumes"]
+__all__ = ["Cause", "Difference", "OperatorTotal", "differences", "operator_volumes"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +38,26 @@ class OperatorTotal:
         )
 
 
+_CUT_WH: Final = 1  # both count to the Wh
+Cause = Literal["only_ours", "only_theirs", "held", "readings", "estimated", "rounding", "key"]
+"""Why the operator's month may be another: see `Difference`."""
+
+
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """Where the operator's shared energy of a month is not ours, Wh."""
+    """Where the operator's shared energy of a month is not ours, Wh; `members`: whose point it is.
+
+    `causes`: all that two totals can tell of why. The point is in one of both only; quarter-hours are held by us, or stand
+    on estimates; the operator counted another withdrawal; it is less than a Wh for each quarter-hour, as rounding is. `key`:
+    none of these, so the operator shares by another key, or among others.
+    """
 
     ean: str
     direction: Literal["withdrawal", "injection"]
     ours_wh: int
     theirs_wh: int
+    members: tuple[str, ...] = ()
+    causes: tuple[Cause, ...] = ()
 
 
 def operator_volumes(
@@ -85,20 +97,45 @@ def _volume(total: OperatorTotal, member: str) -> Volume:
     )
 
 
-def differences(ours: Sequence[Volume], totals: Sequence[OperatorTotal]) -> tuple[Difference, ...]:
-    """Every point whose shared withdrawal or injection is not the same in both, by EAN."""
-    received: dict[str, int] = {}
-    given: dict[str, int] = {}
+def differences(
+    ours: Sequence[Volume], totals: Sequence[OperatorTotal], charged: Sequence[Volume] = (), held: int = 0
+) -> tuple[Difference, ...]:
+    """Every point whose shared withdrawal or injection is not the same in both, by EAN.
+
+    `charged`: the operator's volumes of members; `held`: how many quarter-hours of the month have no result of ours.
+    """
+    own: dict[str, list[Volume]] = {}
     for volume in ours:
-        received[volume.point] = received.get(volume.point, 0) + volume.received_wh
-        given[volume.point] = given.get(volume.point, 0) + volume.given_wh
+        own.setdefault(volume.point, []).append(volume)
     theirs = {total.ean: total for total in totals}
+    members: dict[str, set[str]] = {}
+    for volume in (*ours, *charged):
+        members.setdefault(volume.point, set()).add(volume.member)
     found = []
-    for ean in sorted({*received, *theirs}):
-        total = theirs.get(ean)
+    for ean in sorted({*own, *theirs}):
+        total, volumes = theirs.get(ean), own.get(ean, [])
         pairs = (
-            ("withdrawal", received.get(ean, 0), total.shared_wh if total else 0),
-            ("injection", given.get(ean, 0), total.injection_shared_wh if total else 0),
+            ("withdrawal", sum(each.received_wh for each in volumes), total.shared_wh if total else 0),
+            ("injection", sum(each.given_wh for each in volumes), total.injection_shared_wh if total else 0),
         )
-        found += [Difference(ean, direction, one, other) for direction, one, other in pairs if one != other]  # type: ignore[arg-type]
+        for direction, one, other in pairs:
+            if one != other:
+                told = _causes(volumes, total, abs(one - other), held)
+                whose = tuple(sorted(members.get(ean, ())))
+                found.append(Difference(ean, direction, one, other, whose, told))  # type: ignore[arg-type]
     return tuple(found)
+
+
+def _causes(volumes: Sequence[Volume], total: OperatorTotal | None, apart_wh: int, held: int) -> tuple[Cause, ...]:
+    if total is None:
+        return ("only_ours",)
+    found: list[Cause] = ["held"] if held else []
+    if not volumes:
+        return (*found, "only_theirs")
+    if not held and total.complementary_wh is not None:  # held quarter-hours are in their withdrawal alone
+        ours, theirs = sum(each.withdrawal_wh for each in volumes), total.shared_wh + total.complementary_wh
+        found += ["readings"] if abs(ours - theirs) > _CUT_WH else []
+    found += ["estimated"] if any(each.estimated for each in volumes) else []
+    if not found and apart_wh < sum(each.quarters for each in volumes):
+        found.append("rounding")
+    return tuple(found or ["key"])

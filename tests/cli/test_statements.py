@@ -89,6 +89,7 @@ def desk(tmp_path, monkeypatch):
             + f"{LEA};200,000;0;;3,00\n{LEA};68;0;;1,005\n{FIRM};268,8;537,6;;12,50\n{SUN};;;537,6;\n"
         ),
     }
+    files["restated.csv"] = files["operator.csv"].replace(f"{LEA};68;", f"{LEA};67;")
     for name, content in files.items():
         (tmp_path / name).write_text(content)
     july = int(datetime(2026, 7, 3, 10, tzinfo=UTC).timestamp() * 1000)
@@ -164,9 +165,26 @@ def test_members_are_charged_by_the_operators_volumes_and_ours_are_told_beside(d
     assert fees == {"p-lea": ["4.01"], "p-firm": ["12.50"], "p-town": []}
     charged = {statement["member"]: statement["energy"]["received_wh"] for statement in made["statements"]}
     assert charged["p-lea"] == 268_000
-    assert made["differences"] == [{"ean": LEA, "direction": "withdrawal", "ours_wh": 268_800, "theirs_wh": 268_000}]
+    energies = {"ours_wh": 268_800, "theirs_wh": 268_000}
+    whose = {"members": ["p-lea"], "causes": ["readings"]}  # by its file she withdrew 268 kWh, all of it shared
+    assert made["differences"] == [{"ean": LEA, "direction": "withdrawal", **energies, **whose}]
+    told = desk("statements", "show", *WHERE, plain=True)
+    assert "268.000 kWh by the grid operator, 268.800 by us: it counted another withdrawal" in told
     told = desk("statements", "explain", *WHERE, "--readings", "february.csv", "--member", "p-lea")
     assert "268.000 kWh is what the grid operator told. By our own computation 268.800 kWh" in told["lines"][0]["why"]
+
+
+def test_restated_file_of_the_operator_is_a_correction_of_what_it_changes(desk):
+    desk("statements", "run", *FROM, "--operator", "operator.csv", "--status", "final")
+    made = desk("statements", "run", *FROM, "--operator", "restated.csv", "--status", "correction", "--why", "restated")
+    (changed,) = made["run"]["corrections"]
+    assert changed["after"]["member"] == "p-lea"
+    moved = {delta["name"]: delta["energy_wh"] for delta in changed["deltas"]}
+    assert moved["shared_energy"] == -1_000
+    kinds = [document["draft"]["kind"] for document in made["run"]["documents"]]
+    assert kinds == ["credit_note", "invoice"]
+    with pytest.raises(RefusedError, match="nothing of 2026-02 would change"):
+        desk("statements", "run", *FROM, "--operator", "restated.csv", "--status", "correction", "--why", "again")
 
 
 def test_every_line_is_explained_down_to_a_quarter_hour(desk):

@@ -1,11 +1,12 @@
 """The grid operator's volumes beside ours."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 
 from energy.errors import DataError
-from energy.settlement.operator import Difference, OperatorTotal, differences, operator_volumes
+from energy.settlement.operator import OperatorTotal, differences, operator_volumes
 from energy.settlement.volumes import Tenure
 from tests.energy.settlement.example import EAN, OTHER, SUN, volume
 
@@ -54,10 +55,41 @@ def test_point_that_is_not_one_members_all_month_is_refused(tenures, told):
 
 def test_every_difference_is_told_also_of_points_that_only_one_side_knows():
     ours = [volume(100), volume(50, point=OTHER)]
-    assert differences(ours, [total(EAN, 90), total(OTHER, 50), total(SUN, 0, 140)]) == (
-        Difference(SUN, "injection", 0, 140),
-        Difference(EAN, "withdrawal", 100, 90),
-    )
+    found = differences(ours, [total(EAN, 90), total(OTHER, 50), total(SUN, 0, 140)])
+    assert [(each.ean, each.direction, each.ours_wh, each.theirs_wh) for each in found] == [
+        (SUN, "injection", 0, 140),
+        (EAN, "withdrawal", 100, 90),
+    ]
     moved = [volume(60, given_wh=5), volume(40, member="m-2", given_wh=7)]
     assert differences(moved, [total(EAN, 100, 12)]) == ()
-    assert differences(ours, [total(EAN, 100)]) == (Difference(OTHER, "withdrawal", 50, 0),)
+    (one,) = differences(ours, [total(EAN, 100)])
+    assert (one.ean, one.ours_wh, one.theirs_wh, one.causes) == (OTHER, 50, 0, ("only_ours",))
+
+
+def known(shared_wh, withdrawal_wh):
+    """The operator's month of EAN with all that it withdrew."""
+    return OperatorTotal(EAN, shared_wh, withdrawal_wh - shared_wh, 0, None)
+
+
+@pytest.mark.parametrize(
+    ("own", "theirs", "held", "causes"),
+    [
+        ({}, known(5000, 9000), 0, ("key",)),
+        ({}, known(5000, 9500), 0, ("readings",)),
+        ({}, known(5000, 9001), 0, ("key",)),  # both count to the Wh
+        ({"estimated": 3}, known(5000, 9500), 0, ("readings", "estimated")),
+        ({"estimated": 3}, known(5000, 9000), 0, ("estimated",)),
+        ({}, known(5000, 9500), 4, ("held",)),  # which quarter-hours it withdrew more in is not known
+        ({"estimated": 3}, known(5000, 9000), 4, ("held", "estimated")),
+        ({}, known(8000 - 2879, 9000), 0, ("rounding",)),
+        ({}, known(8000 - 2880, 9000), 0, ("key",)),
+        ({}, total(EAN, 5000), 0, ("key",)),  # a file without the complementary volume tells less
+        (None, total(EAN, 5000), 0, ("only_theirs",)),
+        (None, total(EAN, 5000), 4, ("held", "only_theirs")),
+    ],
+)
+def test_difference_says_what_two_totals_can_tell_of_its_cause(own, theirs, held, causes):
+    ours = [] if own is None else [replace(volume(8000, withdrawal_wh=9000), **own)]
+    (found,) = differences(ours, [theirs], [volume(5000, member="m-9")], held)
+    assert found.causes == causes
+    assert found.members == (("m-9",) if own is None else ("m-1", "m-9"))
