@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 __all__ = ["ConsentsView", "MeView", "MembersHistoryView", "OwnEnergyView", "OwnStatementsView"]
 
 Instant = Annotated[int, Field(description="ms UTC")]
+MaybeEnergy = Annotated[int | None, Field(description="Wh, null: unknown")]
 Energies = Annotated[list[int | None], Field(description="Wh of each quarter-hour; null: unknown")]
 
 
@@ -50,12 +51,32 @@ class OwnPointView(_View):
     status: list[Literal["final", "estimate", "missing"]]
 
 
+class OwnRunningView(_View):
+    """A metering point in the quarter-hour that runs, as far as `until`: an estimate that changes until it is over."""
+
+    ean: str
+    participant: str
+    t: Instant
+    until: Instant
+    quality: Literal["estimated", "missing"]
+    withdrawn_wh: MaybeEnergy
+    received_wh: MaybeEnergy
+    residual_wh: MaybeEnergy
+    injected_wh: MaybeEnergy
+    given_wh: MaybeEnergy
+    surplus_wh: MaybeEnergy
+
+
 class OwnEnergyView(_View):
-    """`t`: the starts of the quarter-hours that every list of `points` is about."""
+    """`t`: the starts of the quarter-hours that every list of `points` is about.
+
+    `running`: of points that are their site's only one, where the period reaches into the quarter-hour that runs.
+    """
 
     t: list[Instant]
     step: Literal["15m"]
     points: list[OwnPointView]
+    running: Annotated[list[OwnRunningView], Field(description="for the caller's own alone")] = []
 
 
 class OwnStatementView(_View):

@@ -77,7 +77,7 @@ class LiveBoard:
         """What each site of a community told of the quarter-hour that runs; those that told nothing are left out."""
         told = {
             key.id: grid_quarter(live, now_ms)
-            for key, live in self._objects.items()
+            for key, live in list(self._objects.items())  # other threads ask too
             if key.community == community and key.kind == "site"
         }
         return {site: quarter for site, quarter in told.items() if quarter is not None}

@@ -25,6 +25,7 @@ from storage.register.participants import METERING_POINTS, PARTICIPANTS, Meterin
 from storage.register.people import PEOPLE
 
 if TYPE_CHECKING:
+    from energy.community import Community
     from energy.settlement.curves import Curve
 
 __all__ = ["router"]
@@ -165,7 +166,38 @@ def _own_energy(context: Context, principal: Principal, starts: range) -> Respon
         members = {member.id: member for member in _memberships(connection, principal)}
         points = METERING_POINTS.all(connection)
     found = own_points(starts, curves, dict(_estimates(context, members, points, starts, curves)))
-    return json_answer({"t": list(starts), "step": "15m", "points": found})
+    running = list(_running(context, members, points, starts))
+    return json_answer({"t": list(starts), "step": "15m", "points": found, "running": running})
+
+
+def _running(
+    context: Context, members: dict[str, Participant], points: list[MeteringPoint], starts: range
+) -> Iterator[dict[str, Any]]:
+    """What one's own points got so far in the quarter-hour that runs, where `starts` reach into it."""
+    from api.timeline.members import holds  # noqa: PLC0415
+    from api.timeline.running import own_share, share_running  # noqa: PLC0415
+    from api.timeline.sharing import key_in_force  # noqa: PLC0415
+
+    now_ms = context.clock.now_ms()
+    for point in points if starts.start <= now_ms < starts.stop else ():
+        place = _own_place(context, members, points, point)
+        if place is None or not holds(point, now_ms, place.timezone):
+            continue
+        told = context.live.board.quarters(place.id, now_ms)
+        sites, key = [site.id for site in place.sites], key_in_force(place, None)
+        shared = share_running(sites, key, told, now_ms, speed=context.clock.speed)
+        yield {"ean": point.id, "participant": point.participant} | own_share(shared, point.site or "")
+
+
+def _own_place(
+    context: Context, members: dict[str, Participant], points: list[MeteringPoint], point: MeteringPoint
+) -> Community | None:
+    """The community of a point of these members that is a site's only one: the site's meters are its then."""
+    place = None if point.site is None else context.places.registered(point.site)
+    alone = len({other.id for other in points if other.site == point.site}) == 1
+    if point.participant not in members or place is None or not alone:
+        return None
+    return context.places.community(place.community)
 
 
 def _estimates(
@@ -182,11 +214,9 @@ def _estimates(
     settled = max((curve.start + curve.values.shape[1] * QUARTER_MS for curve in curves), default=starts.start)
     open_ = range(max(starts.start, settled), min(starts.stop, over), QUARTER_MS)
     for point in points:
-        place = None if point.site is None else context.places.registered(point.site)
-        alone = len({other.id for other in points if other.site == point.site}) == 1
-        if point.participant not in members or place is None or not alone or not open_:
+        community = _own_place(context, members, points, point)
+        if community is None or not open_:
             continue
-        community = context.places.community(place.community)
         if len(open_) * len(community.sites) <= _MOST_SHARES:
             values = estimate(community, point, open_, context.history)
             yield (point.id, point.participant), _shifted(values, starts, open_)

@@ -18,7 +18,7 @@ from storage.history import History
 from storage.register.facts import ALWAYS
 from storage.register.participants import MeteringPoint
 
-__all__ = ["Group", "MembersHistory", "OwnPoint", "estimate", "members_history", "own_points"]
+__all__ = ["Group", "MembersHistory", "OwnPoint", "estimate", "holds", "members_history", "own_points"]
 
 _Values = npt.NDArray[np.int32]
 _FINAL, _ESTIMATE, _MISSING = "final", "estimate", "missing"
@@ -67,6 +67,13 @@ def estimate(community: Community, point: MeteringPoint, starts: range, history:
                 injected = share.given_wh + share.surplus_wh
                 values[:, place] = (share.withdrawn_wh, share.received_wh, injected, share.given_wh)
     return values
+
+
+def holds(point: MeteringPoint, at: int, timezone: str) -> bool:
+    """Whether the participant holds the point at that instant, ms UTC."""
+    since = None if point.valid_from == ALWAYS else local_midnight(point.valid_from, timezone)
+    until = None if point.valid_to is None else local_midnight(point.valid_to, timezone)
+    return (since is None or since <= at) and (until is None or at < until)
 
 
 @dataclass(frozen=True, slots=True)

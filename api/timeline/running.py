@@ -15,7 +15,7 @@ from energy.quarters import quarter_start
 from energy.sharing.key import SharingKey
 from energy.sharing.settlement import QuarterReadings, settle_quarters
 
-__all__ = ["share_running"]
+__all__ = ["own_share", "share_running"]
 
 _BEHIND_MS: Final = 120_000  # as far apart as two samples may lie that measure one instant (energy/metering.py)
 
@@ -64,3 +64,20 @@ def share_running(
     }
     told_now: dict[str, Any] = msgspec.to_builtins(shared)
     return told_now | {"until": min(until, default=start)} | sums
+
+
+def own_share(shared: Mapping[str, Any], site: str) -> dict[str, Any]:
+    """One site's part of a shared running quarter-hour; None where it is held, of which the reason tells of others."""
+    own = next((share for share in shared["shares"] if share["id"] == site), None) or {}
+    surplus, given = own.get("surplus_wh"), own.get("given_wh")
+    return {
+        "t": shared["t"],
+        "until": shared["until"],
+        "quality": shared["quality"] if own else Quality.MISSING,
+        "withdrawn_wh": own.get("withdrawn_wh"),
+        "received_wh": own.get("received_wh"),
+        "residual_wh": own.get("residual_wh"),
+        "injected_wh": None if surplus is None or given is None else surplus + given,
+        "given_wh": given,
+        "surplus_wh": surplus,
+    }

@@ -237,6 +237,60 @@ async def test_what_is_not_settled_is_estimated_for_the_only_point_of_a_site_whi
     assert own["withdrawn_wh"] == [None, None, 200, 200]
 
 
+async def test_what_one_got_so_far_is_told_while_the_quarter_hour_runs(api: Api, members: Members):
+    """Its own alone, of the point that is a site's only one, and nothing of what holds the others."""
+    with api.register.database.write() as connection:
+        for n, site in ((0, "ixl-hall"), (7, "ixl-pool")):
+            point = MeteringPoint(id=EANS[n], participant=f"m-{n}", direction="both", site=site)
+            METERING_POINTS.put(connection, point, NOW + 1)
+    api.keys.look()
+    start = api.clock.now_ms() - api.clock.now_ms() % QUARTER_MS + QUARTER_MS
+    api.clock._now_ms = start + 60_000
+    query = {"from": start, "to": start + QUARTER_MS}
+
+    async def told(site: str, imported: float | None, exported: float) -> None:
+        energy = {"import_wh": imported, "export_wh": exported, "quality": "measured"}
+        await api.publish_live("ixelles", site, quarter={"start": start, "until": start + 60_000} | energy)
+
+    await told("ixl-hall", 90.0, 0.0)
+    await told("ixl-pool", 0.0, 60.0)
+    (own,) = (await members.get("me/energy", "m-0", **query)).json()["running"]
+    assert own == {
+        "ean": EANS[0],
+        "participant": "m-0",
+        "t": start,
+        "until": start + 60_000,
+        "quality": "estimated",
+        "withdrawn_wh": 90,
+        "received_wh": 60,
+        "residual_wh": 30,
+        "injected_wh": 0,
+        "given_wh": 0,
+        "surplus_wh": 0,
+    }
+    (sun,) = (await members.get("me/energy", "m-7", **query)).json()["running"]
+    assert (sun["received_wh"], sun["injected_wh"], sun["given_wh"]) == (0, 60, 60)
+    assert (await members.get("me/energy", "m-1", **query)).json()["running"] == []
+    assert (await members.get("me/energy", "m-0", **window())).json()["running"] == []
+    await told("ixl-pool", None, 60.0)
+    answer = await members.get("me/energy", "m-0", **query)
+    (held,) = answer.json()["running"]
+    assert (held["quality"], held["received_wh"], held["withdrawn_wh"]) == ("missing", None, None)
+    assert "ixl-pool" not in answer.text
+
+
+async def test_who_gave_the_point_up_sees_nothing_of_it_live(api: Api, members: Members):
+    with api.register.database.write() as connection:
+        point = MeteringPoint(
+            id=EANS[0], participant="m-0", direction="both", site="ixl-hall", valid_to=date(2026, 7, 2)
+        )
+        METERING_POINTS.put(connection, point, NOW + 1)
+    api.keys.look()
+    now = api.clock.now_ms()
+    query = {"from": now - QUARTER_MS, "to": now + QUARTER_MS}
+    assert (await members.get("me/energy", "m-0", **query)).json()["running"] == []
+
+
 async def test_a_point_at_a_site_with_another_is_not_estimated(api: Api, members: Members):
     with api.register.database.write() as connection:
         for n in (0, 1):
