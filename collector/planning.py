@@ -32,10 +32,10 @@ from energy.weather_feed import series_of
 from runtime.child import ask_child
 from runtime.clock import Clock
 from runtime.outage import Outage
-from storage.history import History, SiteQuarter
+from storage.history import DeviceQuarter, History, SiteQuarter
 from storage.register import Register
 
-__all__ = ["HORIZON", "NewPlan", "PlanJob", "request_of"]
+__all__ = ["HORIZON", "NewPlan", "PlanJob", "request_of", "without_planned"]
 
 log = logging.getLogger(__name__)
 
@@ -161,6 +161,7 @@ class PlanJob:
         if community.tariff.capacity is not None:
             since = min(since, local_month(local_month(quarter, community.timezone)[0] - 1, community.timezone)[0])
         rows = self._history.site_quarters(sites, since, quarter)
+        rows = without_planned(rows, self._planned_quarters(community, quarter))
         request = request_of(community, quarter, rows, market, self._soc_pct, cars, machines)
         if course.co2 is not None:
             request = replace(request, co2_kg_kwh=_ahead(course.co2.known, quarter))
@@ -171,10 +172,31 @@ class PlanJob:
         told = series_of(course.feed.told(first, end, self._clock.now_ms()), first, steps + HORIZON)
         return replace(request, irradiance_wm2=told[0], temperature_c=told[1])
 
+    def _planned_quarters(self, community: Community, quarter: int) -> list[DeviceQuarter]:
+        """What chargers by price and machines drew: of them there is a plan, and no forecast."""
+        planned = (*_by_price(community), *_machines(community))
+        names = [device_id(site.id, device.id) for site, device, _ in planned]
+        since = quarter - _PAST_DAYS * _DAY_MS
+        return [each for name in names for each in self._history.device_quarters(name, since, quarter)]
+
     def _soc_pct(self, device: str) -> float | None:
         latest = self._live.latest.get(device)
         value = None if latest is None else latest.values.get("soc_pct")
         return float(value) if isinstance(value, int | float) else None
+
+
+def without_planned(rows: Sequence[SiteQuarter], planned: Iterable[DeviceQuarter]) -> list[SiteQuarter]:
+    """The sites' consumption without that of devices which are planned apart, as far as both are known."""
+    drawn: dict[tuple[str, int], float] = {}
+    for each in planned:
+        place = each.tags.site, each.start
+        drawn[place] = drawn.get(place, 0.0) + (each.import_wh or 0.0)
+    return [
+        msgspec.structs.replace(row, consumption_wh=max(0.0, row.consumption_wh - drawn[row.site, row.start]))
+        if row.consumption_wh is not None and (row.site, row.start) in drawn
+        else row
+        for row in rows
+    ]
 
 
 def request_of(

@@ -59,6 +59,10 @@ def plan_ahead(request: PlanRequest) -> PlanAnswer:
     outlook = Outlook(scenarios, buy, sell, billed, fee_eur_kwh=fee)
     starts, drawn = _runs(request, outlook, batteries)
     outlook = replace(outlook, net_kw=outlook.net_kw + drawn[:, None])
+    cars = plan_cars(request, outlook, tanks, stored) if request.cars else {}
+    by_cars = _cars_kw(request, cars, drawn.shape)
+    outlook = replace(outlook, net_kw=outlook.net_kw + by_cars[:, None])
+    load_ahead = load_ahead + drawn + by_cars
     planner = Planner(tanks, horizon, _HOURS, request.peak_rate_eur_kw, sharing=fee is not None)
     plan = planner.plan(outlook, stored)
     course = _course(outlook, tanks, stored) if fee is None else _shared_course(outlook, fee, tanks, stored)
@@ -75,10 +79,18 @@ def plan_ahead(request: PlanRequest) -> PlanAnswer:
             for name, target in zip(request.meters, targets, strict=True)
             if math.isfinite(target)
         },
-        steps=_steps(request, load_ahead.sum(axis=0), pv_ahead.sum(axis=0), scenarios.sum(axis=0), course),
-        cars=plan_cars(request, outlook, tanks, stored) if request.cars else {},
+        steps=_steps(request, load_ahead.sum(axis=0), pv_ahead.sum(axis=0), outlook.net_kw.sum(axis=0), course),
+        cars=cars,
         starts=starts,
     )
+
+
+def _cars_kw(request: PlanRequest, cars: dict[str, list[float]], shape: tuple[int, ...]) -> Floats:
+    """What the cars that are there will draw at each meter; batteries see it."""
+    drawn = np.zeros(shape)
+    for car in request.cars:
+        drawn[car.meter] += np.array(cars[car.id]) / 1000
+    return drawn
 
 
 def _runs(request: PlanRequest, outlook: Outlook, batteries: list[Battery]) -> tuple[dict[str, PlannedStart], Floats]:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from collector.planning import PlanJob, request_of
+from collector.planning import PlanJob, request_of, without_planned
 from collector.prices import KEY_ENV, MarketPrices, read_co2, read_prices
 from energy.balancing.cars import CarHere, Wish
 from energy.balancing.settings import BalancerSettings, Steer
@@ -21,7 +21,7 @@ from energy.quarters import QUARTER_MS
 from energy.tariff import Capacity, Entsoe, Market, Tariff
 from runtime.child import ask_child
 from runtime.clock import ManualClock
-from storage.history import SiteQuarter
+from storage.history import DeviceQuarter, DeviceTags, SiteQuarter
 from storage.register.wishes import CarWish, keep_wish
 
 from .conftest import eventually
@@ -457,3 +457,20 @@ def test_co2_file_that_is_wrong_names_its_line(tmp_path, row, said):
 def test_objective_without_a_curve_is_refused():
     with pytest.raises(ValueError, match="needs `co2`"):
         Tariff(objective="co2")
+
+
+def test_what_is_planned_apart_is_not_forecast_as_well():
+    def drew(start, import_wh):
+        tags = DeviceTags("ixelles", "hall", "hall/ev-1", Role.EV)
+        return DeviceQuarter(tags, start, import_wh, 0.0, Quality.MEASURED)
+
+    rows = [
+        quarter("hall", 0),
+        quarter("hall", 1),
+        quarter("hall", 2, consumption_wh=None),
+        quarter("hall", 3),
+        quarter("school", 0),
+    ]
+    left = without_planned(rows, [drew(0, 250.0), drew(0, 50.0), drew(1, 900.0), drew(2, 1.0), drew(3, None)])
+    assert [row.consumption_wh for row in left] == [300.0, 0.0, None, 600.0, 600.0]
+    assert [row.import_wh for row in left] == [row.import_wh for row in rows]
