@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -41,6 +41,8 @@ class Evidence(View):
     t: Instant
     event: str
     text: str
+    code: str = Field(default="", description="of the sentence; empty: somebody else's, as it was written")
+    values: dict[str, Any] = Field(default_factory=dict, description="what stands in the sentence")
 
 
 class Told(View):

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -83,12 +83,13 @@ def export_evidence(
     config: CentreOption,
     out: Annotated[Path, typer.Option(help="The file to write: .csv or .json; `-` is standard output as CSV.")],
     alert: Annotated[list[str] | None, typer.Option(help="An alert's id; may be repeated. Without: all.")] = None,
+    language: Annotated[Literal["en", "fr", "nl", "de"], typer.Option("--lang", help="Of the sentences.")] = "en",
     as_json: JsonOption = False,
 ) -> None:
     """The evidence of alerts: crossing, action, command, result, effect measured, cleared."""
     import msgspec
 
-    from storage.register.evidence import as_csv, commands_of, evidence_rows
+    from storage.register.evidence import as_csv, commands_of, evidence_rows, translated
 
     if out.suffix not in {".csv", ".json"} and str(out) != "-":
         raise ConfigError("is neither .csv nor .json", field="--out", hint="name the file alerts.csv or alerts.json")
@@ -98,10 +99,10 @@ def export_evidence(
             each.id: [command for name in commands_of(each) if (command := register.command(name))] for each in found
         }
     if out.suffix == ".json":
-        chains = [{"alert": each, "commands": commands[each.id]} for each in found]
+        chains = [{"alert": translated(each, language), "commands": commands[each.id]} for each in found]
         text = json.dumps(msgspec.to_builtins({"chains": chains}), ensure_ascii=False, indent=1) + "\n"
     else:
-        rows = [row for each in found for row in evidence_rows(each, commands[each.id])]
+        rows = [row for each in found for row in evidence_rows(each, commands[each.id], language)]
         text = as_csv(sorted(rows, key=lambda row: row.t))
     if str(out) == "-":
         sys.stdout.write(text)

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from collector.leases import Lease
 from energy.alerts.effects import Held
+from energy.alerts.evidence_texts import Said, told
 from energy.alerts.rules import Action
 from storage.register import Alert, Evidence
 from storage.register.records import CommandState, EvidenceEvent
@@ -63,9 +64,9 @@ class Case:
         if alert != self.alert:
             self.alert, self.changed = alert, True
 
-    def happened(self, t: int, event: EvidenceEvent, text: str, **changes: Any) -> None:
+    def happened(self, t: int, event: EvidenceEvent, said: Said, **changes: Any) -> None:
         """Adds a step to the evidence; only the newest are kept."""
-        evidence = (*self.alert.evidence, Evidence(t, event, text))[-_MOST_EVIDENCE:]
+        evidence = (*self.alert.evidence, Evidence.of(t, event, said))[-_MOST_EVIDENCE:]
         self.change(replace(self.alert, evidence=evidence, **changes))
 
     def act(self, index: int, **changes: Any) -> None:
@@ -75,8 +76,9 @@ class Case:
         )
         self.change(replace(self.alert, actions=actions))
 
-    def note(self, steering: Steering, event: EvidenceEvent, text: str, t: int, *, expired: bool = False) -> None:
+    def note(self, steering: Steering, event: EvidenceEvent, said: Said, t: int, *, expired: bool = False) -> None:
         """What became of an action: its state, and the evidence when that is news."""
+        text = told(said)
         self.act(
             steering.index,
             state="expired" if expired else _STATES[event],
@@ -84,7 +86,7 @@ class Case:
             before_w=steering.before_w,
         )
         if not any((entry.event, entry.text) == (event, text) for entry in self.alert.evidence):
-            self.happened(t, event, text)
+            self.happened(t, event, said)
 
     def held(self) -> list[Held]:
         """The powers set by leases that may have an effect now."""

@@ -17,6 +17,7 @@ from collector.leases import Order
 from collector.look import Look
 from collector.steering import DeviceView, Helm
 from energy.alerts.effects import own_changes
+from energy.alerts.evidence_texts import Said
 from energy.alerts.facts import Facts
 from energy.alerts.measures import measure
 from energy.alerts.rules import PvShortfall, Rule
@@ -88,7 +89,7 @@ class RuleDesk:
                     watcher.watch = Watch(until_s=_on_the_clock(alert.muted_until, now_ms, now_s))
             elif watcher is None or watcher.case is not None:
                 case = Case(replace(alert, state="cleared", cleared_at=now_ms))
-                case.happened(now_ms, "cleared", "the rule is no longer configured")
+                case.happened(now_ms, "cleared", Said("rule_gone"))
                 self._lingering.append(case)
             else:
                 self._take_up(watcher, alert, now_ms, now_s)
@@ -125,7 +126,7 @@ class RuleDesk:
         """A channel took a message about an alert; False when the alert is no longer here."""
         for case in self._cases():
             if case.alert.id == alert_id:
-                case.happened(told.t, "notified", text, told=(*case.alert.told, told))
+                case.happened(told.t, "notified", Said(text=text), told=(*case.alert.told, told))
                 return True
         return False
 
@@ -144,7 +145,7 @@ class RuleDesk:
             for case in self._cases():
                 for device, command in case.balanced.items():
                     if command == result.id:
-                        case.happened(result.t, "applied", f"the balancer, {device}: {result.reason}")
+                        case.happened(result.t, "applied", _by_balancer(device, result.reason))
 
     def balanced(self, command: Command) -> None:
         """What the balancer asked while alerts stand is part of their evidence: the first command of each device there."""
@@ -153,7 +154,7 @@ class RuleDesk:
             case, place = watcher.case, watcher.subject.site
             if case is not None and command.device not in case.balanced and (place is None or place.id == site):
                 case.balanced[command.device] = command.id
-                case.happened(command.t, "commanded", f"the balancer, {command.device}: {command.reason}")
+                case.happened(command.t, "commanded", _by_balancer(command.device, command.reason))
 
     def not_sent(self, order: Order, why: str, now_ms: int, now_s: float) -> None:
         """An order could not be recorded or published; a lease is asked for again a little later."""
@@ -212,22 +213,22 @@ class RuleDesk:
     def _happened(self, watcher: _Watcher, event: AlertEvent, look: Look) -> None:
         case, now_ms = watcher.case, look.now_ms
         if event is AlertEvent.CROSSED:
-            watcher.crossed = Evidence(now_ms, "crossed", sentences.crossed(look))
+            watcher.crossed = Evidence.of(now_ms, "crossed", sentences.crossed(look))
         elif event is AlertEvent.RAISED:
             watcher.case = self._raise(watcher, look)
         elif case is None:
             return
         elif event is AlertEvent.REOPENED:
-            text = "the time given is over, and it still stands"
-            case.happened(now_ms, "reopened", text, state="firing", muted_until=None, acknowledged_until=None)
+            said = Said("stands_again")
+            case.happened(now_ms, "reopened", said, state="firing", muted_until=None, acknowledged_until=None)
         elif event in {AlertEvent.CLEARED, AlertEvent.CLEARED_UNKNOWN}:
             known = event is AlertEvent.CLEARED
-            text = sentences.cleared(look) if known else sentences.cleared_unknown(look)
-            case.happened(now_ms, "cleared", text, state="cleared", value=look.value, cleared_at=now_ms)
+            said = sentences.cleared(look) if known else sentences.cleared_unknown(look)
+            case.happened(now_ms, "cleared", said, state="cleared", value=look.value, cleared_at=now_ms)
 
     def _raise(self, watcher: _Watcher, look: Look) -> Case:
         rule, subject, now_ms = watcher.rule, watcher.subject, look.now_ms
-        crossed = watcher.crossed or Evidence(now_ms, "crossed", sentences.crossed(look))
+        crossed = watcher.crossed or Evidence.of(now_ms, "crossed", sentences.crossed(look))
         place = "" if subject.kind == "community" else f"{subject.id.replace('/', '.')}-"
         limits = watcher.limits
         muted = watcher.watch.state is AlertState.MUTED
@@ -252,7 +253,7 @@ class RuleDesk:
             since=crossed.t,
             raised_at=now_ms,
             actions=_actions(watcher),
-            evidence=(crossed, Evidence(now_ms, "raised", sentences.raised(look))),
+            evidence=(crossed, Evidence.of(now_ms, "raised", sentences.raised(look))),
         )
         return Case(alert, _steerings(watcher), told_ms=now_ms)
 
@@ -322,3 +323,7 @@ def _steerings(watcher: _Watcher) -> list[Steering]:
 
 def _actions(watcher: _Watcher) -> tuple[AlertAction, ...]:
     return tuple(AlertAction(action.device, dict(action.set)) for action in actions_of(watcher.rule, watcher.subject))
+
+
+def _by_balancer(device: str, reason: str) -> Said:
+    return Said("balancer", {"device": device, "reason": reason})

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final
 
 from collector.look import Look
+from energy.alerts.evidence_texts import Said, noun
+from energy.alerts.evidence_texts import amount as kept
 from energy.alerts.rules import Action, Balance, QuantityAbove, QuantityBelow, Rule
 from energy.alerts.subjects import Subject
 from energy.community import Community
@@ -17,31 +18,12 @@ __all__ = [
     "cleared_unknown",
     "crossed",
     "effect",
+    "ended",
     "raised",
     "reason",
     "subject_name",
     "withheld",
 ]
-
-_NOUNS: Final = {
-    "device_silent": "silence",
-    "gateway_offline": "time offline",
-    "outbox_waiting": "age of the oldest waiting batch",
-    "pv_shortfall": "shortfall of production",
-    "phase_missing": "number of missing phases",
-    "voltage_high": "highest ten-minute voltage",
-    "voltage_low": "lowest ten-minute voltage",
-    "fuse_load": "load of the main fuse",
-    "connection_load": "load of the connection",
-    "quarter_peak": "quarter-hour as it will end",
-    "quiet_load": "consumption in quiet hours",
-    "night_flow": "flow at night",
-    "battery_not_following": "deviation from the power set",
-    "meter_mismatch": "disagreement of the meters",
-    "certificate_ending": "time left of the certificates",
-    "gateway_certificate": "time left of the gateway's certificate",
-    "disk_ending": "free disk space",
-}
 
 
 def amount(rule: Rule, value: float | None) -> str:
@@ -63,33 +45,42 @@ def subject_name(subject: Subject, community: Community) -> str:
     return f"{subject.site.name}, {subject.device.name or subject.device.id}"
 
 
-def crossed(look: Look) -> str:
+def crossed(look: Look) -> Said:
     """The value passed the limit."""
-    went = "rose to" if look.rule.limits.rising else "fell to"
-    return f"{_of(look)} {went} {amount(look.rule, look.value)}, {_beyond(look.rule)}"
+    side = "above" if look.rule.limits.rising else "below"
+    return Said(f"crossed_{side}", _about(look) | {"limit": _kept(look.rule, look.rule.limits.raise_at)})
 
 
-def raised(look: Look) -> str:
+def raised(look: Look) -> Said:
     """It stayed there."""
-    return f"{_of(look)} stayed {_beyond(look.rule)} for {look.rule.for_s:g} s: {amount(look.rule, look.value)} now"
+    side = "above" if look.rule.limits.rising else "below"
+    limit = _kept(look.rule, look.rule.limits.raise_at)
+    return Said(f"raised_{side}", _about(look) | {"limit": limit, "seconds": look.rule.for_s})
 
 
-def cleared(look: Look) -> str:
+def cleared(look: Look) -> Said:
     """It came back."""
-    limits = look.rule.limits
-    went, side = ("fell to", "below") if limits.rising else ("rose to", "above")
-    return f"{_of(look)} {went} {amount(look.rule, look.value)}, {side} {amount(look.rule, limits.clear_at)}"
+    side = "below" if look.rule.limits.rising else "above"
+    return Said(f"cleared_{side}", _about(look) | {"limit": _kept(look.rule, look.rule.limits.clear_at)})
 
 
-def cleared_unknown(look: Look) -> str:
+def cleared_unknown(look: Look) -> Said:
     """Nobody knows any more."""
-    lost = f"{look.rule.unknown_clear_s / 60:g} minutes"
-    return f"{_of(look)} has been unknown for {lost}; silent: {_names(look.silent)}"
+    minutes = look.rule.unknown_clear_s / 60
+    return Said("cleared_unknown", _about(look) | {"minutes": minutes, "silent": ", ".join(look.silent)})
+
+
+def ended(device: str, look: Look) -> Said:
+    """A lease was ended because the alert cleared, or because its value is unknown."""
+    if look.value is not None:
+        return Said("ended_cleared", {"device": device})
+    silent = ", ".join(look.silent)
+    return Said("ended_unknown", {"device": device, "noun": _key(look.rule), "silent": silent})
 
 
 def withheld(rule: Rule, silent: Sequence[str]) -> str:
     """Why a lease ends although the alert stands."""
-    return f"the {_noun(rule)} is unknown, so nothing is steered by it; silent: {_names(silent)}"
+    return f"the {_noun(rule)} is unknown, so nothing is steered by it; silent: {', '.join(silent) or 'nobody'}"
 
 
 def reason(look: Look) -> str:
@@ -98,9 +89,9 @@ def reason(look: Look) -> str:
     return f"rule {look.rule.id}: {_of(look)} is {value}, raised {_beyond(look.rule)}"
 
 
-def asked(action: Action) -> str:
+def asked(action: Action) -> Said:
     """What a device is asked for."""
-    return f"{action.device} was asked for {_settings(action.set)} for {action.ttl_s} s, renewed while the alert stands"
+    return Said("asked", {"device": action.device, "settings": _settings(action.set), "seconds": action.ttl_s})
 
 
 def effect(
@@ -109,11 +100,20 @@ def effect(
     *,
     power_w: tuple[float | None, float | None],
     metric: tuple[float | None, float | None],
-) -> str:
+) -> Said:
     """What came of it: power of the device and the metric, each before and after."""
-    before_w, after_w = ("unknown" if watts is None else f"{watts:,.0f} W" for watts in power_w)
-    before, after = (amount(look.rule, value) for value in metric)
-    return f"{action.device} went from {before_w} to {after_w}, the {_noun(look.rule)} from {before} to {after}"
+    before_w, after_w = (kept(watts, "W", 0) for watts in power_w)
+    before, after = (_kept(look.rule, value) for value in metric)
+    values = {"before": before_w, "after": after_w, "value_before": before, "value_after": after}
+    return Said("effect", {"device": action.device, "noun": _key(look.rule), **values})
+
+
+def _about(look: Look) -> dict[str, str | float | list[str | float | None]]:
+    return {"noun": _key(look.rule), "name": look.name, "value": _kept(look.rule, look.value)}
+
+
+def _kept(rule: Rule, value: float | None) -> list[str | float | None]:
+    return kept(value, rule.unit, 0 if rule.unit in {"W", "s"} else 1)
 
 
 def _of(look: Look) -> str:
@@ -126,18 +126,19 @@ def _beyond(rule: Rule) -> str:
 
 
 def _noun(rule: Rule) -> str:
+    return noun(_key(rule))
+
+
+def _key(rule: Rule) -> str:
+    """By which what it measures is called in each language; a quantity is called what it is."""
     if isinstance(rule, Balance):
         return rule.metric.removesuffix("_w")
     if isinstance(rule, QuantityAbove | QuantityBelow):
         return rule.quantity
-    return _NOUNS[rule.kind]
+    return rule.kind
 
 
 def _settings(values: Mapping[str, float | str]) -> str:
     return ", ".join(
         f"{name} {value:,.10g}" if isinstance(value, float) else f"{name} {value}" for name, value in values.items()
     )
-
-
-def _names(names: Sequence[str]) -> str:
-    return ", ".join(names) or "nobody"

@@ -19,6 +19,7 @@ from collector import sentences
 from collector.case import Case, Steering
 from collector.leases import BALANCER, ForeignLeases, Lease, Order
 from collector.look import Look
+from energy.alerts.evidence_texts import Said
 from energy.alerts.rules import Action, Rule
 from energy.renewals import renewal_of
 from messaging.codec import Command, CommandResult
@@ -86,7 +87,7 @@ class Helm:
                     self._answered(case, steering, result, now_s)
                 elif result.id in steering.ending:
                     steering.ending = frozenset()
-                    case.note(steering, "reverted", f"{steering.action.device}: {result.reason}", result.t)
+                    case.note(steering, "reverted", Said(text=f"{steering.action.device}: {result.reason}"), result.t)
 
     def not_sent(self, cases: Iterable[Case], order: Order, why: str, now_ms: int, now_s: float) -> None:
         """An order could not be recorded or published; a lease is asked for again a little later."""
@@ -94,8 +95,8 @@ class Helm:
             for steering in case.steering:
                 if steering.lease is not None and steering.lease.command.id == order.command.id:
                     steering.ended(now_s + _RETRY_S)
-                    text = f"{steering.action.device} could not be asked: {why}"
-                    case.note(steering, "failed", text, now_ms)
+                    said = Said("not_asked", {"device": steering.action.device, "why": why})
+                    case.note(steering, "failed", said, now_ms)
 
     def steer(self, case: Case, look: Look, claimed: dict[str, str]) -> None:
         """One step of all actions of an alert. `claimed`: devices that earlier rules have."""
@@ -121,9 +122,9 @@ class Helm:
     def _yield_to(self, case: Case, steering: Steering, holder: str, look: Look) -> None:
         """Leaves a device that somebody else has; our lease, if there was one, was replaced at the gateway."""
         had = steering.ended(0.0) is not None
-        text = f"{steering.action.device} is left alone: it is under {holder}"
+        said = Said("left_alone", {"device": steering.action.device, "holder": holder})
         if look.watch.raised or had:
-            case.note(steering, "reverted" if had else "refused", text, look.now_ms)
+            case.note(steering, "reverted" if had else "refused", said, look.now_ms)
 
     def _ask(self, case: Case, steering: Steering, look: Look) -> None:
         action = steering.action
@@ -132,7 +133,7 @@ class Helm:
         command = self._order(action, look, float(action.ttl_s), sentences.reason(look), command_id)
         if command is None:
             steering.next_s = look.now_s + _RETRY_S
-            case.note(steering, "failed", f"no gateway is known for {action.device}", look.now_ms)
+            case.note(steering, "failed", Said("no_gateway", {"device": action.device}), look.now_ms)
             return
         steering.lease = Lease(command, look.now_s + action.ttl_s)
         steering.next_s = look.now_s + action.ttl_s / 2
@@ -150,7 +151,7 @@ class Helm:
         command = self._order(steering.action, look, 0.0, f"rule {look.rule.id}: {why}", self._new_id())
         if command is not None:
             steering.ending = frozenset({lease.command.id, command.id})
-        case.note(steering, "reverted", f"the lease on {steering.action.device} was ended: {why}", look.now_ms)
+        case.note(steering, "reverted", sentences.ended(steering.action.device, look), look.now_ms)
 
     def _order(self, action: Action, look: Look, ttl_s: float, reason: str, command_id: str) -> Command | None:
         gateway = self._gateway_of(action.device)
@@ -166,15 +167,15 @@ class Helm:
             if steering.applied_s is None:
                 steering.applied_s = now_s
                 steering.heard_at = self._view(steering.action.device).t
-            case.note(steering, "applied", text, result.t)
+            case.note(steering, "applied", Said(text=text), result.t)
             return
         lease = steering.ended(now_s + _RETRY_S)
         if result.state in {"refused", "failed"} and lease is not None:
             steering.next_s = now_s + lease.command.ttl_s
         if result.state == "expired":
-            case.note(steering, "reverted", f"{text} (the lease ran out)", result.t, expired=True)
+            case.note(steering, "reverted", Said("ran_out", {"text": text}), result.t, expired=True)
         else:
-            case.note(steering, result.state, text, result.t)
+            case.note(steering, result.state, Said(text=text), result.t)
 
     def _measure(self, case: Case, steering: Steering, look: Look) -> None:
         """Tells once what the lease changed, as soon as the device has said what it does now."""
@@ -184,10 +185,10 @@ class Helm:
         if look.now_s - steering.applied_s < _EFFECT_S or view.t is None or view.t <= (steering.heard_at or 0):
             return
         steering.effect_told = True
-        text = sentences.effect(
+        said = sentences.effect(
             steering.action,
             look,
             power_w=(steering.before_w, view.power_w),
             metric=(steering.metric_before, look.measured()),
         )
-        case.happened(look.now_ms, "effect", text)
+        case.happened(look.now_ms, "effect", said)

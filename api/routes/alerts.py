@@ -14,18 +14,19 @@ from api.context import Context, Ctx
 from api.problems import Problem, not_found
 from api.schemas_alerts import AcknowledgeRequest, AlertList, AlertView, EvidenceView, MuteRequest, RuleList
 from energy.alerts.library import texts_of
-from energy.alerts.rules import LANGUAGES, Rule
+from energy.alerts.rules import LANGUAGES, Language, Rule
 from energy.alerts.subjects import subjects
 from energy.community import Community
 from messaging.notices import NotificationSettings, tells
 from storage.register import Alert, Command
-from storage.register.evidence import as_csv, commands_of, evidence_rows
+from storage.register.evidence import as_csv, commands_of, evidence_rows, translated
 from storage.register.records import ActKind
 
 __all__ = ["router"]
 
 router = APIRouter(prefix="/api/v1", tags=["alerts"], route_class=BodyRoute)
 Reader = Annotated[Principal, Depends(may(Action.READ))]
+Told = Annotated[Language | None, Query(alias="lang", description="of the evidence's sentences; default English")]
 Acknowledger = Annotated[Principal, Depends(may(Action.ACKNOWLEDGE))]
 _READ: Final = 5_000  # the register does not know who may see what, so more is read than is given
 
@@ -37,12 +38,13 @@ async def alerts(
     state: Annotated[Literal["open", "all"], Query(description="open: without those cleared")] = "all",
     site: Annotated[str | None, Query(max_length=64, description="only those about this site")] = None,
     limit: Annotated[int, Query(ge=1, le=1_000)] = 100,
+    language: Told = None,
 ) -> Response:
     """Open alerts first, the worst of them first; then past ones, newest first."""
     read = limit if principal.scope is None and site is None else _READ
     found = await run_in_threadpool(context.register.alerts, open_only=state == "open", limit=read)
     visible = [alert for alert in found if principal.sees(alert.community, alert.site) and site in {None, alert.site}]
-    return json_answer({"alerts": visible[:limit]})
+    return json_answer({"alerts": [_in(language, alert) for alert in visible[:limit]]})
 
 
 @router.get("/alerts/rules", responses=documented(RuleList))
@@ -59,9 +61,9 @@ async def rules(context: Ctx, principal: Reader) -> Response:
 
 
 @router.get("/alerts/{alert}", responses=documented(AlertView, 404, 503))
-async def alert(context: Ctx, principal: Reader, alert: str) -> Response:
+async def alert(context: Ctx, principal: Reader, alert: str, language: Told = None) -> Response:
     """One alert."""
-    return json_answer(await _find(context, principal, alert))
+    return json_answer(_in(language, await _find(context, principal, alert)))
 
 
 def _evidence_documented() -> dict[int | str, Any]:
@@ -76,15 +78,20 @@ async def evidence(
     principal: Reader,
     alert: str,
     form: Annotated[Literal["json", "csv"], Query(alias="format")] = "json",
+    language: Told = None,
 ) -> Response:
     """The whole chain, to keep or to send on: crossing, action, command with its trail, result, effect, cleared."""
     found = await _find(context, principal, alert)
     commands = await run_in_threadpool(_commands, context, found)
     if form == "csv":
         name = f'attachment; filename="{found.id}.csv"'
-        rows = evidence_rows(found, commands)
+        rows = evidence_rows(found, commands, language or "en")
         return Response(as_csv(rows), media_type="text/csv", headers={"Content-Disposition": name})
-    return json_answer({"alert": found, "texts": _texts(context, found), "commands": commands})
+    return json_answer({"alert": _in(language, found), "texts": _texts(context, found), "commands": commands})
+
+
+def _in(language: Language | None, alert: Alert) -> Alert:
+    return alert if language is None else translated(alert, language)
 
 
 @router.post("/alerts/{alert}/ack", responses=documented(AlertView, 404, 409, 503))

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from datetime import UTC, datetime
 from typing import Final
 
+from energy.alerts.evidence_texts import Said, moment
 from storage.register.records import Act, ActKind, Alert, AlertState, Evidence
 
 __all__ = ["acted", "can", "told_of"]
@@ -44,8 +44,9 @@ def acted(alert: Alert, act: Act) -> Alert:
 
 def told_of(act: Act) -> Evidence:
     """The act as a step of the alert's evidence."""
-    done = {"acknowledge": "acknowledged", "mute": "muted", "unmute": "unmuted"}[act.act]
-    until = "" if act.until is None else f" until {datetime.fromtimestamp(act.until / 1000, UTC):%Y-%m-%d %H:%M} UTC"
-    why = f": {act.reason}" if act.reason else ""
+    code: str = act.act
+    values: dict[str, str | list[str | float | None]] = {"by": act.by, "why": f": {act.reason}" if act.reason else ""}
+    if act.until is not None:
+        code, values = f"{code}_until", values | {"until": moment(act.until)}
     event = {"acknowledge": "acknowledged", "mute": "muted", "unmute": "reopened"}[act.act]
-    return Evidence(act.t, event, f"{done} by {act.by}{until}{why}")  # type: ignore[arg-type]
+    return Evidence.of(act.t, event, Said(code, values))  # type: ignore[arg-type]

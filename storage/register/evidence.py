@@ -5,13 +5,13 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
 
 from storage.register.records import Alert, Command
 
-__all__ = ["EvidenceRow", "as_csv", "commands_of", "evidence_rows"]
+__all__ = ["EvidenceRow", "as_csv", "commands_of", "evidence_rows", "translated"]
 
 _COLUMNS: Final = ("time", "community", "alert", "rule", "subject", "severity", "event", "command", "text")
 
@@ -32,9 +32,14 @@ def commands_of(alert: Alert) -> list[str]:
     return [action.command for action in alert.actions if action.command is not None]
 
 
-def evidence_rows(alert: Alert, commands: Sequence[Command]) -> list[EvidenceRow]:
-    """The alert's own steps, the trail of its leases, and how often they were renewed."""
-    own = [EvidenceRow(step.t, alert, step.event, step.text) for step in alert.evidence]
+def translated(alert: Alert, language: str) -> Alert:
+    """With the sentences of its evidence in a language."""
+    return replace(alert, evidence=tuple(replace(step, text=step.told(language)) for step in alert.evidence))
+
+
+def evidence_rows(alert: Alert, commands: Sequence[Command], language: str = "en") -> list[EvidenceRow]:
+    """The alert's own steps in a language, the trail of its leases as gateways told it, and how often they were renewed."""
+    own = [EvidenceRow(step.t, alert, step.event, step.told(language)) for step in alert.evidence]
     trail = [
         EvidenceRow(step.t, alert, f"command {step.state}", f"{command.device}: {step.reason}", command.id)
         for command in commands

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
+
+from energy.alerts.evidence_texts import Said, Values, told
 
 __all__ = [
     "Act",
@@ -89,11 +91,25 @@ class AlertAction:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """One thing that happened in the life of an alert, as a sentence with numbers."""
+    """One thing that happened in the life of an alert, as a sentence with numbers: in English, and by `code` and `values` in every language.
+
+    Without a code it is a sentence of somebody else, or of before codes were kept.
+    """
 
     t: int
     event: EvidenceEvent
     text: str
+    code: str = ""
+    values: Values = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, t: int, event: EvidenceEvent, said: Said) -> Evidence:
+        """That which is said."""
+        return cls(t, event, told(said), said.code, said.values)
+
+    def told(self, language: str) -> str:
+        """The sentence in a language, as far as it is known in it."""
+        return told(Said(self.code, self.values, self.text), language)
 
 
 @dataclass(frozen=True, slots=True)

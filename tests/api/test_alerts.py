@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import json
 from pathlib import Path
@@ -12,9 +13,11 @@ import pytest
 
 from api.app import create_app
 from api.settings import ApiSettings
+from energy.alerts.evidence_texts import Said
 from energy.alerts.library import ready_rules
 from energy.community import Community
 from messaging.notices import Channel, NotificationSettings
+from storage.register import Evidence
 from tests.api.conftest import COMMUNITIES, NOW, Api, alert
 from tests.messaging.test_notices import serving
 
@@ -80,6 +83,25 @@ async def test_evidence_is_the_whole_chain_with_the_commands_trail(standing: Api
     assert [row["event"] for row in rows] == ["raised", "command asked", "command applied"]
     assert rows[2]["command"] == "c1"
     assert [row["time"] for row in rows] == sorted(row["time"] for row in rows)
+
+
+async def test_evidence_is_told_in_the_readers_language_and_old_rows_as_they_were(standing: Api):
+    """The register keeps code and values; a row of before codes were kept has its text alone."""
+    old = standing.register.alert("a1")
+    assert old is not None
+    said = Said("rule_gone")
+    new = dataclasses.replace(old, evidence=(*old.evidence, Evidence.of(NOW + 9_000, "cleared", said)))
+    standing.register.save_alert(new)
+    for language, sentence in (("fr", "la règle n'est plus configurée"), ("en", "the rule is no longer configured")):
+        for path in ("/api/v1/alerts/a1", "/api/v1/alerts/a1/evidence"):
+            answer = (await standing.get(path, lang=language)).json()
+            steps = (answer.get("alert") or answer)["evidence"]
+            assert [step["text"] for step in steps] == [*(step.text for step in old.evidence), sentence]
+        table = (await standing.get("/api/v1/alerts/a1/evidence", format="csv", lang=language)).text
+        assert sentence in table
+        listed = (await standing.get("/api/v1/alerts", lang=language)).json()["alerts"]
+        assert sentence in [step["text"] for each in listed for step in each["evidence"]]
+    assert (await standing.get("/api/v1/alerts/a1", lang="pt")).status_code == 422
 
 
 def client_of(

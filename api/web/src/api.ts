@@ -7,6 +7,7 @@ import type {
   CommunityHistory,
   ForecastStep,
   Consents,
+  Evidence,
   Me,
   MembersHistory,
   OwnEnergy,
@@ -138,8 +139,8 @@ export function plan(community: string): Promise<Plan> {
 }
 
 /** The newest alerts, open ones first. */
-export async function alerts(): Promise<Alert[]> {
-  return (await get<{ alerts: Alert[] }>('alerts?limit=200')).alerts;
+export async function alerts(language: string): Promise<Alert[]> {
+  return (await get<{ alerts: Alert[] }>(`alerts?limit=200&lang=${language}`)).alerts;
 }
 
 export async function channels(): Promise<Channel[]> {
@@ -163,8 +164,13 @@ export async function mute(alert: string, seconds: number): Promise<void> {
   else await request(`${path}/mute`, { method: 'POST', body: JSON.stringify({ for_s: seconds }) });
 }
 
-export async function evidenceCsv(alert: string): Promise<Blob> {
-  return (await request(`alerts/${encodeURIComponent(alert)}/evidence?format=csv`)).blob();
+export async function evidenceCsv(alert: string, language: string): Promise<Blob> {
+  return (await request(`alerts/${encodeURIComponent(alert)}/evidence?format=csv&lang=${language}`)).blob();
+}
+
+/** Its evidence with sentences in the reader's language. */
+export async function evidenceIn(alert: string, language: string): Promise<Evidence[]> {
+  return (await get<Alert>(`alerts/${encodeURIComponent(alert)}?lang=${language}`)).evidence;
 }
 
 export function sizing(community: string, { yield_kwh, ...question }: Question): Promise<Sizing> {

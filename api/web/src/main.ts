@@ -14,7 +14,7 @@ import { openAlerts } from './order';
 import { readPlace, writePlace, type Place } from './place';
 import { activeLeases, applyEvent, EMPTY, type LiveState } from './state';
 import { LiveStream } from './stream';
-import type { Alert, AlertTexts, Channel, Community, CommunityEntry, Plan, Rule, Site, SiteEntry, Snapshot } from './types';
+import type { Alert, AlertTexts, Channel, Community, CommunityEntry, Evidence, Plan, Rule, Site, SiteEntry, Snapshot } from './types';
 import { page } from './views/page';
 
 const DEFAULT_TIME_ZONE = 'Europe/Brussels';
@@ -73,14 +73,18 @@ class Application implements Actions {
   }
 
   async evidence(alert: string): Promise<void> {
-    const address = URL.createObjectURL(await api.evidenceCsv(alert));
+    const address = URL.createObjectURL(await api.evidenceCsv(alert, this.language));
     h('a', { href: address, download: `${alert}.csv` }).click();
     URL.revokeObjectURL(address);
   }
 
+  evidenceTold(alert: string): Promise<Evidence[]> {
+    return api.evidenceIn(alert, this.language);
+  }
+
   async pastAlerts(): Promise<Alert[]> {
     const community = this.communityId();
-    return (await api.alerts()).filter((alert) => alert.state === 'cleared' && alert.community === community);
+    return (await api.alerts(this.language)).filter((alert) => alert.state === 'cleared' && alert.community === community);
   }
 
   channels(): Promise<Channel[]> {

@@ -2,7 +2,7 @@
 import type { Formatter } from './format';
 import type { Language, Translator } from './i18n';
 import type { Connection } from './stream';
-import type { Alert, AlertTexts, Channel, Command, Community, CommunityEntry, Plan, Rule, Site, SiteEntry } from './types';
+import type { Alert, AlertTexts, Channel, Command, Community, CommunityEntry, Evidence, Plan, Rule, Site, SiteEntry } from './types';
 
 /** What a reader can do. */
 export interface Actions {
@@ -14,6 +14,8 @@ export interface Actions {
   /** For `seconds` nobody is told; 0 ends a mute. */
   mute(alert: string, seconds: number): Promise<void>;
   evidence(alert: string): Promise<void>;
+  /** Its evidence in the reader's language; over the stream it comes in English. */
+  evidenceTold(alert: string): Promise<Evidence[]>;
   /** Alerts that have cleared, the newest first. */
   pastAlerts(): Promise<Alert[]>;
   channels(): Promise<Channel[]>;

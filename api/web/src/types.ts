@@ -73,6 +73,8 @@ export interface Evidence {
   t: number;
   event: string;
   text: string;
+  /** Of our own sentences; empty: as somebody wrote it. */
+  code?: string;
 }
 
 export interface Alert {

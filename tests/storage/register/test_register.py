@@ -265,7 +265,8 @@ class TestAlerts:
         assert register.acknowledge("a1", "lea", T + 2000)
         seen = register.alert("a1")
         assert (seen.state, seen.acknowledged_at, seen.acknowledged_by) == ("acknowledged", T + 2000, "lea")
-        assert seen.evidence[-1] == Evidence(T + 2000, "acknowledged", "acknowledged by lea")
+        step = seen.evidence[-1]
+        assert (step.t, step.event, step.text) == (T + 2000, "acknowledged", "acknowledged by lea")
         assert register.alerts(open_only=True) == [seen]
 
     def test_an_acknowledgement_is_made_once(self, register):

@@ -27,16 +27,21 @@ function facts({ words, format }: Context, alert: Alert): string {
   return [text, effect, unknown].filter(Boolean).join(' ');
 }
 
-function evidenceRow({ words, format }: Context): Row<Evidence> {
+interface Step extends Evidence {
+  readonly lang: string;
+}
+
+function evidenceRow({ words, format }: Context): Row<Step> {
   const time = h('time');
   const event = h('b');
-  const text = h('span', { lang: 'en' });
+  const text = h('span');
   return {
     element: h('li', {}, time, event, text),
     update(item) {
       setText(time, `${format.day(item.t)} ${format.clock(item.t)}`);
       setText(event, words.lookup(`alerts.event.${item.event}`, item.event));
       setText(text, item.text);
+      setAttribute(text, 'lang', item.lang);
     },
   };
 }
@@ -59,15 +64,38 @@ function details(context: Context): { element: HTMLElement; update(alert: Alert)
   const evidence = h('ol', { class: 'evidence' });
   const summary = h('summary');
   const actionRows = new KeyedList<AlertAction>(actions, ({ device, command }) => `${device} ${command}`, () => actionRow(context));
-  const evidenceRows = new KeyedList<Evidence>(evidence, ({ t, event, text }) => `${t} ${event} ${text}`, () => evidenceRow(context));
+  const evidenceRows = new KeyedList<Step>(evidence, ({ t, event, text }) => `${t} ${event} ${text}`, () => evidenceRow(context));
+  const { language } = context.words;
+  let shown: Alert | null = null;
+  let told: Evidence[] = [];
+  const show = (): void => {
+    const steps = shown?.evidence ?? [];
+    const inWords = (step: Evidence, place: number): Step => {
+      const found = told[place];
+      return found?.t === step.t && found.code ? { ...found, lang: language } : { ...step, lang: 'en' };
+    };
+    evidenceRows.update(steps.map(inWords));
+  };
+  /** Asked for when somebody looks, and again when there is more; what cannot be asked stays English. */
+  const translate = async (): Promise<void> => {
+    const asked = shown;
+    if (!asked || !element.open || language === 'en' || told.length === asked.evidence.length) return;
+    const found = await context.actions.evidenceTold(asked.id).catch(() => null);
+    if (!found || shown?.id !== asked.id) return;
+    told = found;
+    show();
+  };
   const element = h('details', {}, summary, actions, evidence);
+  element.addEventListener('toggle', () => void translate());
   return {
     element,
     update(alert) {
+      shown = alert;
       setText(summary, context.words.count('alerts.evidence.open', alert.evidence.length));
       setHidden(element, alert.evidence.length + alert.actions.length === 0);
       actionRows.update(alert.actions);
-      evidenceRows.update(alert.evidence);
+      show();
+      void translate();
     },
   };
 }
