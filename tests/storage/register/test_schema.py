@@ -18,7 +18,7 @@ from sqlalchemy import text
 
 import storage.register
 from energy.errors import ConfigError, StoreError
-from storage.register import Evidence, QuarantineEntry, Register, TrailEntry
+from storage.register import QuarantineEntry, Register, TrailEntry
 from storage.register import schema as module
 from storage.register.plan import KINDS
 from storage.register.settings import RegisterSettings
@@ -47,7 +47,8 @@ def test_a_register_from_before_alembic_is_taken_over_with_everything_in_it(old)
     assert (stray.device, stray.set, stray.state) == ("", {}, "expired")
     seen = register.alert("a1")
     assert (seen.state, seen.acknowledged_by) == ("acknowledged", "lea")
-    assert seen.evidence[-1] == Evidence(T + 2000, "acknowledged", "acknowledged by lea")
+    step = seen.evidence[-1]
+    assert (step.t, step.event, step.text) == (T + 2000, "acknowledged", "acknowledged by lea")
     topic = "cw/v1/ixelles/gw1/data"
     assert register.quarantined() == [QuarantineEntry(topic, "gw1", "no JSON", b"{broken", 7, T, T + 1, 2)]
     assert register.quarantine_total() == 2
