@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "r0010"
+revision = "r0009"
 down_revision = "r0008"
 
 
