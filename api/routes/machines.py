@@ -7,11 +7,12 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Depends, Response
 from starlette.concurrency import run_in_threadpool
 
-from api.access import Action, Principal, authorize, may
+from api.access import Action, Principal, may
 from api.answers import documented, json_answer
 from api.context import Context, Ctx
 from api.problems import Problem, not_found
 from api.schemas_machines import RunRequest, RunView
+from api.steered import find_device
 from energy.names import device_id
 from energy.quantities import Role
 from energy.run_profile import Parts, duration_ms
@@ -104,22 +105,14 @@ def _check_runs_not(found: list[Run], parts: Parts, now_ms: int) -> None:
 
 def _machine(context: Context, principal: Principal, site: str, machine: str, action: Action) -> tuple[str, Parts]:
     """The machine's full name and its run. Raises Problem: 404 where the caller sees none, 422 where it is not steered."""
+    found = find_device(context, principal, site, machine, Role.LOAD, action, "machine")
     device = device_id(site, machine)
-    for community in context.communities:
-        for place in community.sites:
-            for each in place.devices:
-                if (place.id, each.id, each.role) != (site, machine, Role.LOAD) or not principal.sees(
-                    community.id, site
-                ):
-                    continue
-                authorize(principal, action, community.id, site)
-                if each.steer is None:
-                    raise Problem(
-                        422,
-                        "not_steered",
-                        f"{device} is only measured",
-                        field="path.machine",
-                        hint='set `steer: {run: "120@2500"}` in the centre\'s configuration',
-                    )
-                return device, each.steer.parts
-    raise not_found("machine", device)
+    if found.steer is None:
+        raise Problem(
+            422,
+            "not_steered",
+            f"{device} is only measured",
+            field="path.machine",
+            hint='set `steer: {run: "120@2500"}` in the centre\'s configuration',
+        )
+    return device, found.steer.parts

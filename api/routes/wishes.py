@@ -7,12 +7,13 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Depends, Response
 from starlette.concurrency import run_in_threadpool
 
-from api.access import Action, Principal, authorize, may
+from api.access import Action, Principal, may
 from api.answers import documented, json_answer
 from api.bodies import BodyRoute
 from api.context import Context, Ctx
 from api.problems import Problem, not_found
 from api.schemas_wishes import WishRequest, WishView
+from api.steered import find_device
 from energy.names import device_id
 from energy.quantities import Role
 from storage.register.wishes import CarWish, forget_wish, keep_wish, wishes
@@ -82,20 +83,14 @@ async def take_back(context: Ctx, principal: Commander, site: str, charger: str)
 
 def _charger(context: Context, principal: Principal, site: str, charger: str, action: Action) -> str:
     """The charger's full name. Raises Problem: 404 where the caller sees none, 422 where wishes are not heeded."""
+    found = find_device(context, principal, site, charger, Role.EV, action, "charger")
     device = device_id(site, charger)
-    for community in context.communities:
-        for place in community.sites:
-            for each in place.devices:
-                if (place.id, each.id, each.role) != (site, charger, Role.EV) or not principal.sees(community.id, site):
-                    continue
-                authorize(principal, action, community.id, site)
-                if each.steer is None or each.steer.charge not in _HEEDED:
-                    raise Problem(
-                        422,
-                        "not_steered",
-                        f"{device} charges without regard to deadlines",
-                        field="path.charger",
-                        hint="set `steer: {charge: by_price, ready_by: ...}` in the centre's configuration",
-                    )
-                return device
-    raise not_found("charger", device)
+    if found.steer is None or found.steer.charge not in _HEEDED:
+        raise Problem(
+            422,
+            "not_steered",
+            f"{device} charges without regard to deadlines",
+            field="path.charger",
+            hint="set `steer: {charge: by_price, ready_by: ...}` in the centre's configuration",
+        )
+    return device

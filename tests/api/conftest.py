@@ -16,7 +16,7 @@ from api.app import create_app
 from api.keys import KeyStore
 from api.live.feed import LiveFeed
 from api.settings import ApiSettings
-from energy.community import Community
+from energy.community import Community, Device
 from energy.quantities import Quality, Role
 from energy.quarters import QUARTER_MS
 from messaging.connection import Message
@@ -259,6 +259,19 @@ class Api:
             t=now,
             ends_at=now + int(ttl_s * 1000),
         )
+
+
+def add_devices(api: Api, site_id: str, more: Sequence[Device]) -> None:
+    """Gives a site of the configuration these devices as well."""
+    context = api.app.state.context
+    changed = []
+    for community in context.communities:
+        sites = tuple(
+            site.model_copy(update={"devices": (*site.devices, *more)}) if site.id == site_id else site
+            for site in community.sites
+        )
+        changed.append(community.model_copy(update={"sites": sites}))
+    object.__setattr__(context, "communities", changed)
 
 
 def bearer(plaintext: str) -> dict[str, str]:

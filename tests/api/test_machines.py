@@ -9,7 +9,7 @@ from energy.community import Device
 from energy.quantities import Role
 from storage.register.audit import entries
 from storage.register.machines import mark_started
-from tests.api.conftest import NOW, Api
+from tests.api.conftest import NOW, Api, add_devices
 
 PATH = "/api/v1/sites/ixl-hall/machines/boiler/run"
 HOUR = 3_600_000
@@ -23,15 +23,7 @@ def laundry(api: Api) -> Api:
         Device(id="boiler", role=Role.LOAD, steer=Steer(run="120@2500")),
         Device(id="kitchen", role=Role.LOAD),
     )
-    context = api.app.state.context
-    changed = []
-    for community in context.communities:
-        sites = tuple(
-            site.model_copy(update={"devices": (*site.devices, *more)}) if site.id == "ixl-hall" else site
-            for site in community.sites
-        )
-        changed.append(community.model_copy(update={"sites": sites}))
-    object.__setattr__(context, "communities", changed)
+    add_devices(api, "ixl-hall", more)
     return api
 
 

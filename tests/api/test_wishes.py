@@ -8,7 +8,7 @@ from energy.balancing.settings import Steer
 from energy.community import Device
 from energy.quantities import Role
 from storage.register.audit import entries
-from tests.api.conftest import NOW, Api
+from tests.api.conftest import NOW, Api, add_devices
 
 PATH = "/api/v1/sites/ixl-hall/chargers/ev-9/wish"
 SOON = {"ready_at": NOW + 3_600_000, "energy_wh": 25_000}
@@ -22,15 +22,7 @@ def hub(api: Api) -> Api:
         Device(id="ev-9", role=Role.EV, rated_w=11_040, steer=by_price),
         Device(id="ev-8", role=Role.EV, rated_w=11_040, steer=Steer()),
     )
-    context = api.app.state.context
-    changed = []
-    for community in context.communities:
-        sites = tuple(
-            site.model_copy(update={"devices": (*site.devices, *more)}) if site.id == "ixl-hall" else site
-            for site in community.sites
-        )
-        changed.append(community.model_copy(update={"sites": sites}))
-    object.__setattr__(context, "communities", changed)
+    add_devices(api, "ixl-hall", more)
     return api
 
 
