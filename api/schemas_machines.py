@@ -13,9 +13,11 @@ class RunRequest(BaseModel):
     """One run, and by when it is to be over."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"finish_by": 1_780_290_000_000}})
-    finish_by: int = Field(ge=0, lt=1 << 53, description="when it is to be over, ms UTC; within seven days")
+    finish_by: int = Field(
+        strict=True, ge=0, lt=1 << 53, description="when it is to be over, ms UTC; within seven days"
+    )
     earliest: int | None = Field(
-        default=None, ge=0, lt=1 << 53, description="it may begin from then on, ms UTC; default: now"
+        strict=True, default=None, ge=0, lt=1 << 53, description="it may begin from then on, ms UTC; default: now"
     )
 
 

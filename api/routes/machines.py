@@ -9,6 +9,7 @@ from starlette.concurrency import run_in_threadpool
 
 from api.access import Action, Principal, may
 from api.answers import documented, json_answer
+from api.bodies import BodyRoute
 from api.context import Context, Ctx
 from api.problems import Problem, not_found
 from api.schemas_machines import RunRequest, RunView
@@ -20,7 +21,7 @@ from storage.register.machines import Run, forget_run, keep_run, runs
 
 __all__ = ["router"]
 
-router = APIRouter(prefix="/api/v1/sites/{site}/machines/{machine}", tags=["plan"])
+router = APIRouter(prefix="/api/v1/sites/{site}/machines/{machine}", tags=["plan"], route_class=BodyRoute)
 Commander = Annotated[Principal, Depends(may(Action.COMMAND))]
 _FARTHEST_MS: Final = 7 * 86_400_000
 

@@ -10,6 +10,7 @@ from contextlib import closing
 import pytest
 
 from tests.api.conftest import NOW, Api, alert
+from tests.api.test_machines import laundry  # noqa: F401 - a fixture
 from tests.api.test_me import Members, members  # noqa: F401 - a fixture
 from tests.api.test_wishes import hub  # noqa: F401 - a fixture
 
@@ -21,6 +22,7 @@ BODIES = {
         "reason": "noon",
     },
     ("put", "/api/v1/sites/ixl-hall/chargers/ev-9/wish"): {"ready_at": NOW + 3_600_000, "energy_wh": 25_000},
+    ("put", "/api/v1/sites/ixl-hall/machines/boiler/run"): {"finish_by": NOW + 6 * 3_600_000, "earliest": NOW},
     ("post", "/api/v1/sites/ixl-hall/index"): {"meter": "gas", "day": "2025-05-01", "index": "1000.25"},
     ("post", "/api/v1/alerts/a-1/ack"): {"for_s": 600, "reason": "seen"},
     ("post", "/api/v1/alerts/a-1/mute"): {"for_s": 600, "reason": "works"},
@@ -54,8 +56,8 @@ def texts(good: dict[str, object]) -> Iterator[tuple[str, bytes]]:
 
 
 @pytest.fixture
-def damaged(hub: Api) -> Api:  # noqa: F811
-    """An API with a charger and an alert."""
+def damaged(hub: Api, laundry: Api) -> Api:  # noqa: F811 - of one API, as both change it
+    """An API with a charger, a machine and an alert."""
     hub.register.save_alert(alert("ixelles", "a-1", NOW - 1000))
     return hub
 
@@ -114,9 +116,9 @@ async def test_wrong_value_is_refused_by_its_field(damaged: Api, route):
 
 
 def may_be(name: str, value: object) -> bool:
-    """What is odd and yet allowed: an acknowledgement for no time, an index in other digits, any words as a reason."""
+    """What is odd and yet allowed: an acknowledgement for no time, a run that may begin now, an index in other digits, any words as a reason."""
     return (
-        (name == "for_s" and value is None)
+        (name in {"for_s", "earliest"} and value is None)
         or (name == "index" and value == "\u0661")
         or (name == "reason" and value in ("", "\u202e", "\u0661", "1e999", "NaN"))
     )
