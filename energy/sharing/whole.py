@@ -1,34 +1,29 @@
-"""The sharing rule in whole Wh over many quarter-hours at once: exact integer arithmetic in numpy, no floats.
+"""The sharing rule in whole Wh over many quarter-hours at once: exact integer arithmetic in numpy.
 
-Theory. A row is a quarter-hour, a column a point. What was given out so far is kept as integers in units of
-1/scale Wh, each row with its own scale: dividing by weights multiplies the scale instead of rounding, so ties are
-exact. Only at the end does largest remainder make whole Wh. Numbers are int64 as long as every product provably
-fits. Where one might not, its quotient and remainder are found apart, which is exact too and all that a last round
-needs; a block of rows that must go on from there, or that is larger still, continues with Python's unbounded integers.
+A row is a quarter-hour, a column a point. It is quick by what it leaves out: quarter-hours without injection, points
+that do not receive and points that do not inject; and by blocks of rows that stay in the processor's cache.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from math import lcm
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
+from energy.sharing.division import EVERYBODY, Columns, Division, IntArray, Mask, by_largest_remainder
 from energy.sharing.key import MILLIONTHS, Basis, Method, ProducerMethod, Producers, Roster, Round, SharingKey
 
 __all__ = ["IntArray", "Mask", "Pairs", "share_whole"]
 
-IntArray = npt.NDArray[Any]  # int64, or Python integers where these might not fit
 Pairs = Mapping[int, IntArray]
 """Coefficients in millionths by the column of a producer: of its injection, shaped as the readings."""
-Mask = npt.NDArray[np.bool_]
 
 _SAFE: Final = 2**62
-_NEAR: Final = 2**50  # below it a quotient by floats is one off at most
 _BLOCK_CELLS: Final = 1 << 16  # a block stays in the processor's cache
 
 
@@ -49,25 +44,20 @@ def share_whole(
     """
     received = np.zeros(withdrawal.shape, dtype=np.int64)
     given = np.zeros(withdrawal.shape, dtype=np.int64)
-    receives = np.array(roster.receives, dtype=bool)
-    rule = _Rule.of(key, roster)
-    other = _Rule.of(key.model_copy(update={"producers": Producers()}), roster.mirrored()) if key.two_sided else None
-    step = max(1, _BLOCK_CELLS // max(1, withdrawal.shape[1]))
-    for start in range(0, withdrawal.shape[0], step):
-        block: slice | IntArray = slice(start, start + step)
-        if rows is not None and not rows[block].all():
-            block = start + np.flatnonzero(rows[block])
+    rule = _Rule.of(key, roster, injection.max(axis=0, initial=0) > 0)
+    other = _Rule.mirrored(key, roster) if key.two_sided else None
+    receives, participation_pct = np.array(roster.receives), np.array(roster.participation_pct, dtype=np.int64)
+    for block in _blocks(injection, rows):
         present = has_withdrawal[block] & receives
-        wanted, offered = np.where(present, withdrawal[block], 0), injection[block]
-        if set(roster.participation_pct) != {100}:
-            parts = np.array(roster.participation_pct, dtype=np.int64)
-            wanted, offered = wanted * parts // 100, offered * parts // 100
+        wanted = withdrawal[block] if present.all() else withdrawal[block] * present
+        offered = injection[block]
+        if np.any(participation_pct != 100):
+            wanted, offered = wanted * participation_pct // 100, offered * participation_pct // 100
         if isinstance(coefficients, Mapping):
             pairs = {own: grid[block] for own, grid in coefficients.items()}
             received[block], given[block] = _by_pairs(pairs, wanted, offered)
             continue
-        weights = None if coefficients is None else coefficients[block]
-        got = _receive(rule, wanted, offered, present, weights)
+        got = _receive(rule, wanted, offered, present, None if coefficients is None else coefficients[block])
         gave = _give(rule, offered, got)
         if other is not None:
             surplus = offered.sum(axis=1) >= wanted.sum(axis=1)
@@ -76,28 +66,83 @@ def share_whole(
     return received, given
 
 
+def _blocks(injection: IntArray, rows: Mask | None) -> Iterator[slice | npt.NDArray[np.intp]]:
+    """The rows in which something may be shared, in blocks."""
+    step = max(1, _BLOCK_CELLS // max(1, injection.shape[1]))
+    for start in range(0, injection.shape[0], step):
+        block = slice(start, start + step)
+        busy = injection[block].any(axis=1)
+        if rows is not None:
+            busy &= rows[block]
+        if busy.all():
+            yield block
+        elif busy.any():
+            yield start + np.flatnonzero(busy)
+
+
 @dataclass(frozen=True, slots=True)
 class _Rule:
-    """A key over the columns: what is the same in every block."""
+    """A key over the columns: what is the same in every block.
+
+    Receivers and givers stand by tier, so that each tier is a slice of them, the first served first.
+    """
 
     rounds: tuple[Round, ...]
-    weights: tuple[IntArray, int]
-    tiers: IntArray
+    receivers: Columns
+    weights: IntArray
+    denominator: int
+    tiers: tuple[slice, ...]
     producers: ProducerMethod
-    producer_weights: IntArray
-    producer_tiers: IntArray
+    givers: Columns
+    giver_weights: IntArray
+    giver_tiers: tuple[slice, ...]
 
     @classmethod
-    def of(cls, key: SharingKey, roster: Roster) -> _Rule:
-        """With weights as integers."""
+    def of(cls, key: SharingKey, roster: Roster, injects: Mask) -> _Rule:
+        """With weights as integers; weights and tiers are those of the receivers, or of those who inject anything."""
+        by_tier = any(round_.method is Method.PRIORITY for round_ in key.rounds)
+        receivers, tiers = _ordered(np.array(roster.receives), roster.tiers, by_tier=by_tier)
+        by_tier = key.producers.method is ProducerMethod.PRIORITY
+        givers, giver_tiers = _ordered(injects, roster.producer_tiers, by_tier=by_tier)
+        weights, denominator = _integers(roster.weights)
         return cls(
             key.rounds,
-            _integers(roster.weights),
-            np.array(roster.tiers),
+            receivers,
+            weights[receivers],
+            denominator,
+            tiers,
             key.producers.method,
-            _integers(roster.producer_weights)[0],
-            np.array(roster.producer_tiers),
+            givers,
+            _integers(roster.producer_weights)[0][givers],
+            giver_tiers,
         )
+
+    @classmethod
+    def mirrored(cls, key: SharingKey, roster: Roster) -> _Rule:
+        """Producers in the place of receivers, who then take pro rata."""
+        alike = key.model_copy(update={"producers": Producers()})
+        return cls.of(alike, roster.mirrored(), np.ones(len(roster.points), dtype=bool))
+
+
+def _ordered(who: Mask, tiers: Sequence[int], *, by_tier: bool) -> tuple[Columns, tuple[slice, ...]]:
+    """The columns of `who`, those of a tier beside each other; and which of them each tier is."""
+    columns = np.flatnonzero(who)
+    own = np.array(tiers)[columns]
+    if not by_tier or (own[1:] == own[:-1]).all():
+        return (EVERYBODY if who.all() else columns), (EVERYBODY,)
+    order = np.argsort(own, kind="stable")
+    ends = [*np.flatnonzero(np.diff(own[order])) + 1, own.size]
+    return columns[order], tuple(slice(first, end) for first, end in zip([0, *ends], ends, strict=False))
+
+
+def _settled(division: Division, who: Columns, width: int) -> IntArray:
+    """In whole Wh, the columns in their places among all, nothing in the others."""
+    if isinstance(who, slice):
+        return division.in_whole_wh(EVERYBODY)
+    order = np.argsort(who)
+    spread = np.zeros((division.left.shape[0], width), dtype=np.int64)
+    spread[:, who[order]] = division.in_whole_wh(order)
+    return spread
 
 
 def _from_producers(mirrored: _Rule, wanted: IntArray, offered: IntArray) -> tuple[IntArray, IntArray]:
@@ -111,52 +156,45 @@ def _by_pairs(pairs: Pairs, wanted: IntArray, injection: IntArray) -> tuple[IntA
     allotted = {own: grid.astype(object) * injection[:, [own]] for own, grid in pairs.items()}  # millionths of a Wh
     entitled = sum(allotted.values(), np.zeros(wanted.shape, dtype=object))
     taken = np.minimum(wanted.astype(object) * MILLIONTHS, entitled)
-    pool = injection.sum(axis=1, keepdims=True)
-    division = _Division(pool.astype(object), wanted, wanted)
-    division.scale, division.parts = np.full_like(division.amount, MILLIONTHS), taken
-    received = division.whole()
+    received = by_largest_remainder(taken // MILLIONTHS, taken % MILLIONTHS, np.full_like(taken[:, :1], MILLIONTHS))
     weights = np.zeros(wanted.shape, dtype=object)
     common = np.lcm.reduce(np.where(taken < entitled, entitled, 1), axis=1, keepdims=True)  # of what is divided by
     for own, parts in allotted.items():
         used = np.where(taken < entitled, parts * taken * (common // np.maximum(entitled, 1)), parts * common)
         weights[:, own] = used.sum(axis=1)
     total = received.sum(axis=1, keepdims=True)
-    giving = _Division(total, np.minimum(injection, total - received), injection)
+    giving = Division(total, np.minimum(injection, total - received), injection)
     giving.open(Fraction(1))
     giving.fill(weights)
     giving.fill(injection)
-    return received, giving.whole()
+    return received, giving.in_whole_wh(EVERYBODY)
 
 
 def _receive(
     rule: _Rule, wanted: IntArray, injection: IntArray, present: Mask, coefficients: IntArray | None = None
 ) -> IntArray:
-    pool = injection.sum(axis=1, keepdims=True)
-    division = _Division(pool, np.minimum(wanted, pool - injection), wanted)
+    pool, width = injection.sum(axis=1, keepdims=True), injection.shape[1]
+    wanted, injection, present = (each[:, rule.receivers] for each in (wanted, injection, present))
+    division = Division(pool, np.minimum(wanted, pool - injection), wanted)
     for round_ in rule.rounds:
         division.open(round_.share or Fraction(0))
         if round_.method is Method.PRORATA:
             _pro_rata(division, round_.basis)
         elif round_.method is Method.PRIORITY:
-            for tier in np.unique(rule.tiers):
-                division.fill_demand(rule.tiers == tier)
+            for tier in rule.tiers:
+                division.fill_demand(tier)
+        elif round_.method is Method.EQUAL:
+            weights = present.astype(np.int64)
+            _by_weights(division, round_, weights, np.maximum(weights.sum(axis=1, keepdims=True), 1))
+        elif coefficients is not None:
+            _by_weights(division, round_, coefficients[:, rule.receivers], np.full_like(pool, MILLIONTHS))
         else:
-            _by_weights(division, round_, rule.weights, present, coefficients)
-    return division.whole()
+            whole = np.full(pool.shape, rule.denominator, dtype=rule.weights.dtype)
+            _by_weights(division, round_, rule.weights[None, :], whole)
+    return _settled(division, rule.receivers, width)
 
 
-def _by_weights(
-    division: _Division, round_: Round, fixed: tuple[IntArray, int], present: Mask, coefficients: IntArray | None
-) -> None:
-    if round_.method is Method.EQUAL:
-        weights: IntArray = present.astype(np.int64)
-        whole: IntArray = np.maximum(weights.sum(axis=1, keepdims=True), 1)
-    elif coefficients is not None:
-        weights, whole = coefficients, np.full((present.shape[0], 1), MILLIONTHS, dtype=np.int64)
-    else:
-        numerators, denominator = fixed
-        weights = np.broadcast_to(numerators, present.shape)
-        whole = np.full((present.shape[0], 1), denominator, dtype=np.int64)
+def _by_weights(division: Division, round_: Round, weights: IntArray, whole: IntArray) -> None:
     if round_.max_rounds is None:
         division.fill(weights)
         return
@@ -169,9 +207,9 @@ def _by_weights(
             break
 
 
-def _pro_rata(division: _Division, basis: Basis) -> None:
+def _pro_rata(division: Division, basis: Basis) -> None:
     if basis is Basis.RESIDUAL:
-        division.fill_demand(np.ones(division.limit.shape[1], dtype=bool))
+        division.fill_demand()
     elif basis is Basis.WITHDRAWAL:
         division.fill(division.wanted)
     else:
@@ -179,183 +217,24 @@ def _pro_rata(division: _Division, basis: Basis) -> None:
 
 
 def _give(rule: _Rule, injection: IntArray, received: IntArray) -> IntArray:
-    total = received.sum(axis=1, keepdims=True)
-    division = _Division(total, np.minimum(injection, total - received), injection)
+    total, width = received.sum(axis=1, keepdims=True), injection.shape[1]
+    injection, received = injection[:, rule.givers], received[:, rule.givers]
+    division = Division(total, np.minimum(injection, total - received), injection)
     division.open(Fraction(1))
     if rule.producers is ProducerMethod.PRIORITY:
-        for tier in np.unique(rule.producer_tiers):
-            division.fill(np.where(rule.producer_tiers == tier, injection, 0))
-        return division.whole()
-    if rule.producers is ProducerMethod.FIXED:
-        division.fill(np.broadcast_to(rule.producer_weights, injection.shape))
-    division.fill(injection)
-    return division.whole()
+        for tier in rule.giver_tiers:
+            division.fill_demand(tier)
+    elif rule.producers is ProducerMethod.FIXED:
+        division.fill(rule.giver_weights[None, :])
+        division.fill(injection)
+    else:
+        division.fill_demand()
+    return _settled(division, rule.givers, width)
 
 
 def _integers(weights: tuple[Fraction, ...]) -> tuple[IntArray, int]:
     """The weights as integers over one denominator."""
     denominator = lcm(*(weight.denominator for weight in weights))
-    numerators = [int(weight * denominator) for weight in weights]
+    numerators = [weight.numerator * (denominator // weight.denominator) for weight in weights]
     dtype = np.int64 if denominator < _SAFE else object
     return np.array(numerators, dtype=dtype), denominator
-
-
-def _largest(values: IntArray, numbers: IntArray) -> Mask:
-    """Where each row's `numbers` largest values are, the first of equals before the others."""
-    count = values.shape[1]
-    if values.dtype != object and int(values.max(initial=0)) < _SAFE // count:
-        ranks = values * count + np.arange(count - 1, -1, -1)  # no two are equal, and sorting values is vectorised
-        threshold = np.take_along_axis(np.sort(ranks, axis=1), np.minimum(count - numbers, count - 1), axis=1)
-        return np.asarray((ranks >= threshold) & (numbers > 0))
-    order = np.argsort(-values, axis=1, kind="stable")
-    largest = np.zeros(values.shape, dtype=bool)
-    np.put_along_axis(largest, order, np.arange(count) < numbers, axis=1)
-    return largest
-
-
-def _quotient(left: IntArray, right: IntArray, divisor: IntArray) -> tuple[IntArray, IntArray]:
-    """(left * right // divisor, left * right % divisor), although the product does not fit into 64 bits.
-
-    Exact for int64 with 0 <= right <= divisor and left <= _NEAR: the quotient by floats is one off at most, and the
-    remainder by wrapping products is right wherever the true one fits.
-    """
-    quotient = np.floor(left.astype(np.float64) * right / divisor).astype(np.int64)
-    remainder = left * right - quotient * divisor
-    for wrong, step in ((remainder < 0, -1), (remainder >= divisor, 1)):
-        quotient += step * wrong
-        remainder -= step * wrong * divisor
-    return quotient, remainder
-
-
-class _Division:
-    """An amount per row being divided among columns. `parts` and `left` are in units of 1/scale Wh.
-
-    `beside`: (numerator, denominator) of what the parts have more, in the same units, after a fill that did not fit.
-    """
-
-    def __init__(self, amount: IntArray, limit: IntArray, wanted: IntArray) -> None:
-        self.amount = amount
-        self.limit = limit
-        self.wanted = wanted
-        self.scale: IntArray = np.ones_like(amount)
-        self.parts: IntArray = np.zeros_like(limit)
-        self.left: IntArray = np.zeros_like(amount)
-        self.beside: tuple[IntArray, IntArray] | None = None
-        self._largest = max(1, int(amount.max(initial=0)), int(wanted.sum(axis=1).max(initial=0)))
-
-    def open(self, share: Fraction) -> None:
-        """Adds this part of the amount to what is left."""
-        if share:
-            self._take_in()
-            self._rescale(np.full_like(self.scale, share.denominator))
-            self.left = self.left + self.amount * (self.scale // share.denominator) * share.numerator
-
-    def has_room(self) -> Mask:
-        """Who may still receive."""
-        self._take_in()
-        return np.asarray(self._room() > 0, dtype=bool)
-
-    def once(self, weight: IntArray, total: IntArray) -> bool:
-        """Everybody takes min(room, left * weight / total); whether anything moved."""
-        self._take_in()
-        self._reserve(total)
-        parts = np.minimum(self._room() * total, self.left * weight)
-        self._take(parts, total)
-        return bool(np.any(parts > 0) and np.any(self.left > 0))
-
-    def fill_demand(self, who: Mask) -> None:
-        """Fills by what is still wanted, among `who`."""
-        if np.any(self.left > 0):
-            self._take_in()
-            self.fill(np.where(who, self.wanted * self.scale - self.parts, 0))
-
-    def fill(self, weight: IntArray) -> None:
-        """Everybody takes min(room, level * weight), the level such that nothing is left or every room is full."""
-        if not np.any(self.left > 0):
-            return
-        self._take_in()
-        weight = np.where(self.left > 0, weight, 0)
-        total = weight.sum(axis=1, keepdims=True)
-        apart = not self._fits(total) and self._fits_apart(total)
-        if not apart:
-            self._reserve(total)
-        room, rest = self._room(), self.left
-        rising = np.asarray((weight > 0) & (room > 0), dtype=bool)
-        total = np.where(rising, weight, 0).sum(axis=1, keepdims=True)
-        full = np.zeros_like(rising)
-        while True:
-            if apart:
-                filled = rising & (room <= _quotient(rest, np.where(rising, weight, 0), np.maximum(total, 1))[0])
-            else:
-                filled = rising & np.asarray(room * total <= rest * weight, dtype=bool)
-            if not filled.any():
-                break
-            rest = rest - np.where(filled, room, 0).sum(axis=1, keepdims=True)
-            total = total - np.where(filled, weight, 0).sum(axis=1, keepdims=True)
-            rising &= ~filled
-            full |= filled
-        factor = np.where((total > 0) & (rest > 0), total, 1)  # a scale grows only where something is divided
-        if apart:
-            share, beside = _quotient(rest, np.where(rising & (rest > 0), weight, 0), factor)
-            self.parts = self.parts + np.where(full, room, share)
-            self.left = np.where(rising.any(axis=1, keepdims=True), 0, rest)
-            self.beside = (beside, factor)
-        else:
-            self._take(np.where(full, room * factor, np.where(rising, rest * weight, 0)), factor)
-
-    def whole(self) -> IntArray:
-        """The parts in whole Wh by largest remainder, ties to the first column; what is not given out takes part."""
-        more, unit = self.beside or (np.zeros_like(self.parts), np.ones_like(self.scale))
-        undivided = self.amount * self.scale - self.parts.sum(axis=1, keepdims=True)
-        undivided = undivided - more.sum(axis=1, keepdims=True) // unit  # all of what is beside adds up to whole units
-        parts = np.concatenate([self.parts, undivided], axis=1)
-        floors = parts // self.scale
-        remainders = (parts - floors * self.scale) * unit
-        remainders[:, :-1] += more
-        units = (self.amount - floors.sum(axis=1, keepdims=True)).astype(np.int64)
-        return (floors.astype(np.int64) + _largest(remainders, units))[:, :-1]
-
-    def _room(self) -> IntArray:
-        room: IntArray = self.limit * self.scale - self.parts
-        return room
-
-    def _take(self, parts: IntArray, factor: IntArray) -> None:
-        """Hands out `parts`, given in units of 1/(scale * factor) Wh."""
-        self._rescale(factor)
-        self.parts = self.parts + parts
-        self.left = self.left - parts.sum(axis=1, keepdims=True)
-
-    def _rescale(self, factor: IntArray) -> None:
-        self._reserve(factor)
-        self.scale = self.scale * factor
-        self.parts = self.parts * factor
-        self.left = self.left * factor
-
-    def _reserve(self, factor: IntArray) -> None:
-        """Goes over to unbounded integers where multiplying a row by its `factor` might not fit into 64 bits."""
-        if not self._fits(factor):
-            for name in ("amount", "limit", "wanted", "scale", "parts", "left"):
-                setattr(self, name, getattr(self, name).astype(object))
-
-    def _fits(self, factor: IntArray) -> bool:
-        return self.scale.dtype == object or self._largest * self._grown(factor) < _SAFE
-
-    def _fits_apart(self, factor: IntArray) -> bool:
-        """Whether quotient and remainder of a product fit, although the product does not."""
-        return factor.dtype != object and self._largest * self._grown(1) < _NEAR and self._grown(factor) < _SAFE
-
-    def _grown(self, factor: IntArray | int) -> float:
-        """The largest scale after multiplying by `factor`."""
-        grown = self.scale.astype(np.float64) * np.maximum(factor, 1).astype(np.float64)
-        return float(grown.max(initial=1))
-
-    def _take_in(self) -> None:
-        """Makes one number of the parts and what is beside them, unbounded."""
-        if self.beside is None:
-            return
-        more, unit = (values.astype(object) for values in self.beside)
-        self.beside = None
-        for name in ("amount", "limit", "wanted", "scale", "parts", "left"):
-            setattr(self, name, getattr(self, name).astype(object))
-        self.scale, self.left = self.scale * unit, self.left * unit
-        self.parts = self.parts * unit + more
