@@ -109,7 +109,7 @@ def create_app(
         title="commonwatt",
         version=_version(),
         description="Live state, history, alerts and leases of municipal energy communities.",
-        openapi_url="/openapi.json" if settings.docs else None,
+        openapi_url=None,  # served with an ETag beside the pages
         docs_url=None,  # the framework's own pages load scripts from elsewhere
         redoc_url=None,
         redirect_slashes=False,

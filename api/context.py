@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 from fastapi import Depends, Request
 
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Context", "Ctx", "context_of"]
 
+_MOST_READERS: Final = 8  # questions to the history at once, of some forty threads: the others are everybody else's
+
 
 @dataclass(frozen=True, slots=True)
 class Context:
@@ -52,6 +54,7 @@ class Context:
     oidc: Issuer | None = None
     investment: SizingTerms | None = None
     command_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    readers: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_MOST_READERS))
 
 
 def context_of(request: Request) -> Context:

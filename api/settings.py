@@ -64,6 +64,9 @@ class ApiSettings(BaseModel):
     max_scanned: int = Field(
         default=4_000_000, ge=1_000, description="readings one history answer may be computed from (estimated)"
     )
+    query_timeout_s: float = Field(
+        default=20.0, gt=0, le=600, description="how long one answer may read the history; then 503 `too_slow`"
+    )
     rate_per_s: float = Field(default=50.0, ge=0, description="requests a second per key, in the long run; 0: no limit")
     rate_burst: int = Field(default=200, ge=1, description="requests a key may make at once")
     max_streams: int = Field(default=1_000, ge=1, description="event streams open at the same time")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final, Literal
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from api.access import Action, Principal, authorize, may
 from api.answers import documented, json_answer
 from api.bodies import BodyRoute
+from api.conditional import conditional
 from api.context import Context, Ctx
 from api.problems import Problem, not_found
 from api.schemas_alerts import AcknowledgeRequest, AlertList, AlertView, EvidenceView, MuteRequest, RuleList
@@ -48,16 +49,11 @@ async def alerts(
 
 
 @router.get("/alerts/rules", responses=documented(RuleList))
-async def rules(context: Ctx, principal: Reader) -> Response:
+async def rules(request: Request, context: Ctx, principal: Reader) -> Response:
     """What is watched: each rule with its raise and clear values, and what its alerts mean, in every language."""
     seen = [community for community in context.communities if principal.sees(community.id)]
-    return json_answer(
-        {
-            "rules": [
-                _rule_view(rule, community, context.notifications) for community in seen for rule in community.rules
-            ]
-        }
-    )
+    found = [_rule_view(rule, community, context.notifications) for community in seen for rule in community.rules]
+    return conditional(request, json_answer({"rules": found}))
 
 
 @router.get("/alerts/{alert}", responses=documented(AlertView, 404, 503))

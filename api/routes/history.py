@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import msgspec
 from fastapi import APIRouter, Depends, Header, Query, Response
-from starlette.concurrency import run_in_threadpool
 
 from api.access import Action, Principal, authorize, may
 from api.answers import documented, json_answer
@@ -15,7 +15,8 @@ from api.groups import authorize_sum
 from api.places import PlacedDevice, PlacedSite
 from api.problems import Problem
 from api.schemas import CommunityHistoryView, HistoryView
-from api.timeline.community import community_history
+from api.time_limit import read_within
+from api.timeline.community import CommunityHistory, community_history
 from api.timeline.export import MEDIA_TYPES, Format, file_of, wanted_format
 from api.timeline.query import Limits, Question, answer, check_points
 from api.timeline.steps import Step, period
@@ -73,7 +74,7 @@ async def site_history(
     authorize(principal, Action.READ, place.community, place.id)
     from_, to = period(start, end, context.clock.now_ms())
     question = Question(place, quantity, _device(place, device), step, from_, to)
-    return await run_in_threadpool(_answer, context, question, wanted_format(form, accept))
+    return await read_within(context, _answer, question, wanted_format(form, accept))
 
 
 @router.get("/communities/{community}/history", responses=documented(CommunityHistoryView, 404, 503))
@@ -90,9 +91,13 @@ async def history_of_community(
     sites = [site.id for site in place.sites]
     from_, to = period(start, end, context.clock.now_ms())
     check_points(from_, to, Step.M15, max(_COLUMNS, len(sites)), context.settings.max_points)
-    found = await run_in_threadpool(community_history, sites, from_, to, context.history)
+    found = await read_within(context, _sums, sites, from_, to)
     head = {"community": community, "from": from_, "to": to, "step": "15m"}
     return json_answer(head | msgspec.to_builtins(found))
+
+
+def _sums(context: Context, sites: Sequence[str], start: int, end: int) -> CommunityHistory:
+    return community_history(sites, start, end, context.history)
 
 
 def _device(site: PlacedSite, name: str | None) -> PlacedDevice | None:

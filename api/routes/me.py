@@ -17,6 +17,7 @@ from api.context import Context, Ctx
 from api.problems import Problem, not_found
 from api.routes.history import From, To
 from api.schemas_me import ConsentsView, MembersHistoryView, MeView, OwnEnergyView, OwnStatementsView
+from api.time_limit import read_within
 from api.timeline.steps import period
 from energy.quarters import QUARTER_MS, quarter_start, quarter_starts
 from storage.register import audit, consents
@@ -52,7 +53,7 @@ async def own_energy(
 ) -> Response:
     """One's own quarter-hours by metering point: of settled months, and estimated for points at sites that are measured."""
     starts = _quarters(start, end, context.clock.now_ms())
-    return await run_in_threadpool(_own_energy, context, principal, starts)
+    return await read_within(context, _own_energy, principal, starts)
 
 
 @router.get("/me/statements", responses=documented(OwnStatementsView, 503))

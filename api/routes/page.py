@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from fastapi import FastAPI, Request, Response
-from fastapi.responses import FileResponse, HTMLResponse
+from fastapi.responses import HTMLResponse
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
+from api.answers import json_answer
+from api.conditional import conditional
 from api.settings import BUILT_PAGE
 
 __all__ = ["install"]
@@ -48,24 +50,30 @@ class _Assets(StaticFiles):
 
 
 def install(app: FastAPI, page_dir: Path | None, *, docs: bool) -> None:
-    """Adds `/`, `/buildings`, `/me`, `/sizing`, `/statements`, `/assets` and, with `docs`, `/docs`."""
+    """Adds `/`, `/buildings`, `/me`, `/sizing`, `/statements`, `/assets` and, with `docs`, `/docs` and `/openapi.json`."""
     directory = page_dir or BUILT_PAGE
 
-    async def routes(_request: Request) -> Response:
-        return HTMLResponse(_docs_page(app.openapi()))
+    async def routes(request: Request) -> Response:
+        return conditional(request, HTMLResponse(_docs_page(app.openapi())))
+
+    async def schema(request: Request) -> Response:
+        return conditional(request, json_answer(app.openapi()))
 
     for path, name in _PAGES.items():
         app.add_route(path, _page(directory / name), include_in_schema=False)
     app.mount("/assets", _Assets(directory=directory / "assets", check_dir=False), name="assets")
     if docs:
         app.add_route("/docs", routes, include_in_schema=False)
+        app.add_route("/openapi.json", schema, include_in_schema=False)
 
 
 def _page(file: Path) -> Callable[[Request], Response]:
-    def page(_request: Request) -> Response:
-        if not file.is_file():
+    def page(request: Request) -> Response:
+        try:
+            text = file.read_bytes()
+        except OSError:
             return HTMLResponse(_NOT_BUILT)
-        return FileResponse(file, media_type="text/html", headers={"Cache-Control": "no-cache"})
+        return conditional(request, HTMLResponse(text, headers={"Cache-Control": "no-cache"}))
 
     return page
 

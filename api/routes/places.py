@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Depends, Request, Response
 
 from api.access import Action, Principal, authorize, may
 from api.answers import documented, json_answer
+from api.conditional import conditional
 from api.context import Context, Ctx
 from api.places import PlacedDevice, PlacedSite, device_state, site_state
 from api.schemas import CommunityList, DeviceList, SiteDetail, SiteList
@@ -21,7 +22,9 @@ Reader = Annotated[Principal, Depends(may(Action.READ))]
 
 
 @router.get("/communities", responses=documented(CommunityList))
-async def communities(context: Ctx, principal: Annotated[Principal, Depends(may(Action.AGGREGATE))]) -> Response:
+async def communities(
+    request: Request, context: Ctx, principal: Annotated[Principal, Depends(may(Action.AGGREGATE))]
+) -> Response:
     """The communities the caller may see."""
     entries = [
         {
@@ -33,15 +36,15 @@ async def communities(context: Ctx, principal: Annotated[Principal, Depends(may(
         }
         for community in context.places.communities(principal.scope)
     ]
-    return json_answer({"communities": entries})
+    return conditional(request, json_answer({"communities": entries}))
 
 
 @router.get("/sites", responses=documented(SiteList, 503))
-async def sites(context: Ctx, principal: Reader) -> Response:
+async def sites(request: Request, context: Ctx, principal: Reader) -> Response:
     """The sites the caller may see, those that write without being configured included."""
     look = await context.places.look()
     visible = [site for site in look.sites.values() if principal.sees(site.community, site.id)]
-    return json_answer({"sites": [_site_entry(context, site, look.last) for site in visible]})
+    return conditional(request, json_answer({"sites": [_site_entry(context, site, look.last) for site in visible]}))
 
 
 @router.get("/sites/{site}", responses=documented(SiteDetail, 404, 503))

@@ -8,7 +8,6 @@ from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Depends, Query, Response
 from pydantic import ValidationError
-from starlette.concurrency import run_in_threadpool
 
 from api.access import Action, Principal, authorize, may
 from api.answers import documented, json_answer
@@ -18,6 +17,7 @@ from api.live.objects import GridQuarter
 from api.problems import Problem
 from api.routes.history import From, To
 from api.schemas_sharing import RecommendedKeysView, SharingView
+from api.time_limit import read_within
 from api.timeline.steps import period
 from energy.community import Community
 from energy.quarters import QUARTER_MS, quarter_start, quarter_starts
@@ -91,7 +91,7 @@ async def sharing(
     running = context.live.board.quarters(community, now_ms) if from_ <= now_ms and last < to else None
     hidden = frozenset(hidden_sites(principal, place))
     question = _Question(place, first, last, key, why, detailed, hidden, running, now_ms)
-    return await run_in_threadpool(_answer, context, question)
+    return await read_within(context, _answer, question)
 
 
 @router.get("/communities/{community}/sharing/recommended", responses=documented(RecommendedKeysView, 404, 409, 503))
@@ -118,7 +118,7 @@ async def recommended_key(
     _check_size(place, len(quarter_starts(from_, to)), None)
     _check_aim(place, aim)
     first, last = _quarters_over(from_, to, context.clock.now_ms())
-    return await run_in_threadpool(_recommended, context, place, aim, first, last)
+    return await read_within(context, _recommended, place, aim, first, last)
 
 
 def _check_aim(community: Community, aim: AimName) -> None:
