@@ -18,7 +18,6 @@ __all__ = [
     "CommandView",
     "CommunityHistoryView",
     "CommunityList",
-    "DeviceList",
     "HistoryView",
     "Instant",
     "LiveView",
@@ -26,7 +25,7 @@ __all__ = [
     "ProblemView",
     "Ratio",
     "Readiness",
-    "SiteDetail",
+    "SiteEntry",
     "SiteList",
     "StatusView",
     "Value",
@@ -144,34 +143,6 @@ class SiteList(View):
     """The sites the caller may see."""
 
     sites: list[SiteEntry]
-
-
-class DeviceEntry(View):
-    """A device with its newest reading."""
-
-    id: str
-    role: str | None
-    name: str
-    interval_s: float
-    rated_w: float | None
-    capacity_wh: float | None
-    registered: bool
-    state: PlaceState
-    last_seen: MaybeInstant
-    values: dict[str, Value]
-    bad: list[str]
-
-
-class DeviceList(View):
-    """Devices of one site."""
-
-    devices: list[DeviceEntry]
-
-
-class SiteDetail(SiteEntry):
-    """A site with its devices."""
-
-    devices: list[DeviceEntry]
 
 
 class LiveDevice(View):

@@ -44,6 +44,15 @@ class Device(_Model):
             self.steer.check_role(self.role, rated_w=self.rated_w, capacity_wh=self.capacity_wh)
         return self
 
+    @property
+    def wants(self) -> Literal["car", "run"] | None:
+        """What a person may say that is heeded: what the car at it wants, or one run of it; None: nothing."""
+        if self.steer is None:
+            return None
+        if self.role is Role.EV:
+            return "car" if self.steer.charge in {"by_deadline", "by_price"} else None
+        return "run" if self.role is Role.LOAD else None
+
 
 class Site(_Model):
     """One building or roof behind one grid connection."""

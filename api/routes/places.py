@@ -12,7 +12,9 @@ from api.answers import documented, json_answer
 from api.conditional import conditional
 from api.context import Context, Ctx
 from api.places import PlacedDevice, PlacedSite, device_state, site_state
-from api.schemas import CommunityList, DeviceList, SiteDetail, SiteList
+from api.schemas import CommunityList, SiteList
+from api.schemas_devices import DeviceList, SiteDetail
+from api.wanted import NOTHING, wanted_of
 from storage.history import Row
 
 __all__ = ["router"]
@@ -53,7 +55,7 @@ async def site(context: Ctx, principal: Reader, site: str) -> Response:
     place = await context.places.site(site, principal.scope)
     authorize(principal, Action.READ, place.community, place.id)
     last = (await context.places.look()).last
-    return json_answer(_site_entry(context, place, last) | {"devices": _device_entries(context, place, last)})
+    return json_answer(_site_entry(context, place, last) | {"devices": await _device_entries(context, place, last)})
 
 
 @router.get("/sites/{site}/devices", responses=documented(DeviceList, 404, 503))
@@ -61,7 +63,7 @@ async def devices(context: Ctx, principal: Reader, site: str) -> Response:
     """The devices of a site with their newest readings."""
     place = await context.places.site(site, principal.scope)
     authorize(principal, Action.READ, place.community, place.id)
-    return json_answer({"devices": _device_entries(context, place, (await context.places.look()).last)})
+    return json_answer({"devices": await _device_entries(context, place, (await context.places.look()).last)})
 
 
 def _site_entry(context: Context, site: PlacedSite, last: Mapping[str, Row]) -> dict[str, Any]:
@@ -81,9 +83,9 @@ def _site_entry(context: Context, site: PlacedSite, last: Mapping[str, Row]) -> 
     }
 
 
-def _device_entries(context: Context, site: PlacedSite, last: Mapping[str, Row]) -> list[dict[str, Any]]:
-    now = context.clock.now_ms()
-    return [_device_entry(device, last.get(device.id), now) for device in site.devices]
+async def _device_entries(context: Context, site: PlacedSite, last: Mapping[str, Row]) -> list[dict[str, Any]]:
+    now, wanted = context.clock.now_ms(), await wanted_of(context, site.id)
+    return [_device_entry(device, last.get(device.id), now) | wanted.get(device.id, NOTHING) for device in site.devices]
 
 
 def _device_entry(device: PlacedDevice, row: Row | None, now_ms: int) -> dict[str, Any]:

@@ -23,7 +23,6 @@ __all__ = ["router"]
 router = APIRouter(prefix="/api/v1/sites/{site}/chargers/{charger}", tags=["plan"], route_class=BodyRoute)
 Commander = Annotated[Principal, Depends(may(Action.COMMAND))]
 _FARTHEST_MS: Final = 7 * 86_400_000
-_HEEDED: Final = frozenset({"by_deadline", "by_price"})
 
 
 @router.get("/wish", responses=documented(WishView, 404, 503))
@@ -85,7 +84,7 @@ def _charger(context: Context, principal: Principal, site: str, charger: str, ac
     """The charger's full name. Raises Problem: 404 where the caller sees none, 422 where wishes are not heeded."""
     found = find_device(context, principal, site, charger, Role.EV, action, "charger")
     device = device_id(site, charger)
-    if found.steer is None or found.steer.charge not in _HEEDED:
+    if found.wants != "car":
         raise Problem(
             422,
             "not_steered",
