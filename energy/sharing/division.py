@@ -35,12 +35,12 @@ class Division:
 
     def __init__(self, amount: IntArray, limit: IntArray, wanted: IntArray) -> None:
         self.amount = amount
-        self.limit = wanted if np.array_equal(limit, wanted) else limit
+        self.limit = limit
         self.wanted = wanted
         self.scale: IntArray = np.ones_like(amount)
         self.left: IntArray = np.zeros_like(amount)
-        self.whole: IntArray = np.zeros_like(limit)
-        self.part: IntArray = np.zeros_like(limit)
+        self.whole: IntArray = np.broadcast_to(self.left, limit.shape)
+        self.part: IntArray = self.whole
         self._untouched = True  # nobody has anything yet
         self._largest = max(1, int(amount.max(initial=0)), int(wanted.sum(axis=1).max(initial=0)))
 
@@ -59,21 +59,23 @@ class Division:
         return np.asarray(self._less_taken(self.limit) > 0, dtype=bool)
 
     def once(self, weight: IntArray, total: IntArray) -> bool:
-        """Everybody takes min(room, left * weight / total), no weight being above the total; whether anything moved."""
+        """Everybody takes min(room, left * weight / total), no weight being above the total; whether anything moved.
+
+        One column of weights: everybody's are the same.
+        """
         self._reserve(total, self.left)
         room = self._less_taken(self.limit)
         share, beside = _quotient(self.left, weight, total)
-        beside *= room > share
         left, factor = self.left, np.where(self.left > 0, total, 1)
-        self._take(np.minimum(room, share), beside, factor)
+        self._take(np.minimum(room, share), beside * (room > share), factor)
         return bool(np.any(self.left > 0) and np.any(self.left < left * factor))
 
     def fill(self, weight: IntArray) -> None:
         """Everybody takes min(room, level * weight), the level such that nothing is left or every room is full."""
         if np.any(self.left > 0):
-            self._reserve(weight.sum(axis=-1, keepdims=True))
-            room = self._less_taken(self.limit) * (weight > 0)
-            self._fill(room, np.broadcast_to(weight, room.shape))
+            weight = np.broadcast_to(weight, self.limit.shape)
+            self._reserve(weight.sum(axis=1, keepdims=True))
+            self._fill(self._less_taken(self.limit) * (weight > 0), weight)
 
     def fill_demand(self, who: Columns = EVERYBODY) -> None:
         """Fills by what is still wanted, among the columns `who`."""
@@ -112,6 +114,9 @@ class Division:
     def _take(self, share: IntArray, beside: IntArray, factor: IntArray, who: Columns = EVERYBODY) -> None:
         """Hands out share + beside/factor, in units of 1/scale Wh, to the columns `who`."""
         fine = _rows((self.scale > 1) & (self.left > 0))  # rows where more comes to fractions
+        first = self._untouched and fine is None and who is EVERYBODY
+        if self._untouched and not first:
+            self.whole, self.part = np.zeros_like(self.limit), np.zeros_like(self.limit)
         self.left = (self.left - share.sum(axis=1, keepdims=True)) * factor - beside.sum(axis=1, keepdims=True)
         if fine is not None:
             scale, own = self.scale[fine], share[fine]
@@ -120,7 +125,7 @@ class Division:
             share[fine] = carried
             self.part[fine] *= factor[fine]
         self.scale = self.scale * factor
-        if self._untouched and who is EVERYBODY:
+        if first:
             self.whole, self.part = share, beside
         else:
             self.whole[:, who] += share
@@ -155,25 +160,20 @@ def by_largest_remainder(whole: IntArray, part: IntArray, scale: IntArray) -> In
         lacking = units * scale - part.sum(axis=1, keepdims=True)
         whole, units = whole.astype(np.int64), units.astype(np.int64)
     else:
-        units = np.rint(part.sum(axis=1, keepdims=True, dtype=np.float64) / scale).astype(np.int64)
+        small = int(scale.max(initial=1)) < 2**32
+        total = part.sum(axis=1, keepdims=True, dtype=np.int64 if small else np.float64)
+        units = np.rint(total / scale).astype(np.int64)
         lacking = units * scale - part.sum(axis=1, keepdims=True)  # right also where both sides wrapped
         units += lacking < 0
         lacking += (lacking < 0) * scale
-        if int(scale.max(initial=1)) < 2**32:  # sorts twice as fast
+        if small:  # sorts twice as fast
             part, lacking = part.astype(np.uint32), lacking.astype(np.uint32)
     return whole + _largest(part, units, lacking) if units.any() else whole
 
 
 def _largest(values: IntArray, numbers: IntArray, beside: IntArray) -> Mask:
     """Where each row's `numbers` largest values are, the first of equals before the others, `beside` after them all."""
-    count = values.shape[1]
-    ordered = np.sort(values, axis=1)
-
-    def smallest(numbers: IntArray) -> IntArray:
-        return np.take_along_axis(ordered, np.minimum(count - numbers, count - 1), axis=1)
-
-    numbers = numbers - (beside > smallest(numbers))
-    threshold = smallest(numbers)
+    numbers, threshold = _smallest_of_largest(values, numbers, beside)
     largest = np.asarray(values >= threshold, dtype=bool)
     more = np.count_nonzero(largest, axis=1, keepdims=True) - numbers
     crowded = np.flatnonzero(more)
@@ -182,6 +182,20 @@ def _largest(values: IntArray, numbers: IntArray, beside: IntArray) -> Mask:
         kept = np.count_nonzero(equal, axis=1, keepdims=True) - more[crowded]
         largest[crowded] &= ~equal | (equal.cumsum(axis=1, dtype=np.int32) <= kept)
     return largest
+
+
+def _smallest_of_largest(values: IntArray, numbers: IntArray, beside: IntArray) -> tuple[IntArray, IntArray]:
+    """(numbers, value): how many of the largest are not `beside`, and the least of them."""
+    highest, count = values.max(axis=1, keepdims=True), values.shape[1]
+    if np.count_nonzero(values[0] == highest[0]) >= numbers[0]:  # with equal weights so in every row
+        equals = np.count_nonzero(values == highest, axis=1, keepdims=True)
+        if (equals >= numbers).all():
+            return numbers - (beside > highest), highest
+    ordered = np.sort(values, axis=1)
+    places = np.minimum(count - numbers, count - 1)
+    numbers = numbers - (beside > np.take_along_axis(ordered, places, axis=1))
+    places = np.minimum(count - numbers, count - 1)
+    return numbers, np.take_along_axis(ordered, places, axis=1)
 
 
 def _at_level(amount: IntArray, room: IntArray, weight: IntArray) -> tuple[IntArray, IntArray, IntArray]:

@@ -93,6 +93,7 @@ class _Rule:
     denominator: int
     tiers: tuple[slice, ...]
     producers: ProducerMethod
+    own: tuple[IntArray, IntArray]  # places among the receivers, and columns, of those who inject as well
     givers: Columns
     giver_weights: IntArray
     giver_tiers: tuple[slice, ...]
@@ -105,6 +106,8 @@ class _Rule:
         by_tier = key.producers.method is ProducerMethod.PRIORITY
         givers, giver_tiers = _ordered(injects, roster.producer_tiers, by_tier=by_tier)
         weights, denominator = _integers(roster.weights)
+        columns = np.arange(injects.size)[receivers]
+        own = np.flatnonzero(injects[columns])
         return cls(
             key.rounds,
             receivers,
@@ -112,6 +115,7 @@ class _Rule:
             denominator,
             tiers,
             key.producers.method,
+            (own, columns[own]),
             givers,
             _integers(roster.producer_weights)[0][givers],
             giver_tiers,
@@ -174,8 +178,9 @@ def _receive(
     rule: _Rule, wanted: IntArray, injection: IntArray, present: Mask, coefficients: IntArray | None = None
 ) -> IntArray:
     pool, width = injection.sum(axis=1, keepdims=True), injection.shape[1]
-    wanted, injection, present = (each[:, rule.receivers] for each in (wanted, injection, present))
-    division = Division(pool, np.minimum(wanted, pool - injection), wanted)
+    wanted, present = wanted[:, rule.receivers], present[:, rule.receivers]
+    places, columns = rule.own
+    division = Division(pool, _limited(wanted, places, pool - injection[:, columns]), wanted)
     for round_ in rule.rounds:
         division.open(round_.share or Fraction(0))
         if round_.method is Method.PRORATA:
@@ -184,14 +189,23 @@ def _receive(
             for tier in rule.tiers:
                 division.fill_demand(tier)
         elif round_.method is Method.EQUAL:
-            weights = present.astype(np.int64)
-            _by_weights(division, round_, weights, np.maximum(weights.sum(axis=1, keepdims=True), 1))
+            number = np.maximum(present.sum(axis=1, keepdims=True), 1)
+            _by_weights(division, round_, np.ones_like(pool) if present.all() else present.astype(np.int64), number)
         elif coefficients is not None:
             _by_weights(division, round_, coefficients[:, rule.receivers], np.full_like(pool, MILLIONTHS))
         else:
             whole = np.full(pool.shape, rule.denominator, dtype=rule.weights.dtype)
             _by_weights(division, round_, rule.weights[None, :], whole)
     return _settled(division, rule.receivers, width)
+
+
+def _limited(wanted: IntArray, who: Columns, most: IntArray) -> IntArray:
+    """What is wanted, or of the columns `who` the `most` where that is less."""
+    if (wanted[:, who] <= most).all():
+        return wanted
+    limit = wanted.copy()
+    limit[:, who] = np.minimum(wanted[:, who], most)
+    return limit
 
 
 def _by_weights(division: Division, round_: Round, weights: IntArray, whole: IntArray) -> None:
@@ -219,7 +233,7 @@ def _pro_rata(division: Division, basis: Basis) -> None:
 def _give(rule: _Rule, injection: IntArray, received: IntArray) -> IntArray:
     total, width = received.sum(axis=1, keepdims=True), injection.shape[1]
     injection, received = injection[:, rule.givers], received[:, rule.givers]
-    division = Division(total, np.minimum(injection, total - received), injection)
+    division = Division(total, _limited(injection, EVERYBODY, total - received), injection)
     division.open(Fraction(1))
     if rule.producers is ProducerMethod.PRIORITY:
         for tier in rule.giver_tiers:
