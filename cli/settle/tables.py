@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Final, NoReturn
+from typing import IO, Any, Final, NoReturn
 
 import numpy as np
 import numpy.typing as npt
@@ -30,7 +30,6 @@ _ENERGIES: Final = ("withdrawal_kwh", "injection_kwh")
 Ints = npt.NDArray[Any]
 _BATCH_ROWS: Final = 1 << 18
 _CSV_BLOCK: Final = 1 << 22  # bytes
-_QUOTE_BLOCK: Final = 1 << 24  # bytes, and on to the end of the line
 _BEFORE_CELL, _AFTER_CELL = (np.frombuffer(marks, np.uint8) for marks in (b",\n", b",\r\n"))
 _CAREFUL_ROWS: Final = 1 << 16
 _NO_ROWS: Final = "give one row per metering point and quarter-hour"
@@ -90,42 +89,55 @@ def plain_csv(path: Path) -> Iterator[Batch]:
     """Batches of a CSV. Raises pyarrow.ArrowInvalid or OSError for what only `careful_csv` can read or refuse."""
     from pyarrow import csv as arrow_csv  # half of what importing Arrow costs
 
-    if not _plainly_quoted(path):
-        raise pa.ArrowInvalid("quotes within cells")
     text = pa.dictionary(pa.int32(), pa.string())
-    reader = arrow_csv.open_csv(
-        path,
-        read_options=arrow_csv.ReadOptions(block_size=_CSV_BLOCK),
-        parse_options=arrow_csv.ParseOptions(ignore_empty_lines=False),
-        convert_options=arrow_csv.ConvertOptions(column_types=dict.fromkeys(COLUMNS, text)),
-    )
-    if sorted(reader.schema.names) != sorted(COLUMNS):
-        raise pa.ArrowInvalid("other columns")
-    line = 2
-    for batch in reader:
-        number = batch.num_rows
-        columns = {name: _coded(batch.column(name)) for name in COLUMNS}
-        if number:
-            yield Batch(path, np.arange(line, line + number, dtype=np.int32), columns)
-        line += number
+    with path.open("rb", buffering=0) as file:
+        reader = arrow_csv.open_csv(
+            _PlainlyQuoted(file),
+            read_options=arrow_csv.ReadOptions(block_size=_CSV_BLOCK),
+            parse_options=arrow_csv.ParseOptions(ignore_empty_lines=False),
+            convert_options=arrow_csv.ConvertOptions(column_types=dict.fromkeys(COLUMNS, text)),
+        )
+        if sorted(reader.schema.names) != sorted(COLUMNS):
+            raise pa.ArrowInvalid("other columns")
+        line = 2
+        for batch in reader:
+            number = batch.num_rows
+            columns = {name: _coded(batch.column(name)) for name in COLUMNS}
+            if number:
+                yield Batch(path, np.arange(line, line + number, dtype=np.int32), columns)
+            line += number
     if line == 2:
         raise pa.ArrowInvalid("no rows")
 
 
-def _plainly_quoted(path: Path) -> bool:
-    """Whether every quote opens or closes a whole cell within its line: Arrow takes others for what they may not be."""
-    with path.open("rb") as file:
-        while block := file.read(_QUOTE_BLOCK) + file.readline():
-            if b'"' not in block:
-                continue
-            text = np.frombuffer(b"\n%b\n" % block, np.uint8)
-            quotes, ends = (np.flatnonzero(text == mark) for mark in b'"\n')
-            opening, closing = text[quotes[::2] - 1], text[quotes[1::2] + 1]
-            if opening.size != closing.size or (np.searchsorted(quotes, ends) % 2).any():
-                return False
-            if not (np.isin(opening, _BEFORE_CELL).all() and np.isin(closing, _AFTER_CELL).all()):
-                return False
-    return True
+class _PlainlyQuoted:
+    """A CSV as Arrow reads it, checked in passing: quotes open or close whole cells; others Arrow takes for what they may not be."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._line = b""  # so far, of what was read last
+
+    @property
+    def closed(self) -> bool:
+        """Of the file, which who opened it closes."""
+        return self._file.closed
+
+    def read(self, size: int = -1) -> bytes:
+        """The next bytes. Raises pyarrow.ArrowInvalid for quotes within cells."""
+        block = self._file.read(size)
+        lines, end, self._line = (self._line + block).rpartition(b"\n") if block else (self._line, b"", b"")
+        if b'"' in lines and not _plainly_quoted(lines + end):
+            raise pa.ArrowInvalid("quotes within cells")
+        return block
+
+
+def _plainly_quoted(lines: bytes) -> bool:
+    text = np.frombuffer(b"\n%b\n" % lines, np.uint8)
+    quotes, ends = (np.flatnonzero(text == mark) for mark in b'"\n')
+    opening, closing = text[quotes[::2] - 1], text[quotes[1::2] + 1]
+    if opening.size != closing.size or (np.searchsorted(quotes, ends) % 2).any():
+        return False
+    return bool(np.isin(opening, _BEFORE_CELL).all() and np.isin(closing, _AFTER_CELL).all())
 
 
 def careful_csv(path: Path) -> Iterator[Batch]:

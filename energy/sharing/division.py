@@ -168,7 +168,7 @@ def by_largest_remainder(whole: IntArray, part: IntArray, scale: IntArray) -> In
         lacking += (lacking < 0) * scale
         if small:  # sorts twice as fast
             part, lacking = part.astype(np.uint32), lacking.astype(np.uint32)
-    return whole + _largest(part, units, lacking) if units.any() else whole
+    return whole + _largest(part, units, lacking) if units.any() else whole.copy()
 
 
 def _largest(values: IntArray, numbers: IntArray, beside: IntArray) -> Mask:

@@ -64,7 +64,9 @@ def test_limits_hold_and_both_engines_agree(withdrawn, injected, roof, sun):
     assert sum(received) == sum(given_away)
     assert sum(exact.received[0]) == sum(exact.given[0])
     for ours, reference, off in ((received, exact.received[0], 1), (given_away, exact.given[0], 2)):
-        assert all(abs(one - other) < off for one, other in zip(ours, reference, strict=True))  # 2: the total is off, too
+        assert all(
+            abs(one - other) < off for one, other in zip(ours, reference, strict=True)
+        )  # 2: the total is off, too
     rounded = settle_quarters(key(), readings([withdrawn], [injected]), pairs(roof, sun))
     assert (rounded.received == whole.received).all()
 
