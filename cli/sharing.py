@@ -13,6 +13,7 @@ import typer
 from cli.options import JsonOption
 from cli.sharing_coefficients import coefficients_command, read_coefficients_command
 from cli.sharing_reconcile import reconcile_command
+from cli.sharing_why import why_command
 from energy.errors import ConfigError, RefusedError
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ sharing_app = typer.Typer(help="Sharing keys: by operator, what if, which one.",
 sharing_app.command("reconcile")(reconcile_command)
 sharing_app.command("coefficients")(coefficients_command)
 sharing_app.command("read-coefficients")(read_coefficients_command)
+sharing_app.command("why")(why_command)
 
 ReadingsOption = Annotated[Path, typer.Option(help="CSV or Parquet with ean,start,withdrawal_kwh,injection_kwh.")]
 KeyOption = Annotated[Path, typer.Option(help="YAML with the sharing key in force.")]

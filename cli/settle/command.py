@@ -13,9 +13,12 @@ import typer
 from energy.errors import ConfigError
 
 if TYPE_CHECKING:
+    from cli.settle.readings import ReadingsFile
     from energy.sharing.key import SharingKey
+    from energy.sharing.settlement import Settlement
+    from energy.sharing.whole import IntArray, Pairs
 
-__all__ = ["SettleReport", "load_key", "settle", "settle_command"]
+__all__ = ["SettleReport", "load_key", "load_settled", "settle", "settle_command"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,25 +60,33 @@ def settle(
     Raises ConfigError or DataError, which name file, line and field; then neither file is changed.
     """
     # Here and not above: the command line also serves gateways, which have no numpy.
-    from cli.settle.coefficients import read_coefficients, read_pairs
     from cli.settle.csv_out import settled_blocks
     from cli.settle.output import json_text, summarise, write_all
-    from cli.settle.readings import read_readings
-    from energy.sharing.settlement import settle_quarters
 
     _refuse_overwriting([path for path in (readings, key, coefficients) if path], out, summary)
-    rules = load_key(key)
-    file = read_readings(readings, rules.resolution_wh, rules.interval)
-    _check_points(rules, file.readings.points, key)
-    read = read_pairs if rules.coefficients == "by_pair" else read_coefficients
-    weights = None if coefficients is None else read(coefficients, rules, file.readings)
-    settlement = settle_quarters(rules, file.readings, weights)
+    file, rules, _, settlement = load_settled(readings, key, coefficients)
     facts = summarise(rules, file, settlement)
     contents: dict[Path, Iterable[bytes]] = {out: settled_blocks(file, settlement)}
     if summary is not None:
         contents[summary] = [json_text(facts).encode()]
     write_all(contents)
     return SettleReport(out, summary, facts)
+
+
+def load_settled(
+    readings: Path, key: Path, coefficients: Path | None
+) -> tuple[ReadingsFile, SharingKey, IntArray | Pairs | None, Settlement]:
+    """Files as they are read, and settled. Raises ConfigError or DataError, which name file, line and field."""
+    from cli.settle.coefficients import read_coefficients, read_pairs
+    from cli.settle.readings import read_readings
+    from energy.sharing.settlement import settle_quarters
+
+    rules = load_key(key)
+    file = read_readings(readings, rules.resolution_wh, rules.interval)
+    _check_points(rules, file.readings.points, key)
+    read = read_pairs if rules.coefficients == "by_pair" else read_coefficients
+    weights = None if coefficients is None else read(coefficients, rules, file.readings)
+    return file, rules, weights, settle_quarters(rules, file.readings, weights)
 
 
 def load_key(path: Path) -> SharingKey:

@@ -2,21 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
-from energy.sharing.exact import QuarterHour, RoundTrace, Shared, share_exact
-from energy.sharing.key import Basis, Method, ProducerMethod, Roster, SharingKey
+from energy.sharing.exact import QuarterHour, RoundTrace, Shared, share_exact, share_pairs
+from energy.sharing.key import MILLIONTHS, Basis, Method, ProducerMethod, Roster, SharingKey
 
 __all__ = ["explain"]
 
 
-def explain(key: SharingKey, roster: Roster, quarter: QuarterHour, point: str) -> str:
-    """Why `point` received and gave what it did. Raises KeyError when the roster has no such point."""
+def explain(
+    key: SharingKey,
+    roster: Roster,
+    quarter: QuarterHour,
+    point: str,
+    coefficients: Sequence[int] | Mapping[int, Sequence[int]] | None = None,
+) -> str:
+    """Why `point` received and gave what it did. Raises KeyError when the roster has no such point.
+
+    `coefficients`: those of this quarter-hour, in millionths, where the key has them by quarter-hour or by pair.
+    """
     if point not in roster.points:
         raise KeyError(point)
     place = roster.points.index(point)
-    shared = share_exact(key, roster, quarter)
-    sentences = [_not_receiving(roster, quarter, place) or _receiving(roster, quarter, shared, place)]
+    nothing = _not_receiving(roster, quarter, place)
+    if isinstance(coefficients, Mapping):
+        shared = share_pairs(key, roster, quarter, coefficients)
+        sentences = [nothing or _of_pairs(roster, quarter, shared, coefficients, place)]
+    else:
+        roster = roster if coefficients is None else roster.weighing(coefficients)
+        shared = share_exact(key, roster, quarter)
+        sentences = [nothing or _receiving(roster, quarter, shared, place)]
     if quarter.injections[place]:
         sentences.append(_giving(key, roster, quarter, shared, place))
     return f"{_name(key, point)} {'; it '.join(sentences)}."
@@ -66,6 +82,29 @@ def _receiving(roster: Roster, quarter: QuarterHour, shared: Shared, place: int)
     return text + f"; the other {_kwh(withdrawal - received)} came from its supplier"
 
 
+def _of_pairs(
+    roster: Roster, quarter: QuarterHour, shared: Shared, pairs: Mapping[int, Sequence[int]], place: int
+) -> str:
+    withdrawal, received = quarter.withdrawals[place] or Fraction(0), shared.received[place]
+    parts = {own: Fraction(pairs[own][place], MILLIONTHS) for own in pairs if pairs[own][place]}
+    offered = {own: part * (quarter.injections[own] or 0) for own, part in parts.items()}
+    entitled = sum(offered.values(), Fraction(0))
+    of = [
+        f"{_percent(parts[own])} of {_kwh(quarter.injections[own] or Fraction(0))} of {roster.points[own]}"
+        for own in parts
+    ]
+    text = f"withdrew {_kwh(withdrawal)} and received {_kwh(received)}: " + (
+        " and ".join(of) or "no part of any injection"
+    )
+    if received < entitled:
+        text += f" are {_kwh(entitled)}, of each of which it took the same part"
+    return text + (
+        ", which is all it withdrew"
+        if received == withdrawal
+        else f"; the other {_kwh(withdrawal - received)} came from its supplier"
+    )
+
+
 def _steps(shared: Shared, roster: Roster, place: int) -> list[str]:
     return [
         _step(trace, roster, number, place) for number, trace in enumerate(shared.rounds, 1) if trace.received[place]
@@ -106,13 +145,14 @@ def _giving(key: SharingKey, roster: Roster, quarter: QuarterHour, shared: Share
         how = ", then ".join(_steps(shared, roster.mirrored(), place)) or "nothing by the producers' side of the key"
         return f"gave {_kwh(shared.given[place])} of the {_kwh(injection)} it injected ({how})"
     rule = {
-        ProducerMethod.PRORATA: "pro rata of injection",
-        ProducerMethod.FIXED: "by fixed parts",
-        ProducerMethod.PRIORITY: "in order of tiers",
+        ProducerMethod.PRORATA: "taken pro rata of injection",
+        ProducerMethod.FIXED: "taken by fixed parts",
+        ProducerMethod.PRIORITY: "taken in order of tiers",
     }[key.producers.method]
+    if key.coefficients == "by_pair":
+        rule = "from each producer what its consumers used of their parts"
     return (
-        f"gave {_kwh(shared.given[place])} of the {_kwh(injection)} it injected "
-        f"({_kwh(total)} shared in all, taken {rule})"
+        f"gave {_kwh(shared.given[place])} of the {_kwh(injection)} it injected ({_kwh(total)} shared in all, {rule})"
     )
 
 
