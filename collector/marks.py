@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from typing import Final, NamedTuple
 
+import msgspec
+
 from energy.quarters import QUARTER_MS, quarter_start, quarter_starts
 from storage.dirty import DirtyQuarters
 from storage.history import Row, SiteQuarter
@@ -20,7 +22,7 @@ METERED: Final = ("power_w", "energy_import_wh", "energy_export_wh")  # what qua
 LONGEST_GAP_MS: Final = 35 * 86_400_000  # what an outbox holds; a longer silence is not bridged
 
 
-class _Told(NamedTuple):
+class _Told(msgspec.Struct, frozen=True, gc=False):
     """What a device told last: `names` at `t` in the quarter-hour `quarter`, or each name at its own time in `each`."""
 
     names: tuple[str, ...]
@@ -73,20 +75,26 @@ class Marker:
     def plan(self, rows: Iterable[Row]) -> Plan:
         """What must be marked for `rows`."""
         in_order, _, told, sites = plan = Plan(set(), set(), {}, {})
+        known = self._told.get
+        here, newest, quarter = "", 0, 0  # site, time and quarter-hour of the row before: most often the same
         for row in rows:
             tags, t = row.tags, row.t
             site, device = tags.site, tags.device
-            if t > sites.get(site, 0):
-                sites[site] = t
+            if site != here or t > newest:
+                here, newest, quarter = site, t, 0
+                if t > sites.get(site, 0):
+                    sites[site] = t
             names = _names(row.values)
             if not names:
                 if row.values:  # no energy, and yet what the quarter-hour keeps of its readings
-                    plan.in_order.add((row.tags.site, quarter_start(row.t)))
+                    in_order.add((site, quarter_start(t)))
                 continue
-            before = told.get(device) or self._told.get(device)
+            before = told.get(device) or known(device)
             if before is not None and before.names is names and before.t < t < before.quarter + QUARTER_MS:
                 told[device] = _Told(names, t, before.quarter)  # the usual case: it follows in the same quarter-hour
-                in_order.add((site, before.quarter))
+                if before.quarter != quarter:
+                    quarter = before.quarter
+                    in_order.add((site, quarter))
             else:
                 told[device] = _plan_row(row, names, before, plan)
         return plan
