@@ -166,17 +166,22 @@ class LiveState:
         return latest.t if latest else None
 
     def _take(self, rows: Iterable[Row], latest_ms: int) -> None:
+        latest, add = self._latest, self.recent.add
+        here = ""  # the site of the row before: most often the same
         for row in rows:
-            device = row.tags.device
-            known = self._latest.get(device)
-            if row.t > latest_ms or (known is not None and row.t <= known.t):
+            device, t = row.tags.device, row.t
+            known = latest.get(device)
+            if t > latest_ms or (known is not None and t <= known.t):
                 continue
             if known is not None:
                 self._before[device] = known.t
-            self._latest[device] = row
-            self._changed.add(row.tags.site)
-            self._from_store.discard(device)
-            self.recent.add(row)
+            latest[device] = row
+            add(row)
+            if row.tags.site != here:
+                here = row.tags.site
+                self._changed.add(here)
+            if self._from_store:
+                self._from_store.discard(device)
 
     def _interval_s(self, device: str) -> float:
         """Time between the last two readings of `device`; 0 when there was one only."""

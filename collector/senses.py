@@ -54,11 +54,12 @@ class Senses:
             self._windows[community.id] = windows = Windows()
             for rule in community.rules:
                 want_windows(rule, community, windows)
+        self._wanted = {key: windows for windows in self._windows.values() for key in windows.wanted}
 
     def hear(self, rows: Iterable[Row]) -> None:
         """Takes live readings in."""
         for row in rows:
-            windows = self._windows.get(row.tags.community)
+            windows = self._wanted.get(row.tags.device)
             if windows is not None:
                 windows.add(row.tags.device, row.t, row.values)
 

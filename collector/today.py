@@ -81,14 +81,15 @@ class CommunityToday:
 
 
 class _Kept:
-    """Readings of one device: kept ones `THIN_MS` apart or more, and the newest of all."""
+    """Readings of one device: kept ones `THIN_MS` apart or more, the newest of all, and from when on one is kept again."""
 
-    __slots__ = ("columns", "newest", "quarter", "t")
+    __slots__ = ("columns", "due", "newest", "quarter", "t")
 
     def __init__(self) -> None:
         self.t = array("q")
         self.columns = {name: array("d") for name in METERED}
         self.newest: Row | None = None
+        self.due = 0
         self.quarter = 0
 
 
@@ -112,8 +113,9 @@ class Recent:
             _insert(kept, row, bisect_left(kept.t, row.t))
             return
         kept.newest = row
-        if newest is None or row.t - kept.t[-1] >= THIN_MS:
+        if row.t >= kept.due:
             _insert(kept, row, len(kept.t))
+            kept.due = row.t + THIN_MS
             _drop_old(kept, quarter_start(row.t))
 
     def newest(self, device: str) -> int | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import KeysView, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
@@ -53,6 +53,11 @@ class Windows:
 
     def __init__(self) -> None:
         self._tracks: dict[str, list[_Track]] = {}
+
+    @property
+    def wanted(self) -> KeysView[str]:
+        """Of whom anything is wanted."""
+        return self._tracks.keys()
 
     def want(self, key: str, quantity: str, span_s: float) -> None:
         """From now on `quantity` of `key` (a device or a site) is kept for `span_s`."""
