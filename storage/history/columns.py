@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import os
+import struct
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache, lru_cache
@@ -59,7 +60,8 @@ _ROLES: Final[dict[str | None, Role]] = {role.value: role for role in Role}
 Shape = tuple[str, ...]
 """The names of a reading's values, in their order."""
 _Rows = TypeVar("_Rows", pa.Table, pa.RecordBatch)
-_UNKNOWN: Final = pa.nulls(1, pa.float64())[0]
+_NUMBER: Final = pa.float64()
+_UNKNOWN: Final = pa.nulls(1, _NUMBER)[0]
 ALONE: Final = pa.ipc.IpcReadOptions(use_threads=False)
 """Small blobs: beginning Arrow's threads and waiting for them takes longer than reading."""
 _CODEC: Final = pa.Codec("zstd", compression_level=1)
@@ -74,7 +76,8 @@ class Shapes(NamedTuple):
     @classmethod
     def of(cls, rows: Sequence[Row]) -> Self:
         each = [tuple(row.values) for row in rows]
-        return cls(each, frozenset(each))
+        alike = bool(each) and each.count(each[0]) == len(each)  # often so; comparing is cheaper than hashing
+        return cls(each, frozenset(each[:1] if alike else each))
 
 
 class Packed(NamedTuple):
@@ -118,7 +121,7 @@ def batch_of(devices: Sequence[int], rows: Sequence[Row], shapes: Shapes) -> pa.
             _bad([row.bad for row in rows]),
             *_values(rows, shapes, names),
         ]
-    except (pa.ArrowInvalid, ValueError, TypeError, OverflowError, UnicodeEncodeError) as error:
+    except (pa.ArrowInvalid, ValueError, TypeError, OverflowError, UnicodeEncodeError, struct.error) as error:
         raise DataError(f"a reading has a value that cannot be stored: {error}") from error
     return pa.RecordBatch.from_arrays(columns, schema=schema)
 
@@ -138,30 +141,43 @@ def names_of(shapes: frozenset[Shape]) -> tuple[str, ...]:
     return tuple(name for name in QUANTITIES if name in told)
 
 
-def _values(rows: Sequence[Row], shapes: Shapes, names: Sequence[str]) -> list[pa.Array]:
+def _values(rows: Sequence[Row], shapes: Shapes, names: tuple[str, ...]) -> list[pa.Array]:
     """The columns `names`; where a row has no value, NaN, of a text None."""
-    numeric = [name for name in names if type_of(name) != pa.string()]
-    matrix = np.full((len(numeric), len(rows)), math.nan)
-    for shape, at in _by_shape(shapes):
-        told = [row.values for row in rows] if at is None else [rows[n].values for n in at]
-        held = [name for name in shape if name in numeric]
-        if held:
-            found = _numbers_in(told, held, whole=len(held) == len(shape)).T
-            at_names = [numeric.index(name) for name in held]
-            matrix[at_names if at is None else np.ix_(at_names, at)] = found
-    columns = dict(zip(numeric, matrix, strict=True))
+    columns = _matrix(rows, shapes, _numeric(names))
     return [
-        pa.Array.from_buffers(pa.float64(), len(rows), [None, pa.py_buffer(columns[name])])
+        pa.Array.from_buffers(_NUMBER, len(rows), [None, pa.py_buffer(columns[name])])
         if name in columns
         else texts([row.values.get(name) for row in rows])
         for name in names
     ]
 
 
-def _by_shape(shapes: Shapes) -> Iterable[tuple[Shape, Sequence[int] | None]]:
-    """The positions of each shape; None: all."""
+@lru_cache(maxsize=256)
+def _numeric(names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(name for name in names if type_of(name) == _NUMBER)
+
+
+def _matrix(
+    rows: Sequence[Row], shapes: Shapes, names: tuple[str, ...]
+) -> dict[str, np.ndarray[Any, np.dtype[np.float64]]]:
+    """The values of each of `names`, which are numbers, in a row of a matrix."""
     if len(shapes.kinds) == 1:
-        return [(shapes.each[0], None)]
+        held = [name for name in shapes.each[0] if name in names]
+        if not held:
+            return {}
+        found = _numbers_in([row.values for row in rows], held, whole=len(held) == len(shapes.each[0]))
+        return dict(zip(held, np.ascontiguousarray(found.T), strict=True))
+    matrix = np.full((len(names), len(rows)), math.nan)
+    for shape, at in _by_shape(shapes):
+        held = [name for name in shape if name in names]
+        if held:
+            found = _numbers_in([rows[n].values for n in at], held, whole=len(held) == len(shape))
+            matrix[np.ix_([names.index(name) for name in held], at)] = found.T
+    return dict(zip(names, matrix, strict=True))
+
+
+def _by_shape(shapes: Shapes) -> Iterable[tuple[Shape, Sequence[int]]]:
+    """The positions of each shape."""
     found: dict[Shape, list[int]] = {}
     for n, shape in enumerate(shapes.each):
         found.setdefault(shape, []).append(n)
@@ -178,8 +194,8 @@ def _numbers_in(told: Sequence[Mapping[str, Any]], names: Sequence[str], *, whol
     else:
         parts = map(itemgetter(*names), told)
     # In one pass: a reading's values are far apart in memory, and fetching them is most of what this costs.
-    found = np.fromiter(chain.from_iterable(parts), np.float64, len(told) * len(names))
-    return found.reshape(-1, len(names))
+    packed = struct.pack(f"{len(told) * len(names)}d", *chain.from_iterable(parts))
+    return np.frombuffer(packed).reshape(-1, len(names))
 
 
 def _bad(unknown: Sequence[tuple[str, ...]]) -> pa.Array:

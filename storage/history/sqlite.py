@@ -70,10 +70,12 @@ class SqliteHistory:
                 raise
 
     def write(self, rows: Sequence[Row]) -> None:
-        rows = [row for row in rows if row.values or row.bad]
+        shapes = Shapes.of(rows)
+        if () in shapes.kinds:
+            rows = [row for row in rows if row.values or row.bad]
+            shapes = Shapes.of(rows)
         if not rows:
             return
-        shapes = Shapes.of(rows)
         with self._writing() as connection:
             numbers = self._devices.numbered(connection, [row.tags for row in rows])
             self._devices.learn(connection, numbers, shapes)
