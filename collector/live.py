@@ -37,6 +37,7 @@ __all__ = ["LivePicture", "LiveSite", "LiveState"]
 
 _AHEAD_MS: Final = 60_000  # a device whose clock runs further ahead would look alive long after it died
 _TODAY_S: Final = 5.0  # energy since midnight is summed this often: it moves slowly
+_AGAIN_MS: Final = 100  # a site that is heard of all the time, as after an outage, is not computed more often
 _REPEAT_MS: Final = 10_000  # readers take a longer silence for the end of the collector
 _SHOWABLE: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")  # a site nobody registered becomes a topic level
 _BEFORE_MS: Final = 120_000  # the reading before the quarter-hour is most likely within this
@@ -53,9 +54,10 @@ class LiveSite(NamedTuple):
 
 
 class _Shown(NamedTuple):
-    """A site as it was computed, and until when that is so if nothing is heard, ms UTC."""
+    """A site as it was computed, when, and until when that is so if nothing is heard, ms UTC."""
 
     site: LiveSite
+    t: int
     until: int
 
 
@@ -137,13 +139,19 @@ class LiveState:
         sites.extend(self._current(name, now_ms) for name, _ in self._unregistered())
         return LivePicture(communities, sites)
 
+    @property
+    def waiting(self) -> bool:
+        """Whether more was heard than `take_news` has told: it is told soon, when asked again."""
+        return bool(self._changed)
+
     def take_news(self) -> list[LiveSite]:
         """The sites that are not as they were when this was last asked, as they are now."""
         now_ms = self._clock.now_ms()
-        for name in list(self._changed):
+        soon = {name for name in self._changed if self._is_fresh(name, now_ms)}
+        for name in self._changed - soon:
             if name in self._directory.places or self._is_shown(name):
                 self._current(name, now_ms)
-        self._changed.clear()
+        self._changed = soon
         news, self._news = self._news, {}
         return list(news.values())
 
@@ -197,6 +205,10 @@ class LiveState:
             self._news[name] = shown.site
         return shown.site
 
+    def _is_fresh(self, name: str, now_ms: int) -> bool:
+        shown = self._shown.get(name)
+        return shown is not None and 0 <= now_ms - shown.t < _AGAIN_MS
+
     def _compute(self, name: str, now_ms: int) -> _Shown:
         place = self._directory.places.get(name)
         community = place.community.id if place else self._directory.community_of(name) or ""
@@ -209,7 +221,7 @@ class LiveState:
         for device, now in zip(site.devices, balance.devices, strict=True):
             if now.t is not None and not now.stale:
                 until = min(until, now.t + round(STALE_INTERVALS * device.interval_s * 1000))
-        return _Shown(live, until)
+        return _Shown(live, now_ms, until)
 
     def _unregistered(self) -> Iterable[tuple[str, str]]:
         """(site, community) of those in no configuration that are shown."""

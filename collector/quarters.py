@@ -22,15 +22,15 @@ from collector.directory import Directory
 from collector.marks import LONGEST_GAP_MS, METERED, Marker
 from collector.metrics import Metrics
 from energy.metering import DeviceSamples, Energy, Sample, device_energy, directions, site_energy, steady
-from energy.quantities import GAUGES, QUANTITIES, Quality, Role, rank, worst
+from energy.quantities import GAUGES, Quality, Role, rank, worst
 from energy.quarters import QUARTER_MS, local_day, quarter_starts
 from runtime.clock import Clock
 from runtime.outage import Outage
 from runtime.worker import Worker
 from storage.dirty import DirtyQuarters, Mark
-from storage.history import DeviceQuarter, DeviceTags, History, Row, SiteQuarter
+from storage.history import Columns, DeviceQuarter, DeviceTags, History, Row, SiteQuarter, number_of
 
-__all__ = ["REACH", "QuarterJob", "Rows", "energy_of", "number_of", "values_of"]
+__all__ = ["REACH", "QuarterJob", "Rows", "energy_of", "values_of"]
 
 log = logging.getLogger(__name__)
 
@@ -47,25 +47,30 @@ _POWER: Final = METERED[0]
 class Rows:
     """Readings of one device by time: those of a span and the `REACH` next to it on both sides.
 
-    `columns`: the values of each of METERED, NaN where a reading has none; `values`: all of every reading, where they
-    were loaded for more than energy.
+    `columns`: the values of each of METERED, NaN where a reading has none.
     """
 
     t: Sequence[int]
     columns: Mapping[str, Sequence[float]]
-    values: Sequence[Mapping[str, float | int | str]] = ()
 
     @classmethod
     def of(cls, rows: Sequence[Row]) -> Rows:
         """From readings by time."""
         columns = {name: array("d", [number_of(row, name) for row in rows]) for name in METERED}
-        return cls(array("q", [row.t for row in rows]), columns, [row.values for row in rows])
+        return cls(array("q", [row.t for row in rows]), columns)
 
-
-def number_of(row: Row, name: str) -> float:
-    """A value of a reading, NaN where it has none."""
-    value = row.values.get(name)
-    return value if isinstance(value, int | float) else math.nan
+    @classmethod
+    def around(cls, before: Sequence[Row], inside: Columns, after: Sequence[Row]) -> Rows:
+        """From readings by time, most of them in columns."""
+        first, last = cls.of(before), cls.of(after)
+        unknown = array("d", [math.nan]) * len(inside.t)
+        return cls(
+            array("q", [*first.t, *inside.t, *last.t]),
+            {
+                name: array("d", [*first.columns[name], *inside.numbers.get(name, unknown), *last.columns[name]])
+                for name in METERED
+            },
+        )
 
 
 def energy_of(role: Role, rows: Rows, start: int, end: int) -> tuple[Energy, Energy]:
@@ -84,19 +89,23 @@ def energy_of(role: Role, rows: Rows, start: int, end: int) -> tuple[Energy, Ene
     return device_energy(role, DeviceSamples(power=power, counters=counters), start, end)
 
 
-def values_of(rows: Rows, start: int, end: int) -> dict[str, float | str]:
+def values_of(told: Columns, start: int, end: int) -> dict[str, float | str]:
     """What a device told in [start, end): gauges as mean, counters and texts as the last."""
-    sums: dict[str, list[float]] = {}
-    last: dict[str, float | str] = {}
-    for values in rows.values[bisect_left(rows.t, start) : bisect_left(rows.t, end)]:
-        for name, value in values.items():
-            if name in GAUGES and not isinstance(value, str):
-                told = sums.setdefault(name, [0.0, 0.0])
-                told[0] += value
-                told[1] += 1
-            elif name in QUANTITIES:
-                last[name] = value
-    return {name: total / count for name, (total, count) in sums.items()} | last
+    inside = slice(bisect_left(told.t, start), bisect_left(told.t, end))
+    found: dict[str, float | str] = {}
+    for name, column in told.numbers.items():
+        values = column[inside]
+        total = sum(values)
+        if math.isnan(total):
+            values = array("d", [value for value in values if not math.isnan(value)])
+            total = sum(values)
+        if values:
+            found[name] = total / len(values) if name in GAUGES else values[-1]
+    for name, texts in told.texts.items():
+        known = [text for text in texts[inside] if text is not None]
+        if known:
+            found[name] = known[-1]
+    return found
 
 
 @cache
@@ -203,7 +212,8 @@ class QuarterJob:
         """Computes and stores one run, then takes its marks away. Blocks. Raises StoreError."""
         counted = self._directory.devices_of(run.site)
         extras = self._directory.extras_of(run.site)
-        rows = {tags.device: self._load(tags, run.start, run.end) for tags in [*counted, *extras]}
+        told = {tags.device: self._history.columns(tags.device, run.start, run.end) for tags in [*counted, *extras]}
+        rows = {tags.device: self._around(tags, told[tags.device], run) for tags in [*counted, *extras]}
         devices: list[DeviceQuarter] = []
         sites: list[SiteQuarter] = []
         for mark in run.marks:
@@ -213,7 +223,7 @@ class QuarterJob:
                 if tags.role is not None
             }
             devices.extend(
-                _device_quarter(tags, mark.start, energies, rows[tags.device])
+                _device_quarter(tags, mark.start, energies, told[tags.device])
                 for tags in [*counted, *extras]
                 if tags.role
             )
@@ -242,9 +252,9 @@ class QuarterJob:
                 return done < len(runs)
         return False
 
-    def _load(self, tags: DeviceTags, start: int, end: int) -> Rows:
-        """Readings of [start, end) and those next to it, as far as a quarter-hour may lean on them."""
-        device, names = tags.device, _needed(tags.role)
+    def _around(self, tags: DeviceTags, inside: Columns, run: _Run) -> Rows:
+        """Readings of the run and those next to it, as far as a quarter-hour may lean on them."""
+        device, names, start, end = tags.device, _needed(tags.role), run.start, run.end
         before: list[Row] = []
         while len(before) < REACH and not _tells(before, names):
             row = self._history.before(device, before[-1].t if before else start)
@@ -257,7 +267,7 @@ class QuarterJob:
             if row is None or row.t > end + LONGEST_GAP_MS:
                 break
             after.append(row)
-        return Rows.of([*reversed(before), *self._history.readings(device, start, end), *after])
+        return Rows.around([*reversed(before)], inside, after)
 
     def _no_worse(
         self, devices: Sequence[DeviceQuarter], sites: Sequence[SiteQuarter], run: _Run
@@ -294,11 +304,11 @@ class QuarterJob:
 
 
 def _device_quarter(
-    tags: DeviceTags, start: int, energies: dict[str, tuple[Energy, Energy]], rows: Rows
+    tags: DeviceTags, start: int, energies: dict[str, tuple[Energy, Energy]], told: Columns
 ) -> DeviceQuarter:
     imported, exported = energies[tags.device]
     quality = worst(imported.quality, exported.quality)
-    return DeviceQuarter(tags, start, imported.wh, exported.wh, quality, values_of(rows, start, start + QUARTER_MS))
+    return DeviceQuarter(tags, start, imported.wh, exported.wh, quality, values_of(told, start, start + QUARTER_MS))
 
 
 def _tells(rows: Sequence[Row], names: Sequence[str]) -> bool:

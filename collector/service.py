@@ -274,6 +274,8 @@ class Collector:
             self._to_publish.clear()
             communities, self._unsaid = self._unsaid, []
             await self._publisher.publish(self._live.take_news(), communities)
+            if self._live.waiting:
+                self._to_publish.set()
 
     async def _run_control(self) -> None:
         while True:

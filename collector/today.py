@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from collector.marks import METERED
-from collector.quarters import REACH, Rows, energy_of, number_of
+from collector.quarters import REACH, Rows, energy_of
 from energy.balance import self_sufficiency
 from energy.metering import SiteEnergy, site_energy
 from energy.quantities import Quality, Role, total, worst
 from energy.quarters import QUARTER_MS, quarter_start
-from storage.history import Row, SiteQuarter
+from storage.history import Row, SiteQuarter, number_of
 
 __all__ = [
     "LONGEST_DAY_MS",

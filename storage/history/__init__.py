@@ -6,19 +6,22 @@ reading is identified by (device, t), a quarter-hour by (device or site, start),
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import math
+from array import array
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol, Self
 
 import msgspec
 
 from energy.errors import DataError
-from energy.quantities import Quality, Role
+from energy.quantities import QUANTITIES, Kind, Quality, Role
 
 __all__ = [
     "DEVICE_ENERGIES",
     "SITE_ENERGIES",
+    "Columns",
     "DeviceQuarter",
     "DeviceTags",
     "History",
@@ -30,6 +33,7 @@ __all__ = [
     "Total",
     "Unstorable",
     "UnstorableError",
+    "number_of",
 ]
 
 QUARTER_MS = 900_000
@@ -121,6 +125,41 @@ class Total:
 
 
 @dataclass(frozen=True, slots=True)
+class Columns:
+    """Readings of one device by time as columns, each as long as `t` (ms UTC); of quantities that are known.
+
+    `numbers`: NaN where a reading does not tell the quantity; `texts`: None there.
+    """
+
+    t: array[int]
+    numbers: Mapping[str, array[float]]
+    texts: Mapping[str, Sequence[str | None]]
+
+    @classmethod
+    def of(cls, rows: Sequence[Row]) -> Self:
+        """From readings by time."""
+        names = QUANTITIES.keys() & {name for row in rows for name in row.values}
+        texts = {name for name in names if QUANTITIES[name].kind is Kind.TEXT}
+        return cls(
+            array("q", [row.t for row in rows]),
+            {name: array("d", [number_of(row, name) for row in rows]) for name in names - texts},
+            {name: [_text_of(row, name) for row in rows] for name in texts},
+        )
+
+
+def number_of(row: Row, name: str) -> float:
+    """A value of a reading, NaN where it has none."""
+    value = row.values.get(name)
+    return value if isinstance(value, int | float) else math.nan
+
+
+def _text_of(row: Row, name: str) -> str | None:
+    """A text of a reading."""
+    value = row.values.get(name)
+    return value if isinstance(value, str) else None
+
+
+@dataclass(frozen=True, slots=True)
 class Series:
     """One quantity over time: `t` ascending (ms UTC), `values` as long, None where unknown."""
 
@@ -162,6 +201,9 @@ class History(Protocol):
 
     def readings(self, device: str, start: int, end: int) -> list[Row]:
         """Raw readings of `device` with start <= t < end, by t."""
+
+    def columns(self, device: str, start: int, end: int) -> Columns:
+        """The same readings as columns."""
 
     def before(self, device: str, t: int) -> Row | None:
         """The last reading of `device` strictly before `t`."""

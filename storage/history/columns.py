@@ -23,7 +23,7 @@ import pyarrow.compute as pc
 
 from energy.errors import DataError
 from energy.quantities import QUANTITIES, Kind, Role
-from storage.history import DeviceTags, Row
+from storage.history import Columns, DeviceTags, Row
 
 __all__ = [
     "ALONE",
@@ -32,6 +32,7 @@ __all__ = [
     "Shapes",
     "arrow",
     "batch_of",
+    "columns_of",
     "empty",
     "floats",
     "joined",
@@ -281,6 +282,29 @@ def rows_of(table: pa.Table, tags: Mapping[int, DeviceTags]) -> list[Row]:
         if told or unknown:
             rows.append(Row(device, t, told, _still_bad(unknown, told)))
     return rows
+
+
+def columns_of(table: pa.Table) -> Columns:
+    """A table of one device's readings as columns, in its order; quantities that none of them tells are left out."""
+    told = tuple(name for name in table.column_names[3:] if table.column(name).null_count < len(table))
+    numeric = _numeric(told)
+    return Columns(
+        _array_of("q", numbers(table, "t")),
+        {name: _array_of("d", _known(table.column(name))) for name in numeric},
+        {name: listed(table.column(name)) for name in told if name not in numeric},
+    )
+
+
+def _known(column: pa.ChunkedArray) -> np.ndarray[Any, Any]:
+    """The values of a column of numbers, NaN where there is none."""
+    array = column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+    return np.from_dlpack(array.fill_null(math.nan) if array.null_count else array)
+
+
+def _array_of(kind: str, values: np.ndarray[Any, Any]) -> array[Any]:
+    found: array[Any] = array(kind)
+    found.frombytes(values.tobytes())
+    return found
 
 
 def listed(column: pa.ChunkedArray) -> list[Any]:

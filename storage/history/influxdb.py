@@ -14,6 +14,7 @@ from energy.quarters import QUARTER_MS
 from storage.history import (
     DEVICE_ENERGIES,
     SITE_ENERGIES,
+    Columns,
     DeviceQuarter,
     DeviceTags,
     Known,
@@ -48,6 +49,9 @@ class InfluxHistory(InfluxWriter):
 
     def readings(self, device: str, start: int, end: int) -> list[Row]:
         return self._rows(f"WHERE device = {_quoted(device)} AND {_between(start, end)}")
+
+    def columns(self, device: str, start: int, end: int) -> Columns:
+        return Columns.of(self.readings(device, start, end))
 
     def before(self, device: str, t: int) -> Row | None:
         rows = self._rows(f"WHERE device = {_quoted(device)} AND time < {t}ms ORDER BY time DESC LIMIT 1")

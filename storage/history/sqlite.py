@@ -18,8 +18,20 @@ import pyarrow as pa
 
 from energy.errors import DataError
 from energy.quantities import QUANTITIES, Quality
-from storage.history import DeviceQuarter, DeviceTags, Known, Period, Row, Series, SiteQuarter, Total
-from storage.history.columns import Shapes, batch_of, empty, merged, names_of, pack, rows_of, schema_of, sliced, tags_of
+from storage.history import Columns, DeviceQuarter, DeviceTags, Known, Period, Row, Series, SiteQuarter, Total
+from storage.history.columns import (
+    Shapes,
+    batch_of,
+    columns_of,
+    empty,
+    merged,
+    names_of,
+    pack,
+    rows_of,
+    schema_of,
+    sliced,
+    tags_of,
+)
 from storage.history.devices import KnownDevices
 from storage.history.last import LastReadings, LastWriter
 from storage.history.moving import move_version_1
@@ -113,6 +125,9 @@ class SqliteHistory:
     def readings(self, device: str, start: int, end: int) -> list[Row]:
         known = self._tags_of(device)
         return rows_of(self._table(known, start, end), known)
+
+    def columns(self, device: str, start: int, end: int) -> Columns:
+        return columns_of(self._table(self._tags_of(device), start, end))
 
     def before(self, device: str, t: int) -> Row | None:
         return self._beside(device, t, -1)

@@ -52,6 +52,28 @@ def test_an_older_reading_changes_nothing(scene):
     assert scene.site().balance.pv_w == 5.0
 
 
+def test_a_site_that_is_heard_of_all_the_time_is_told_ten_times_a_second(scene):
+    now = scene.clock.now_ms()
+    scene.hear("ixl-hall/pv", now, power_w=1.0)
+    assert [site.balance.pv_w for site in scene.live.take_news()] == [1.0]
+    scene.clock.step_wall(0.099)
+    scene.hear("ixl-hall/pv", now + 99, power_w=2.0)
+    assert scene.live.take_news() == []
+    assert scene.live.waiting
+    scene.clock.step_wall(0.001)
+    assert [site.balance.pv_w for site in scene.live.take_news()] == [2.0]
+    assert not scene.live.waiting
+
+
+def test_a_clock_that_was_set_back_holds_no_news_up(scene):
+    now = scene.clock.now_ms()
+    scene.hear("ixl-hall/pv", now, power_w=1.0)
+    scene.live.take_news()
+    scene.clock.step_wall(-30)
+    scene.hear("ixl-hall/pv", now + 1, power_w=2.0)
+    assert [site.balance.pv_w for site in scene.live.take_news()] == [2.0]
+
+
 def test_a_reading_from_the_future_is_not_live(scene):
     scene.hear("ixl-hall/pv", scene.clock.now_ms() + 3_600_000, power_w=5.0)
     assert scene.site().balance.pv_w is None

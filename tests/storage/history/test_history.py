@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from energy.errors import DataError
 from energy.quantities import QUANTITIES, Kind, Quality, Role
 from energy.quarters import QUARTER_MS
-from storage.history import DeviceQuarter, DeviceTags, Known, Period, Row, Series, SiteQuarter, Total
+from storage.history import Columns, DeviceQuarter, DeviceTags, Known, Period, Row, Series, SiteQuarter, Total
 
 T = 1_749_999_600_000  # a whole hour
 MINUTE = 60_000
@@ -41,8 +41,15 @@ def total(start, known, *, site="hall", device=None, last=None, quality=Quality.
     return Total("ixelles", site, device, start, start + DAY, quality, known, last or {})
 
 
+def told(columns):
+    """Columns to be compared: what is not a number is None."""
+    known = {name: [None if math.isnan(v) else v for v in values] for name, values in columns.numbers.items()}
+    return list(columns.t), known, {name: list(texts) for name, texts in columns.texts.items()}
+
+
 def test_every_question_to_an_empty_store_has_an_empty_answer(history):
     assert history.readings("hall/pv", 0, T) == []
+    assert told(history.columns("hall/pv", 0, T)) == ([], {}, {})
     assert history.before("hall/pv", T) is None
     assert history.after("hall/pv", T) is None
     assert history.series("hall/pv", "power_w", T, T + 1, None) == Series()
@@ -98,6 +105,22 @@ def test_readings_are_of_one_device_in_a_half_open_interval_by_time(history):
     history.write([Row(GRID, T + 1, {"power_w": 7.0})])
     assert [row.t for row in history.readings(PV.device, T + 1, T + 3)] == [T + 1, T + 2]
     assert [row.values["power_w"] for row in history.readings(GRID.device, 0, T + 9)] == [7.0]
+
+
+def test_columns_are_the_readings_with_gaps_where_a_quantity_is_not_told(history):
+    history.write(
+        [
+            Row(PV, T, {"power_w": 1.0}),
+            Row(PV, T + 1, {"energy_export_wh": 2.0, "state": "mppt"}),
+            Row(PV, T + 2, {}, bad=("power_w",)),
+            Row(PV, T + 3, {"power_w": 3.0}),
+        ]
+    )
+    assert told(history.columns(PV.device, T, T + 3)) == (
+        [T, T + 1, T + 2],
+        {"power_w": [1.0, None, None], "energy_export_wh": [None, 2.0, None]},
+        {"state": [None, "mppt", None]},
+    )
 
 
 def test_before_is_strict_and_after_is_not(history):
@@ -386,6 +409,7 @@ def test_order_repetition_and_parts_make_no_difference(history, streams, cut):
                 one.device, quantity, T, end, step
             )
     assert history.quantities(other.device) == history.quantities(one.device)
+    assert told(history.columns(other.device, T, end)) == told(Columns.of(history.readings(one.device, T, end)))
 
 
 _name = st.text(st.characters(exclude_categories=["Cc", "Cs"], exclude_characters="\\"), min_size=1, max_size=12)
