@@ -19,7 +19,7 @@ import msgspec
 
 from collector.directory import Directory
 from collector.intake import Batch, Refused, take_in
-from collector.marks import Marker
+from collector.marks import Marker, Plan
 from collector.metrics import Metrics
 from collector.settings import CollectorSettings
 from energy.errors import DataError, StoreError
@@ -182,23 +182,34 @@ class Ingest:
 
     async def _in_thread(self, chosen: list[_Held]) -> list[Refused]:
         loop = asyncio.get_running_loop()
-        self._writing = loop.run_in_executor(self._thread, self._store, chosen)
+        rows = self._ready(chosen)
+        self._writing = loop.run_in_executor(self._thread, self._store, chosen, rows, self._marker.plan(rows))
         refused = await asyncio.shield(self._writing)
         self._writing = None
         return refused
 
-    def _store(self, chosen: list[_Held]) -> list[Refused]:
+    def _ready(self, chosen: list[_Held]) -> Sequence[Row]:
+        """Their rows as the store takes them soonest, or as they are: then `write` says what is wrong."""
+        rows = [row for held in chosen for row in held.batch.rows]
+        try:
+            return self._history.prepare(rows)
+        except _DATA_SHAPED:
+            return rows
+
+    def _store(self, chosen: list[_Held], rows: Sequence[Row], plan: Plan) -> list[Refused]:
         """Stores these batches. One that the store chokes on is given up, so that it does not hold the others up."""
         try:
-            return _refused(chosen, self._store_rows([row for held in chosen for row in held.batch.rows]))
+            return _refused(chosen, self._store_rows(rows, plan))
         except _DATA_SHAPED as error:
             if len(chosen) > 1:
-                return [refused for held in chosen for refused in self._store([held])]
+                return [refused for held in chosen for refused in self._store_one(held)]
             return [_given_up(chosen[0], error)]
 
-    def _store_rows(self, rows: list[Row]) -> Sequence[Unstorable]:
+    def _store_one(self, held: _Held) -> list[Refused]:
+        return self._store([held], held.batch.rows, self._marker.plan(held.batch.rows))
+
+    def _store_rows(self, rows: Sequence[Row], plan: Plan) -> Sequence[Unstorable]:
         """Stores what can be; gives what never will be."""
-        plan = self._marker.plan(rows)
         self._marker.mark(plan)
         refused: Sequence[Unstorable] = ()
         try:

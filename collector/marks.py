@@ -55,7 +55,7 @@ class Plan(NamedTuple):
 
 
 class Marker:
-    """Knows the newest stored reading of each device and quantity; used by the one thread that stores.
+    """Knows the newest stored reading of each device and quantity; used by who stores, one write at a time.
 
     `last`: the newest reading of each device when the collector started.
     """

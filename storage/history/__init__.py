@@ -186,6 +186,13 @@ class UnstorableError(DataError):
 class History(Protocol):
     """What collector and API need of a time-series store. Raises StoreError when it is not available."""
 
+    def prepare(self, rows: Sequence[Row]) -> Sequence[Row]:
+        """The same readings in the form in which `write` takes them soonest. Raises DataError as `write` would.
+
+        Asks the store nothing. For who writes in another thread than that which made the readings: values are far
+        apart in memory, and fetching them from another core costs as much as storing them.
+        """
+
     def write(self, rows: Sequence[Row]) -> None:
         """Stores readings; durable on return.
 

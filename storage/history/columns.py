@@ -27,6 +27,7 @@ from storage.history import Columns, DeviceTags, Row
 
 __all__ = [
     "ALONE",
+    "Columned",
     "Packed",
     "Shape",
     "Shapes",
@@ -38,7 +39,6 @@ __all__ = [
     "joined",
     "listed",
     "merged",
-    "names_of",
     "numbers",
     "pack",
     "rows_at",
@@ -111,20 +111,38 @@ def empty(names: Iterable[str] = ()) -> pa.Table:
     return pa.Table.from_batches([], schema_of(tuple(names)))
 
 
-def batch_of(devices: Sequence[int], rows: Sequence[Row], shapes: Shapes) -> pa.RecordBatch:
-    """`rows` of the devices numbered `devices` as columns. Raises DataError for a value of the wrong type."""
-    names = names_of(shapes.kinds)
-    schema = schema_of(names)
-    try:
-        columns = [
-            _numbers_of(array("i", devices), pa.int32()),
-            _numbers_of(array("q", [row.t for row in rows]), pa.int64()),
-            _bad([row.bad for row in rows]),
-            *_values(rows, shapes, names),
-        ]
-    except (pa.ArrowInvalid, ValueError, TypeError, OverflowError, UnicodeEncodeError, struct.error) as error:
-        raise DataError(f"a reading has a value that cannot be stored: {error}") from error
-    return pa.RecordBatch.from_arrays(columns, schema=schema)
+class Columned(list[Row]):
+    """Readings that say anything, and their columns but for the numbers of their devices."""
+
+    shapes: Shapes
+    tags: list[DeviceTags]
+    names: tuple[str, ...]
+    columns: list[pa.Array]
+
+    @classmethod
+    def of(cls, rows: Sequence[Row]) -> Self:
+        """Raises DataError for a value of the wrong type."""
+        shapes = Shapes.of(rows)
+        if () in shapes.kinds:
+            rows = [row for row in rows if row.values or row.bad]
+            shapes = Shapes.of(rows)
+        found = cls(rows)
+        found.shapes, found.tags, found.names = shapes, [row.tags for row in rows], names_of(shapes.kinds)
+        try:
+            found.columns = [
+                _numbers_of(array("q", [row.t for row in rows]), pa.int64()),
+                _bad([row.bad for row in rows]),
+                *_values(rows, shapes, found.names),
+            ]
+        except (pa.ArrowInvalid, ValueError, TypeError, OverflowError, UnicodeEncodeError, struct.error) as error:
+            raise DataError(f"a reading has a value that cannot be stored: {error}") from error
+        return found
+
+
+def batch_of(devices: Sequence[int], rows: Columned) -> pa.RecordBatch:
+    """`rows` of the devices numbered `devices`."""
+    columns = [_numbers_of(array("i", devices), pa.int32()), *rows.columns]
+    return pa.RecordBatch.from_arrays(columns, schema=schema_of(rows.names))
 
 
 def pack(batch: pa.RecordBatch) -> Packed:

@@ -57,6 +57,9 @@ class InfluxWriter:
         self.refused_total = 0
         self._client = client
 
+    def prepare(self, rows: Sequence[Row]) -> Sequence[Row]:
+        return rows
+
     def write(self, rows: Sequence[Row]) -> None:
         refusals = self._write(Shelf.RAW, _reading_lines, rows)
         if refusals:

@@ -23,7 +23,7 @@ import pyarrow as pa
 from energy.errors import StoreError
 from energy.quantities import QUANTITIES
 from storage.history import Row
-from storage.history.columns import Shapes, batch_of, joined, schema_of
+from storage.history.columns import Columned, batch_of, joined, schema_of
 from storage.history.devices import device_tags
 from storage.history.last import LastWriter, newest
 from storage.history.sealer import ADD_SEGMENT
@@ -177,6 +177,6 @@ def bring_last_readings(connection: sqlite3.Connection) -> None:
         numbers.append(number)
         rows.append(Row(tags[number], t, json.loads(told), tuple(json.loads(bad))))
     if rows:
-        batch = batch_of(numbers, rows, Shapes.of(rows))
+        batch = batch_of(numbers, Columned.of(rows))
         LastWriter().note(connection, joined([batch]))
     connection.execute("DROP TABLE last")

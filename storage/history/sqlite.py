@@ -20,12 +20,11 @@ from energy.errors import DataError
 from energy.quantities import QUANTITIES, Quality
 from storage.history import Columns, DeviceQuarter, DeviceTags, Known, Period, Row, Series, SiteQuarter, Total
 from storage.history.columns import (
-    Shapes,
+    Columned,
     batch_of,
     columns_of,
     empty,
     merged,
-    names_of,
     pack,
     rows_of,
     schema_of,
@@ -81,20 +80,20 @@ class SqliteHistory:
                 self._database.close()
                 raise
 
+    def prepare(self, rows: Sequence[Row]) -> Sequence[Row]:
+        return Columned.of(rows)
+
     def write(self, rows: Sequence[Row]) -> None:
-        shapes = Shapes.of(rows)
-        if () in shapes.kinds:
-            rows = [row for row in rows if row.values or row.bad]
-            shapes = Shapes.of(rows)
-        if not rows:
+        ready = rows if isinstance(rows, Columned) else Columned.of(rows)
+        if not ready:
             return
         with self._writing() as connection:
-            numbers = self._devices.numbered(connection, [row.tags for row in rows])
-            self._devices.learn(connection, numbers, shapes)
-            batch = batch_of(numbers, rows, shapes)
+            numbers = self._devices.numbered(connection, ready.tags)
+            self._devices.learn(connection, numbers, ready.shapes)
+            batch = batch_of(numbers, ready)
             cursor = connection.execute(
                 "INSERT INTO log (layout, t_min, t_max, rows, size, crc, blob) VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (self._layout(connection, names_of(shapes.kinds)), *pack(batch)),
+                (self._layout(connection, ready.names), *pack(batch)),
             )
             assert cursor.lastrowid is not None
             self._last_note.add(connection, cursor.lastrowid, batch)

@@ -27,6 +27,9 @@ class Store:
         self.error = None
         self.picky = None
 
+    def prepare(self, rows):
+        return rows
+
     def write(self, rows):
         self.open.wait(5)
         if self.error is not None:
