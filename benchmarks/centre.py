@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -9,13 +10,23 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from benchmarks import workload
 from benchmarks.bare_chain import chain_bare, receive_bare
 from benchmarks.measure import Run, Table, measured, memory_mb
 from benchmarks.processes import in_background, in_child, mosquitto, service
 from benchmarks.publisher import WINDOW, publish
 from benchmarks.store import bare_columns
+from collector.directory import Directory
+from collector.marks import Marker
+from collector.metrics import Metrics
+from collector.quarters import QuarterJob
+from energy.community import Community
+from energy.quarters import QUARTER_MS, quarter_start
 from messaging.codec import decode_data
+from runtime.clock import SystemClock
+from storage.dirty import DirtyQuarters
 from storage.history.sqlite import SqliteHistory
 
 __all__ = ["COLLECTOR", "STORE", "WINDOW", "centre", "collect"]
@@ -23,7 +34,9 @@ __all__ = ["COLLECTOR", "STORE", "WINDOW", "centre", "collect"]
 BATCH = 500
 CHAIN, RECEIVE, DECODE, COLUMNS = "bare chain", "of it receiving", "of it decoding", "of it columns"
 STORE = "our store alone"
+QUARTERS = "quarter-hours at 1 Hz"
 COLLECTOR = "collector, embedded store"
+_QUARTER_GATEWAYS = 10
 
 
 def centre(runs: int) -> list[Table]:
@@ -49,6 +62,10 @@ def _centre(runs: int, *, single: bool) -> Table:
                 f"finished columns, one blob of {BATCH} readings a commit, synced",
             ),
             STORE: (lambda: in_child(store_alone), f"`SqliteHistory.write`, {BATCH} a call"),
+            QUARTERS: (
+                lambda: in_child(quarters_alone),
+                "computed from the store once for 900 readings of a device; comes to what stands below",
+            ),
             COLLECTOR: (
                 lambda: _collector(single=single),
                 "{core:.0%} of a core; mosquitto {broker_us:.1f} µs a reading, {memory_mb:.0f} MiB resident",
@@ -102,6 +119,27 @@ def store_alone() -> Run:
         run = _written(history.write, list(workload.rows()))
         history.close()
     return run
+
+
+def quarters_alone() -> Run:
+    """The quarter-hours of a hundred devices that were read every second."""
+    start = quarter_start(time.time_ns() // 1_000_000) - QUARTER_MS
+    communities = TypeAdapter(tuple[Community, ...]).validate_python(workload.communities(_QUARTER_GATEWAYS))
+    seconds = QUARTER_MS // 1000
+    with tempfile.TemporaryDirectory() as name, contextlib.ExitStack() as stores:
+        history = stores.enter_context(contextlib.closing(SqliteHistory(Path(name) / "history.db")))
+        dirty = stores.enter_context(contextlib.closing(DirtyQuarters(Path(name) / "dirty.db")))
+        marker = Marker(dirty, {})
+        rows = workload.rows(_QUARTER_GATEWAYS, seconds + 2, start_ms=start)
+        for batch in workload.in_batches(rows, BATCH):
+            marker.mark(plan := marker.plan(batch))
+            history.write(batch)
+            marker.stored(plan)
+        job = QuarterJob(history, dirty, Directory(communities), marker, Metrics(), SystemClock())
+        cpu, began = time.process_time(), time.perf_counter()
+        computed = sum(len(job.compute(run)) for run in job.due())
+        used, took = time.process_time() - cpu, time.perf_counter() - began
+    return Run(computed * workload.READINGS_A_MESSAGE * seconds, took, used)
 
 
 def _written(write: Callable[[list[Any]], None], records: Sequence[Any]) -> Run:

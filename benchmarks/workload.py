@@ -13,6 +13,7 @@ from itertools import islice
 from typing import Any, Final, TypeVar
 
 from energy.quantities import Role
+from energy.quarters import QUARTER_MS, quarter_start
 from messaging import topics
 from messaging.codec import Data, Reading, encode
 from storage.history import DeviceTags, Row
@@ -43,6 +44,7 @@ WARM_CYCLES: Final = 4
 CYCLES: Final = 300  # fewer, and what a collector does once a second or at its start shows
 READINGS: Final = CYCLES * DEVICES
 """Measured; those of the warm-up cycles come before."""
+_END_MS: Final = 30_000  # a quarter-hour that ended within this is not looked at yet
 _WALKS: Final = {  # start, step, decimals
     "power_w": (4200.0, 40.0, 0),
     "power_l1_w": (1400.0, 15.0, 0),
@@ -71,18 +73,26 @@ def communities(gateways: int = GATEWAYS) -> list[dict[str, Any]]:
 
 
 def messages(*, single: bool = False) -> list[tuple[str, bytes]]:
-    """(topic, payload) in order of time; `seq` counts through all of them. `single`: one reading a message."""
+    """(topic, payload) in order of time; `seq` counts through all of them. `single`: one reading a message.
+
+    All are of one quarter-hour, which is not over: what its end costs is measured for itself, once for its 900 readings.
+    """
+    cycles = WARM_CYCLES + CYCLES
+    quarter = quarter_start(_now_ms() - _END_MS)
+    end = min(_now_ms(), quarter + QUARTER_MS - 1)
+    step_ms = min(1000, (end - quarter) // cycles)
+    told = list(batches(step_ms=step_ms, start_ms=end - cycles * step_ms))
     if not single:
-        return [(topics.data(COMMUNITY, gateway), encode(data)) for gateway, data in batches()]
-    found = [(topics.data(COMMUNITY, gateway), reading) for gateway, data in batches() for reading in data.readings]
+        return [(topics.data(COMMUNITY, gateway), encode(data)) for gateway, data in told]
+    found = [(topics.data(COMMUNITY, gateway), reading) for gateway, data in told for reading in data.readings]
     return [(topic, encode(Data(EPOCH, seq, [reading]))) for seq, (topic, reading) in enumerate(found)]
 
 
 def batches(
-    gateways: int = GATEWAYS, cycles: int = WARM_CYCLES + CYCLES, *, step_ms: int = 1000
+    gateways: int = GATEWAYS, cycles: int = WARM_CYCLES + CYCLES, *, step_ms: int = 1000, start_ms: int | None = None
 ) -> Iterator[tuple[str, Data]]:
-    """(gateway, its cycle), cycle after cycle up to now."""
-    start_ms = time.time_ns() // 1_000_000 - cycles * step_ms
+    """(gateway, its cycle), cycle after cycle from `start_ms` on, or up to now."""
+    start_ms = _now_ms() - cycles * step_ms if start_ms is None else start_ms
     dice = random.Random(1)
     walks = {
         (gateway, role): {name: start for name, (start, _, _) in _WALKS.items()}
@@ -98,14 +108,16 @@ def batches(
             yield f"gw-{gateway}", Data(EPOCH, cycle * gateways + gateway, readings)
 
 
-def rows(gateways: int = GATEWAYS, cycles: int = WARM_CYCLES + CYCLES, *, step_ms: int = 1000) -> Iterator[Row]:
+def rows(
+    gateways: int = GATEWAYS, cycles: int = WARM_CYCLES + CYCLES, *, step_ms: int = 1000, start_ms: int | None = None
+) -> Iterator[Row]:
     """The same readings as the store takes them."""
     tags = {
         f"site-{n}/{role}": DeviceTags(COMMUNITY, f"site-{n}", f"site-{n}/{role}", _role(role))
         for n in range(gateways)
         for role in _ROLES
     }
-    for _, data in batches(gateways, cycles, step_ms=step_ms):
+    for _, data in batches(gateways, cycles, step_ms=step_ms, start_ms=start_ms):
         for reading in data.readings:
             yield Row(tags[reading.device], reading.t, reading.v)
 
@@ -115,6 +127,10 @@ def in_batches(items: Iterable[_Item], size: int) -> Iterator[list[_Item]]:
     remaining = iter(items)
     while batch := list(islice(remaining, size)):
         yield batch
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
 
 
 def _values(walk: dict[str, float], dice: random.Random, cycle: int) -> dict[str, float | int | str]:
