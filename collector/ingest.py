@@ -13,7 +13,7 @@ import logging
 import random
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import msgspec
 
@@ -37,15 +37,12 @@ _DATA_SHAPED: Final = (DataError, ValueError, TypeError, OverflowError)
 _Name = tuple[str, str, int, int]
 
 
-class _Held(NamedTuple):
+class _Held(msgspec.Struct, frozen=True, gc=False):
     batch: Batch
     payload: bytes
     topic: str
     arrived_s: float
-
-    @property
-    def size(self) -> int:
-        return len(self.batch.rows) + 1  # an empty batch takes room as well
+    size: int
 
 
 class Ingest:
@@ -88,16 +85,18 @@ class Ingest:
         now_ms, now_s = self._clock.now_ms(), self._clock.monotonic()
         live: list[Row] = []
         late: list[Row] = []
-        for topic, payload, _ in messages:
-            batch, refused = take_in(topic, payload, self._directory, now_ms)
-            if refused:
-                self._note_refused(refused)
+        for message in messages:
+            topic, payload = message.topic, message.payload
+            taken = take_in(topic, payload, self._directory, now_ms)
+            if taken.refused:
+                self._note_refused(taken.refused)
+            batch = taken.batch
             if batch is None:
                 continue
             if batch.unsynchronised:
                 self._metrics.unsynchronised.inc(len(batch.rows))
             (late if batch.historical else live).extend(batch.rows)
-            self._hold(_Held(batch, payload, topic, now_s))
+            self._hold(_Held(batch, payload, topic, now_s, len(batch.rows) + 1))  # an empty one takes room as well
         if live:
             self._on_live(live)
         if late:
@@ -171,6 +170,8 @@ class Ingest:
         return True
 
     def _oldest(self) -> dict[_Name, _Held]:
+        if self._size <= _LARGEST_WRITE:
+            return dict(self._held)
         chosen: dict[_Name, _Held] = {}
         size = 0
         for name, held in self._held.items():

@@ -311,11 +311,11 @@ class Collector:
 
     def _on_messages(self, messages: Sequence[Message]) -> None:
         """Takes what came in one go. Readings before the store was seen are left to their gateways."""
+        others = [message for message in messages if not message.topic.endswith(_DATA)]
         if self._ingest is not None:
-            self._ingest.accept([message for message in messages if message.topic.endswith(_DATA)])
-        for message in messages:
-            if not message.topic.endswith(_DATA):
-                self._take_other(message)
+            self._ingest.accept([m for m in messages if m.topic.endswith(_DATA)] if others else messages)
+        for message in others:
+            self._take_other(message)
 
     def _take_other(self, message: Message) -> None:
         if self._duty is not None and message.topic == self._duty.topic:

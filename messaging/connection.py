@@ -17,9 +17,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequen
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Literal, NamedTuple, Protocol
+from typing import ClassVar, Literal, Protocol
 
 import aiomqtt
+import msgspec
 from paho.mqtt.client import MQTT_CLEAN_START_FIRST_ONLY
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -83,7 +84,7 @@ class MqttSettings(BaseModel):
             ) from error
 
 
-class Message(NamedTuple):
+class Message(msgspec.Struct, frozen=True, gc=False):
     """One message as it came."""
 
     topic: str
