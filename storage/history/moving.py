@@ -171,12 +171,13 @@ def bring_last_readings(connection: sqlite3.Connection) -> None:
     """From versions 2 and 3, which kept the last reading of each device as JSON in a table row, to the note of today."""
     if connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'last'").fetchone() is None:
         return
-    rows, numbers = [], []
     tags = device_tags(connection)
-    for number, t, bad, told in connection.execute("SELECT device, t, bad, told FROM last"):
-        numbers.append(number)
-        rows.append(Row(tags[number], t, json.loads(told), tuple(json.loads(bad))))
+    numbers = {each.device: number for number, each in tags.items()}
+    found = connection.execute("SELECT device, t, bad, told FROM last")
+    rows = Columned.of(
+        [Row(tags[number], t, json.loads(told), tuple(json.loads(bad))) for number, t, bad, told in found]
+    )
     if rows:
-        batch = batch_of(numbers, Columned.of(rows))
+        batch = batch_of([numbers[each.device] for each in rows.tags], rows)
         LastWriter().note(connection, joined([batch]))
     connection.execute("DROP TABLE last")
