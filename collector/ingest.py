@@ -87,10 +87,9 @@ class Ingest:
         late: list[Row] = []
         for message in messages:
             topic, payload = message.topic, message.payload
-            taken = take_in(topic, payload, self._directory, now_ms)
-            if taken.refused:
-                self._note_refused(taken.refused)
-            batch = taken.batch
+            batch, refused = take_in(topic, payload, self._directory, now_ms)
+            if refused:
+                self._note_refused(refused)
             if batch is None:
                 continue
             if batch.unsynchronised:

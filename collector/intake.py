@@ -8,7 +8,6 @@ one: what is not confirmed comes back for ever.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -45,11 +44,11 @@ class Refused(NamedTuple):
     reason: str
 
 
-class Intake(msgspec.Struct, frozen=True, gc=False):
+class Intake(NamedTuple):
     """What came of a message. `batch` is None when not even epoch and seq could be read."""
 
     batch: Batch | None
-    refused: Sequence[Refused] = ()
+    refused: list[Refused]
 
 
 def take_in(topic: str, payload: bytes, directory: Directory, now_ms: int) -> Intake:
@@ -59,7 +58,7 @@ def take_in(topic: str, payload: bytes, directory: Directory, now_ms: int) -> In
     except DataError as error:
         return Intake(None, [Refused(topic, "", payload, error.message)])
     batch = _wholly_good(place, payload, directory, now_ms)
-    return Intake(batch) if batch is not None else _with_care(topic, place, payload, directory, now_ms)
+    return Intake(batch, []) if batch is not None else _with_care(topic, place, payload, directory, now_ms)
 
 
 def _wholly_good(place: GatewayTopic, payload: bytes, directory: Directory, now_ms: int) -> Batch | None:
