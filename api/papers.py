@@ -9,6 +9,7 @@ from fastapi import Query, Response
 from pydantic import BaseModel
 
 from api.answers import documented
+from api.negotiation import liked
 from api.problems import Problem
 from energy.errors import ConfigError, RefusedError
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Dialect", "DialectQuery", "csv_answer", "documented_paper", "form_of", "paper_answer"]
 
+_JSON: Final = "application/json"
 _FORMS: Final = ("application/pdf", "application/xml", "text/csv")
 Dialect = Literal["iso", "excel-be"]
 DialectQuery = Annotated[
@@ -35,7 +37,8 @@ def documented_paper(model: type[BaseModel]) -> dict[int | str, Any]:
 
 def form_of(accept: str) -> str | None:
     """Which of the forms is asked for; None: JSON."""
-    return next((form for form in _FORMS if form in accept), None)
+    form = liked(accept, (_JSON, *_FORMS))
+    return None if form == _JSON else form
 
 
 def csv_answer(lines: Sequence[Line], dialect: Dialect) -> Response:

@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from api.negotiation import liked
 from api.timeline.query import Answer
 from api.timeline.values import Value
 
@@ -31,20 +32,20 @@ MEDIA_TYPES: Final = {
     Format.CSV_EXCEL: "text/csv",
     Format.PARQUET: "application/vnd.apache.parquet",
 }
-_BY_MEDIA_TYPE: Final = {media_type: form for form, media_type in reversed(MEDIA_TYPES.items())}
+_BY_MEDIA_TYPE: Final = {
+    "application/json": Format.JSON,
+    "text/csv": Format.CSV,
+    "application/vnd.apache.parquet": Format.PARQUET,
+    "application/x-parquet": Format.PARQUET,  # what it was called before it had a registered name
+    "application/parquet": Format.PARQUET,
+}
 _COLUMNS: Final = ("time", "site", "device", "quantity", "unit", "value")
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
 def wanted_format(asked: Format | None, accept: str) -> Format:
-    """What was asked for by name, else the first known type of the Accept header, else JSON."""
-    if asked is not None:
-        return asked
-    for part in accept.split(","):
-        form = _BY_MEDIA_TYPE.get(part.partition(";")[0].strip().lower())
-        if form is not None:
-            return form
-    return Format.JSON
+    """What was asked for by name, else what the Accept header likes most, else JSON."""
+    return asked or _BY_MEDIA_TYPE[liked(accept, tuple(_BY_MEDIA_TYPE))]
 
 
 def file_of(answer: Answer, site: str, form: Format, timezone: str) -> bytes:
