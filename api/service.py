@@ -81,7 +81,7 @@ class ApiService:
 
     async def _restore_leases(self) -> None:
         """Leases asked for before this start: their commands are not on the wire any more."""
-        sites = {site.id: community.id for community in self._communities for site in community.sites}
+        sites = {site.id: (community.id, site.gateway) for community in self._communities for site in community.sites}
         try:
             active = await asyncio.to_thread(
                 self._register.commands, 1_000, active_only=True, now_ms=self._clock.now_ms()
@@ -90,9 +90,9 @@ class ApiService:
             log.warning("leases in force are not known: %s", error)
             return
         for command in active:
-            community = sites.get(command.device.partition("/")[0])
-            if community is not None:
-                self.live.restore_lease(community, {**msgspec.to_builtins(command), "id": command.lease})
+            place = sites.get(command.device.partition("/")[0])
+            if place is not None:
+                self.live.restore_lease(*place, {**msgspec.to_builtins(command), "id": command.lease})
 
     async def _serve(self, listener: socket.socket) -> None:
         server = _Server(

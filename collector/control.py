@@ -26,7 +26,7 @@ from energy.alerts.facts import Facts
 from energy.balancing.cars import CarHere, Wish
 from energy.balancing.machines import MachineWish
 from energy.community import Community
-from energy.errors import StoreError
+from energy.errors import DataError, StoreError
 from messaging import topics
 from messaging.codec import Command, CommandResult, encode
 from messaging.connection import Publisher
@@ -47,6 +47,7 @@ _PAST_MS: Final = 86_400_000
 _TELL_MS: Final = 10_000  # what the balancer decided is said again this often, changed or not
 _WISHES_S: Final = 5.0
 _WAITING: Final = 10_000  # results and commands of others that wait for the register
+_REMEMBERED: Final = 10_000  # commands of which it is known whom they were asked of
 
 
 class Control:
@@ -83,6 +84,7 @@ class Control:
         self._decided: dict[str, tuple[int, dict[str, Any]]] = {}
         self._plans: dict[str, bytes] = {}
         self._past: dict[str, Alert] = {}  # cleared not long ago: somebody may still have to be told
+        self._asked_of: dict[str, tuple[str, str]] = {}  # by command, the newest last: its community and gateway
         self._heard: list[Command | CommandResult] = []
         self._unsaved: dict[str, Alert] = {}
         self._unpublished: dict[str, tuple[str, bytes]] = {}
@@ -105,21 +107,31 @@ class Control:
             owner = self._directory.gateway(stored.device)
             if owner is None or owner[0] not in self._desks or stored.ends_at is None:
                 continue
+            self._asked_of[stored.lease] = owner
             if stored.issued_by == BALANCER:
                 self._balancers[owner[0]].resume(stored, now_ms, now_s)
             else:
                 self._desks[owner[0]].command_seen(_remaining(stored, now_ms), now_s)
 
-    def command_seen(self, community: str, command: Command) -> None:
+    def command_seen(self, community: str, gateway: str, command: Command) -> None:
         """A command on the wire, ours or somebody else's."""
         desk = self._desks.get(community)
         if desk is not None:
+            self._asked_of[command.id] = community, gateway
+            if len(self._asked_of) > _REMEMBERED:
+                del self._asked_of[next(iter(self._asked_of))]
             self._senses.command_seen(command, self._clock.now_ms())
             if desk.command_seen(command, self._clock.monotonic()):
                 self._hear(command)
 
-    def result(self, community: str, result: CommandResult) -> None:
-        """What a gateway made of a command."""
+    def result(self, community: str, gateway: str, result: CommandResult) -> None:
+        """What a gateway made of a command. Raises DataError for one that was asked of another gateway."""
+        if self._asked_of.get(result.id, (community, gateway)) != (community, gateway):
+            raise DataError(
+                f"{result.id[:64]!r} was asked of another gateway than {community}/{gateway}",
+                field="id",
+                hint="a gateway tells results of its own commands only",
+            )
         desk = self._desks.get(community)
         if desk is not None:
             self._senses.result(result, self._clock.now_ms())

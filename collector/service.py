@@ -336,9 +336,9 @@ class Collector:
         elif self._ingest is None:
             return  # commands are the business of who serves; the register tells of them when that is us
         elif channel == "command" and not message.retained:  # a command is never retained; gateways refuse such a one
-            self._control.command_seen(community, decode_command(message.payload))
+            self._control.command_seen(community, gateway, decode_command(message.payload))
         elif channel == "command/result":
-            self._control.result(community, decode_result(message.payload))
+            self._control.result(community, gateway, decode_result(message.payload))
 
     def _hear_status(self, gateway: tuple[str, str], payload: bytes) -> None:
         """Raises DataError."""

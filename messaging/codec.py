@@ -189,8 +189,7 @@ def decode_status(payload: bytes) -> Status:
 def decode_command(payload: bytes) -> Command:
     """A lease asked for. Raises DataError naming the field."""
     message = _decode(_command, payload)
-    if not 0 < len(message.id) <= 64:
-        raise DataError("must have 1 to 64 characters", field="id")
+    _check_id(message.id)
     if not 0 <= message.ttl_s <= 300:
         raise DataError(f"must be between 0 and 300 s, is {message.ttl_s:g}", field="ttl_s")
     for name, value in message.set.items():
@@ -202,7 +201,14 @@ def decode_command(payload: bytes) -> Command:
 
 def decode_result(payload: bytes) -> CommandResult:
     """What became of a lease. Raises DataError naming the field."""
-    return _decode(_result, payload)
+    message = _decode(_result, payload)
+    _check_id(message.id)
+    return message
+
+
+def _check_id(command: str) -> None:
+    if not 0 < len(command) <= 64:
+        raise DataError("must have 1 to 64 characters", field="id")
 
 
 if TYPE_CHECKING:

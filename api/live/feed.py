@@ -107,9 +107,9 @@ class LiveFeed:
         """Leases in force as seen on the wire, newest first."""
         return self._leases.active(scope, self._clock.now_ms())
 
-    def restore_lease(self, community: str, view: dict[str, Any]) -> None:
+    def restore_lease(self, community: str, gateway: str | None, view: dict[str, Any]) -> None:
         """Takes over a lease that was asked for before this service started."""
-        self._leases.restore(community, view)
+        self._leases.restore(community, gateway, view)
 
     async def watch(self) -> None:
         """Tells the streams when a collector falls silent and when single objects expire; runs until cancelled."""
@@ -153,11 +153,11 @@ class LiveFeed:
                 self._take_alert(community, alert, message.payload)
             case gateway, ["status"]:
                 self.gateways[community, gateway] = bool(message.payload) and decode_status(message.payload).online
-            case _, ["command", "result"]:
-                self._tell(self._leases.answered(community, decode_result(message.payload)))
-            case _, ["command"] if not message.retained:  # a retained command is an attack or an accident
+            case gateway, ["command", "result"]:
+                self._tell(self._leases.answered(community, gateway, decode_result(message.payload)))
+            case gateway, ["command"] if not message.retained:  # a retained command is an attack or an accident
                 command = decode_command(message.payload)
-                self._tell(self._leases.asked(community, command, self._clock.now_ms()))
+                self._tell(self._leases.asked(community, gateway, command, self._clock.now_ms()))
             case _:
                 raise DataError("is no topic of the live state", field="topic")
 

@@ -17,9 +17,10 @@ _GRACE_MS: Final = 60_000  # how long an ended lease is kept for a late result
 
 @dataclass(slots=True)
 class Lease:
-    """A lease as the API shows it: `view` is the Command object of the API."""
+    """A lease as the API shows it: `view` is the Command object of the API. `gateway`: whom it was asked of."""
 
     community: str
+    gateway: str | None
     view: dict[str, Any]
 
     @property
@@ -38,11 +39,11 @@ class Leases:
     def __init__(self) -> None:
         self._leases: dict[str, Lease] = {}
 
-    def restore(self, community: str, view: dict[str, Any]) -> None:
+    def restore(self, community: str, gateway: str | None, view: dict[str, Any]) -> None:
         """Takes over a lease known from before, whose trail goes on."""
-        self._leases.setdefault(view["id"], Lease(community, {**view, "trail": list(view["trail"])}))
+        self._leases.setdefault(view["id"], Lease(community, gateway, {**view, "trail": list(view["trail"])}))
 
-    def asked(self, community: str, command: Command, now_ms: int) -> Lease:
+    def asked(self, community: str, gateway: str, command: Command, now_ms: int) -> Lease:
         """A lease was asked for."""
         self._forget(now_ms)
         view = {
@@ -57,12 +58,12 @@ class Leases:
             "ends_at": command.t + int(command.ttl_s * 1000),
             "trail": [{"t": command.t, "state": "asked", "reason": command.reason}],
         }
-        return self._leases.setdefault(command.id, Lease(community, view))
+        return self._leases.setdefault(command.id, Lease(community, gateway, view))
 
-    def answered(self, community: str, result: CommandResult) -> Lease | None:
-        """The gateway told what became of a lease; None when it is not known here, or another community's."""
+    def answered(self, community: str, gateway: str, result: CommandResult) -> Lease | None:
+        """The gateway told what became of a lease; None when it is not known here, or another gateway's."""
         lease = self._leases.get(result.id)
-        if lease is None or lease.community != community:
+        if lease is None or (lease.community, lease.gateway) != (community, gateway):
             return None
         lease.view["state"] = result.state
         if result.state not in ACTIVE:

@@ -110,6 +110,32 @@ async def test_a_surplus_charges_the_battery_and_an_alert_tells_how(start, regis
         assert roof.lease is not None
 
 
+async def test_result_told_by_another_gateway_is_set_aside(start, register, wire):
+    asked = {"id": "c1", "device": "ixl-school/battery", "set": {"power_w": -1000}, "ttl_s": 60, "t": now_ms()}
+    result = {"id": "c1", "state": "applied", "reason": "told by a stranger", "t": now_ms()}
+    async with start(make_community()):
+        await wire.send(COMMANDS, {**asked, "issued_by": "jan", "reason": "a try"})
+        await eventually(lambda: register.command("c1"))
+        await wire.send("cw/v1/ixelles/gw-hall/command/result", result)
+        refused = await eventually(lambda: register.quarantined(limit=10))
+        assert "asked of another gateway" in refused[0].reason
+        await wire.send(f"{COMMANDS}/result", {**result, "reason": "read back"})
+        await eventually(lambda: register.command("c1").state == "applied")
+    assert [entry.reason for entry in register.command("c1").trail] == ["a try", "read back"]
+
+
+async def test_result_of_a_command_from_before_a_restart_is_still_its_gateways_to_tell(start, register, wire):
+    asked = {"id": "c1", "device": "ixl-school/battery", "set": {"power_w": -1000}, "ttl_s": 60, "t": now_ms()}
+    result = {"id": "c1", "state": "applied", "reason": "told by a stranger", "t": now_ms()}
+    async with start(make_community()):
+        await wire.send(COMMANDS, {**asked, "issued_by": "jan", "reason": "a try"})
+        await eventually(lambda: register.command("c1"))
+    async with start(make_community()):
+        await wire.send("cw/v1/ixelles/gw-hall/command/result", result)
+        await eventually(lambda: register.quarantined(limit=10))
+    assert [entry.reason for entry in register.command("c1").trail] == ["a try"]
+
+
 async def test_unknown_data_releases_the_device(start, register, wire):
     async with start(community()), roof_on(wire) as roof:
         await eventually(lambda: roof.lease)

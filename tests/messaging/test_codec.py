@@ -122,6 +122,13 @@ def test_decode_command_outside_the_longest_lease_is_refused(ttl_s):
         decode_command(payload)
 
 
+@pytest.mark.parametrize("name", ["", "x" * 65])
+def test_decode_result_of_what_can_be_no_command_is_refused(name: str):
+    with pytest.raises(DataError, match="1 to 64 characters") as caught:
+        decode_result(msgspec.json.encode({"id": name, "state": "applied", "reason": "", "t": 1}))
+    assert caught.value.field == "id"
+
+
 def test_decode_command_unknown_quantity_is_refused():
     with pytest.raises(DataError, match="warp"):
         decode_command(encode(Command("c1", "s/battery", {"warp": 9}, 60, "me", "why", NOW)))

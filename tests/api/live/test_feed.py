@@ -160,11 +160,12 @@ async def test_lease_is_followed_from_asked_to_its_end(api: Api):
     assert snapshot(api)["commands"] == []
 
 
-async def test_lease_ends_with_the_gateways_word_but_not_with_another_communitys(api: Api):
+async def test_lease_ends_with_its_gateways_word_but_not_with_anothers(api: Api):
     await api.publish("cw/v1/ixelles/gw-ixl/command", command("c1"))
     reader = api.live.events.subscribe(None)
     reverted = {"id": "c1", "state": "reverted", "reason": "released", "t": NOW + 500}
     await api.publish("cw/v1/schaerbeek/gw-sch/command/result", reverted)
+    await api.publish("cw/v1/ixelles/gw-other/command/result", reverted)
     assert len(snapshot(api)["commands"]) == 1
     await api.publish("cw/v1/ixelles/gw-ixl/command/result", reverted)
     assert snapshot(api)["commands"] == []
