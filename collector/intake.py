@@ -14,6 +14,7 @@ import msgspec
 
 from collector.directory import Directory
 from energy.errors import DataError
+from energy.quantities import QUANTITIES
 from messaging import topics
 from messaging.codec import UNSYNCHRONISED, Data, Reading, check_readings, decode_data, decode_wholly_good
 from messaging.topics import GatewayTopic
@@ -132,14 +133,33 @@ def _salvage(payload: bytes, topic: str, gateway: str, refused: list[Refused]) -
     readings: list[Reading] = []
     listed = body.get("readings")
     for item in listed if isinstance(listed, list) else ():
+        kept, left_out = _values_only(item)
+        culprit = json.dumps(item).encode()
+        refused += [Refused(topic, gateway, culprit, f"v.{name}: is no number and no text") for name in left_out]
         try:
-            reading = msgspec.convert(item, Reading)
+            reading = msgspec.convert(kept, Reading)
             msgspec.json.encode(reading)  # half a surrogate pair cannot be stored
         except (msgspec.ValidationError, UnicodeEncodeError) as error:
-            refused.append(Refused(topic, gateway, json.dumps(item).encode(), f"reading: {error}"))
+            refused.append(Refused(topic, gateway, culprit, f"reading: {error}"))
         else:
             readings.append(reading)
     return Data(*name, readings, body.get("historical") is True)
+
+
+def _values_only(item: Any) -> tuple[Any, list[str]]:
+    """A reading without what is no value (null, true, a list): that is bad there; and the names of what was left out."""
+    values = item.get("v") if isinstance(item, dict) else None
+    if not isinstance(values, dict):
+        return item, []
+    none = [
+        name for name, value in values.items() if isinstance(value, bool) or not isinstance(value, int | float | str)
+    ]
+    bad = item.get("bad", [])
+    if not none or not isinstance(bad, list):
+        return item, []
+    kept = {name: value for name, value in values.items() if name not in none}
+    told = [name for name in none if name in QUANTITIES and name not in bad]
+    return {**item, "v": kept, "bad": [*bad, *told]}, none
 
 
 def _name(body: dict[str, Any]) -> tuple[str, int] | None:

@@ -106,6 +106,15 @@ def test_an_impossible_value_is_missing_and_the_rest_of_the_reading_stays():
     assert "power_w" in refused[0].reason
 
 
+@pytest.mark.parametrize("value", [None, True, [5], {"w": 5}])
+def test_what_is_no_value_is_missing_and_the_rest_of_the_reading_stays(value):
+    values = {"power_w": value, "energy_import_wh": 500, "nope": None}
+    batch, refused = take({"epoch": "e", "seq": 1, "readings": [{"device": "ixl-hall/pv", "t": NOW, "v": values}]})
+    assert batch.rows[0].values == {"energy_import_wh": 500}
+    assert batch.rows[0].bad == ("power_w",)
+    assert [each.reason.partition(":")[0] for each in refused] == ["v.power_w", "v.nope"]
+
+
 @pytest.mark.parametrize("topic", ["cw/v1/ixelles/live/data", "cw/v1/ixelles/gw-hall/data/more", "other/v1/a/b/data"])
 def test_a_message_on_a_wrong_topic_is_set_aside(topic):
     batch, refused = take({"epoch": "e", "seq": 1, "readings": []}, topic=topic)
