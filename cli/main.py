@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -48,6 +49,7 @@ class LogFormat(StrEnum):
 
 
 ConfigOption = Annotated[Path, typer.Option("--config", help="YAML configuration file.", exists=False)]
+_LOG_FORMAT_ENV: Final = "COMMONWATT_LOG_FORMAT"
 
 
 def _print_version(wanted: bool) -> None:
@@ -63,10 +65,13 @@ def common(
     _version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
-    log_format: Annotated[LogFormat, typer.Option(help="Log lines on stderr as text or JSON.")] = LogFormat.TEXT,
+    log_format: Annotated[
+        LogFormat, typer.Option(envvar=_LOG_FORMAT_ENV, help="Log lines on stderr as text or JSON.")
+    ] = LogFormat.TEXT,
 ) -> None:
     """Options of every command."""
     configure_logs(log_format.value)
+    os.environ[_LOG_FORMAT_ENV] = log_format.value  # of the processes that this one starts, too
 
 
 @app.command()
@@ -223,12 +228,21 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.exit(130)
     except BaseExceptionGroup as group:  # what ended a service's tasks
-        known = group.subgroup((CommonwattError, ModuleNotFoundError))
+        known = group.subgroup(_is_told)
         if known is None:
             raise
         _fail(_first(known))
-    except (CommonwattError, ModuleNotFoundError) as error:
+    except (CommonwattError, ModuleNotFoundError, OSError) as error:
+        if not _is_told(error):
+            raise
         _fail(error)
+
+
+def _is_told(error: BaseException) -> bool:
+    """Whether a person can do something about it: ours, a package or a file. Anything else is a fault of the program."""
+    return isinstance(error, CommonwattError | ModuleNotFoundError) or (
+        isinstance(error, OSError) and error.filename is not None
+    )
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
@@ -243,6 +257,12 @@ def _fail(error: BaseException) -> None:
         error = ConfigError(
             f"this command needs the package {error.name!r}, which is not installed",
             hint="pip install 'commonwatt[all]' (or [gateway], [centre], [simulator])",
+        )
+    if isinstance(error, OSError):
+        error = ConfigError(
+            f"cannot be used: {error.strerror}",
+            file=os.fsdecode(error.filename),
+            hint="check the path, the rights of who runs this, and the disk's free space",
         )
     print(f"error: {error}", file=sys.stderr)
     for other in error.others if isinstance(error, ConfigError) else ():

@@ -105,8 +105,8 @@ def _collecting_seldom() -> Iterator[None]:
 
 
 async def _supervise(main: Callable[[], Awaitable[None]]) -> None:
+    stopper = asyncio.create_task(wait_for_stop(), name="signals")  # first: a start of many imports can be stopped, too
     service = asyncio.ensure_future(main())
-    stopper = asyncio.create_task(wait_for_stop(), name="signals")
     try:
         await asyncio.wait({service, stopper}, return_when=asyncio.FIRST_COMPLETED)
     finally:

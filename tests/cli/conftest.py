@@ -36,6 +36,7 @@ class Outcome:
 def commonwatt(monkeypatch, capsys) -> Callable[..., Outcome]:
     """Runs the command line in this process: `commonwatt("scan", target)`."""
     monkeypatch.setattr(cli.main, "configure_logs", lambda _format: None)
+    monkeypatch.setenv("COMMONWATT_LOG_FORMAT", "text")  # put back after the test, whatever a command makes of it
 
     def run(*arguments: object) -> Outcome:
         monkeypatch.setattr(sys, "argv", ["commonwatt", *map(str, arguments)])

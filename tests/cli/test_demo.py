@@ -121,6 +121,52 @@ def test_a_command_fails_in_words_and_with_exit_code_1(tmp_path):
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("data", ["in-the-way", "in-the-way/data", "locked"])
+def test_folder_that_cannot_be_used_is_told_in_words(tmp_path, free_port, commonwatt, data):
+    (tmp_path / "in-the-way").touch()
+    (tmp_path / "locked" / "demo.lock").mkdir(parents=True)
+    done = commonwatt("demo", "--no-browser", "--port", free_port(), "--data", tmp_path / data)
+    assert done.code == 1
+    assert done.err.startswith(f"error: {tmp_path}")
+    assert "next: check the path, the rights" in done.err
+
+
+def test_fault_of_the_program_is_not_told_as_somebodys(commonwatt, monkeypatch):
+    def fail(*_args: object, **_options: object) -> str:
+        raise OSError(9, "no file at all")
+
+    monkeypatch.setattr("cli.configs.schema_of", fail)
+    with pytest.raises(OSError, match="no file at all"):
+        commonwatt("schema")
+
+
+def test_log_format_is_of_the_processes_that_are_started_too(tmp_path, commonwatt):
+    commonwatt("--log-format", "json", "check", tmp_path / "none.yaml")
+    assert os.environ["COMMONWATT_LOG_FORMAT"] == "json"
+    (tmp_path / "data").touch()
+    (tmp_path / "centre.yaml").write_text("communities: [{id: c, name: C}]\n")
+    env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run(
+        [sys.executable, "-m", "cli.main", "run", "--config", "centre.yaml"],
+        cwd=tmp_path, capture_output=True, text=True, check=False, env=env, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr == (
+        "error: data: cannot be used: File exists\n"
+        "  next: check the path, the rights of who runs this, and the disk's free space\n"
+    )
+    (tmp_path / "data").unlink()
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "register.db").mkdir()
+    done = subprocess.run(
+        [sys.executable, "-m", "cli.main", "run", "--config", "centre.yaml"],
+        cwd=tmp_path, capture_output=True, text=True, check=False, env=env, timeout=60,
+    )  # fmt: skip
+    assert json.loads(done.stderr.splitlines()[0])["logger"] == "cli.centre"
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+
+
 def test_facts_are_printed_as_json(tmp_path):
     path = tmp_path / "centre.yaml"
     path.write_text("communities: [{id: c, name: C}]\n")
