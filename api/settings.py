@@ -74,4 +74,8 @@ class ApiSettings(BaseModel):
 
     def investment(self) -> SizingTerms | None:
         """What the file says. Raises ConfigError naming file, line and field."""
-        return None if self.investment_file is None else load_config(self.investment_file, SizingTerms, env={})
+        return (
+            None
+            if self.investment_file is None
+            else load_config(self.investment_file, SizingTerms, env={}, kind="investment")
+        )

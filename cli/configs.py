@@ -149,13 +149,7 @@ def problem_facts(error: ConfigError) -> dict[str, Any]:
 def read_config(path: Path) -> tuple[str, Any]:
     """The kind of a configuration file and its validated content. Raises ConfigError."""
     kind, model = _kind_of(path)
-    try:
-        return kind, load_config(path, model)
-    except ConfigError as error:
-        for one in (error, *error.others):
-            if one.hint is not None:
-                one.hint = one.hint.replace("`commonwatt schema`", f"`commonwatt schema {kind}`")
-        raise
+    return kind, load_config(path, model, kind=kind)
 
 
 def _kind_of(path: Path) -> tuple[str, type[BaseModel]]:

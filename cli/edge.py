@@ -22,7 +22,7 @@ def run_gateways(paths: Sequence[Path], *, wait_for: int = 0) -> None:
     from gateway.config import GatewayConfig
     from gateway.service import GatewayService
 
-    configs = [load_config(path, GatewayConfig) for path in paths]
+    configs = [load_config(path, GatewayConfig, kind="gateway") for path in paths]
     clock = clock_from_env()
 
     async def serve() -> None:
@@ -40,6 +40,6 @@ def run_simulator(path: Path) -> None:
     from simulator.config import SimulatorConfig
     from simulator.service import Simulator
 
-    config = load_config(path, SimulatorConfig)
+    config = load_config(path, SimulatorConfig, kind="simulator")
     clock: Clock = clock_from_env()
     run_until_stopped(lambda: Simulator(config, clock).run())

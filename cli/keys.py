@@ -107,6 +107,7 @@ def revoke_key(
     why: WhyOption = "",
     config: ConfigOption = None,
     keys_file: FileOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Ends a key; running services notice within seconds."""
     from storage.register.keys import revoke
@@ -114,7 +115,7 @@ def revoke_key(
     with _database(config, keys_file) as database, database.write() as connection:
         if not revoke(connection, name, by=who(by), now_ms=clock_from_env().now_ms(), why=why):
             raise RefusedError(f"there is no key named {name!r}", hint="`commonwatt keys list` shows them")
-    print(f"{name} is revoked")
+    print(json.dumps({"name": name, "state": "revoked"}) if as_json else f"{name} is revoked")
 
 
 @contextmanager

@@ -181,8 +181,9 @@ def schema(
     kind: Annotated[
         str, typer.Argument(help="centre, gateway, simulator, people, key, terms, investment, factors or case")
     ] = "centre",
+    _as_json: JsonOption = False,
 ) -> None:
-    """Prints the JSON schema of a configuration."""
+    """Prints the JSON schema of a configuration; it is JSON with or without --json."""
     from cli.configs import schema_of
 
     print(schema_of(kind))

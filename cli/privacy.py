@@ -75,6 +75,7 @@ def give_consent(
     evidence: Annotated[str, typer.Option(help="The form, its date, and where it lies.")],
     by: WhoOption = None,
     why: WhyOption = "",
+    as_json: JsonOption = False,
 ) -> None:
     """Keeps a consent with its evidence."""
     from storage.register.consents import give
@@ -84,11 +85,17 @@ def give_consent(
         known, now_ms = ids_of(connection, person).person, clock_from_env().now_ms()
         give(connection, known, purpose, evidence, now_ms)
         _note(connection, now_ms, by, "consent", known, purpose, why)
-    print(f"{known} consents to {purpose}")
+    told = {"person": known, "purpose": purpose, "stands": True}
+    print(json.dumps(told) if as_json else f"{known} consents to {purpose}")
 
 
 def withdraw_consent(
-    person: PersonArgument, purpose: PurposeArgument, config: CentreOption, by: WhoOption = None, why: WhyOption = ""
+    person: PersonArgument,
+    purpose: PurposeArgument,
+    config: CentreOption,
+    by: WhoOption = None,
+    why: WhyOption = "",
+    as_json: JsonOption = False,
 ) -> None:
     """Ends a consent: from now on what needs it is refused. That it stood stays known."""
     from storage.register.consents import withdraw
@@ -98,7 +105,8 @@ def withdraw_consent(
         known, now_ms = ids_of(connection, person).person, clock_from_env().now_ms()
         withdraw(connection, known, purpose, now_ms)
         _note(connection, now_ms, by, "withdraw", known, purpose, why)
-    print(f"{known} no longer consents to {purpose}")
+    told = {"person": known, "purpose": purpose, "stands": False}
+    print(json.dumps(told) if as_json else f"{known} no longer consents to {purpose}")
 
 
 def export_person(
@@ -126,14 +134,19 @@ def export_person(
     print(json.dumps(told) if as_json else f"{out}: everything about {ids.person}, {quarters} quarter-hours")
 
 
-def erase_person(person: PersonArgument, config: CentreOption, by: WhoOption = None, why: WhyOption = "") -> None:
+def erase_person(
+    person: PersonArgument, config: CentreOption, by: WhoOption = None, why: WhyOption = "", as_json: JsonOption = False
+) -> None:
     """Erases a person: name, mail, login, evidence and quarter-hours; statements and documents stay under the pseudonym."""
     from storage.register.erasure import erase, ids_of
 
     with _database(config) as database, database.write() as connection:
         ids = ids_of(connection, person)
         erase(connection, ids, by=who(by), why=why, now_ms=clock_from_env().now_ms())
-    print(f"{person} is erased; copies made before still hold it: backups, exports, `.before-` files of the register")
+    left = "copies made before still hold it: backups, exports, `.before-` files of the register"
+    print(
+        json.dumps({"person": ids.person, "erased": True, "left": left}) if as_json else f"{person} is erased; {left}"
+    )
 
 
 def export_research(

@@ -92,7 +92,7 @@ def _spain(path: Path, by_hour: Path | None, year: int) -> str:
     from energy.sharing.key import SharingKey
     from runtime.config import load_config
 
-    rules = load_config(path, SharingKey, env={})
+    rules = load_config(path, SharingKey, env={}, kind="key")
     try:
         return "\r\n".join(spain_lines(constant_parts(rules) if by_hour is None else _hours(by_hour, rules, year)))
     except ValueError as error:

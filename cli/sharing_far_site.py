@@ -49,7 +49,7 @@ def grid_costs(path: Path, grid_types: str, at_ms: int) -> GridCosts:
         raise ConfigError(f"{grid_types!r} are no two grid types", field="--grid-types", hint=hint)
     before, joining = cast("list[GridType]", types)
     after = least_local([before, joining])
-    terms = load_config(path, Terms, env={})
+    terms = load_config(path, Terms, env={}, kind="terms")
     day = datetime.fromtimestamp(at_ms / 1000, UTC)
     month = Month(day.year, day.month)
     prices: dict[MemberClass, tuple[Decimal, Decimal]] = {}

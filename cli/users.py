@@ -93,18 +93,21 @@ def change_role(
     config: CentreOption,
     by: WhoOption = None,
     why: WhyOption = "",
+    as_json: JsonOption = False,
 ) -> None:
     """Gives a user another role."""
     wanted = read_role(role)
     _change(config, user, "role", {"role": wanted}, by, why)
-    print(f"{user} is {wanted}")
+    print(json.dumps({"id": user, "role": wanted}) if as_json else f"{user} is {wanted}")
 
 
 @users_app.command("disable")
-def disable(user: UserArgument, config: CentreOption, by: WhoOption = None, why: WhyOption = "") -> None:
+def disable(
+    user: UserArgument, config: CentreOption, by: WhoOption = None, why: WhyOption = "", as_json: JsonOption = False
+) -> None:
     """Ends what a user may do, and its keys with it; who it is stays known."""
     _change(config, user, "disable", {"disabled": True}, by, why)
-    print(f"{user} is disabled")
+    print(json.dumps({"id": user, "disabled": True}) if as_json else f"{user} is disabled")
 
 
 def _change(config: Path, user: str, action: str, values: dict[str, Any], by: str | None, why: str) -> None:

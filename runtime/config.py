@@ -28,7 +28,8 @@ _Path = tuple[str | int, ...]
 _MOST_VALUES: Final = 1_000_000
 _SEVERAL: Final = "several"
 _UNKNOWN: Final = frozenset({"extra_forbidden", "unexpected_keyword_argument"})  # a model's and a dataclass's word
-_CORRECT: Final = "correct it; `commonwatt schema` shows what is allowed"
+_SCHEMA: Final = "`commonwatt schema`"
+_CORRECT: Final = f"correct it; {_SCHEMA} shows what is allowed"
 
 
 def several(problems: Sequence[str]) -> PydanticCustomError:
@@ -53,8 +54,11 @@ def with_also(error: ValidationError, found: Iterable[tuple[_Path, str, Any]]) -
     return ValidationError.from_exception_data(error.title, [*kept, *also])
 
 
-def load_config(path: Path, model: type[_Model], *, env: Mapping[str, str] | None = None) -> _Model:
-    """Reads `path` as `model`. Raises ConfigError for the first thing wrong, with all `others`."""
+def load_config(path: Path, model: type[_Model], *, env: Mapping[str, str] | None = None, kind: str = "") -> _Model:
+    """Reads `path` as `model`. Raises ConfigError for the first thing wrong, with all `others`.
+
+    `kind`: by which name the schema is shown, where it is not a centre's.
+    """
     node = _compose(path)
     content = _plain(node, path) if node is not None else {}
     if not isinstance(content, dict):
@@ -67,6 +71,8 @@ def load_config(path: Path, model: type[_Model], *, env: Mapping[str, str] | Non
     except ValidationError as error:
         first, *others = _problems(error, path, node, model)
         first.others = tuple(others)
+        for one in (first, *others) if kind else ():
+            one.hint = one.hint and one.hint.replace(_SCHEMA, f"`commonwatt schema {kind}`")
         raise first from error
 
 

@@ -23,4 +23,4 @@ def shipped_presets() -> Presets:
 def shipped_factors() -> FactorsFile:
     """All of energy/buildings/factors.yaml."""
     with as_file(files("energy.buildings") / "factors.yaml") as path:
-        return load_config(path, FactorsFile, env={})
+        return load_config(path, FactorsFile, env={}, kind="factors")

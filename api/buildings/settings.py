@@ -26,5 +26,5 @@ class BuildingsSettings(BaseModel):
 
     def book(self) -> Book:
         """All factors. Raises ConfigError naming file, line and field."""
-        own = () if self.factors is None else (load_config(self.factors, FactorsFile, env={}),)
+        own = () if self.factors is None else (load_config(self.factors, FactorsFile, env={}, kind="factors"),)
         return Book((*own, shipped_factors()))

@@ -34,7 +34,7 @@ def backtest(case: Path, out: Path, *, quiet: bool = True) -> dict[str, Any]:
         raise ConfigError(f"{case} is no directory", field="--case", hint="it holds case.yaml and data.csv")
     if out.exists() and not out.is_dir():
         raise ConfigError(f"{out} is no directory", field="--out", hint="name a directory; it is made when missing")
-    rules = load_config(case / "case.yaml", CaseFile, env={})
+    rules = load_config(case / "case.yaml", CaseFile, env={}, kind="case")
     data = read_data(case / "data.csv")
     chargers = {site: model.charger_kw for site, model in rules.chargers().items()}
     end_ms = data.starts_ms[-1] + data.step_ms

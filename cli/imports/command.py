@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.options import JsonOption
 from energy.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -33,6 +35,7 @@ def import_command(
     shared: Annotated[
         Path | None, typer.Option(help="CSV to write: what the operator allotted, where it says.")
     ] = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Reads a grid operator's file and writes it as commonwatt's own."""
     from cli.imports.formats import MonthlyFormat, format_named
@@ -46,13 +49,20 @@ def import_command(
     if isinstance(chosen, MonthlyFormat):
         totals = read_monthly(file, chosen)
         write_all({out: [_csv(_MONTHLY, _monthly(totals))]})
-        print(f"{len(totals)} metering points written to {out}{_doubt(chosen.verified)}")
+        facts = {"file": str(out), "points": len(totals), "verified": chosen.verified}
+        print(
+            json.dumps(facts) if as_json else f"{len(totals)} metering points written to {out}{_doubt(chosen.verified)}"
+        )
         return
     quarters = read_quarters(file, chosen)
     contents = {out: [_csv(_READINGS, _rows(quarters, _READINGS[2:]))]}
     if shared is not None:
         contents[shared] = [_csv(_SHARED, _rows(quarters, _SHARED[2:]))]
     write_all(contents)
+    if as_json:
+        facts = {"file": str(out), "readings": len(quarters.of), "interval": quarters.interval}
+        print(json.dumps({**facts, "verified": chosen.verified}))
+        return
     print(f"{len(quarters.of):,} {_called(quarters.interval)} written to {out}{_doubt(chosen.verified)}")
 
 

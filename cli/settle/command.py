@@ -94,7 +94,7 @@ def load_key(path: Path) -> SharingKey:
     from cli.settle.key import KeyFile
     from runtime.config import load_config
 
-    return load_config(path, KeyFile, env={})
+    return load_config(path, KeyFile, env={}, kind="key")
 
 
 def _check_points(key: SharingKey, points: tuple[str, ...], path: Path) -> None:

@@ -239,7 +239,7 @@ def _inputs(
 
     wanted = Month.parse(month)
     facts = month_facts(connection, community, wanted)
-    setting = Setting(community, wanted, load_config(terms, Terms, env={}), facts.grid_type)
+    setting = Setting(community, wanted, load_config(terms, Terms, env={}, kind="terms"), facts.grid_type)
     window = month_window(wanted, facts.timezone)
     return facts.timezone, inputs_of(setting, window, facts.keys, facts.members, facts.tenures, operator)
 

@@ -54,7 +54,7 @@ def sizing_command(
 
     if out is not None and out.exists() and not out.is_dir():
         raise ConfigError(f"{out} is no directory", field="--out", hint="name a directory; it is made when missing")
-    valid = load_config(terms, SizingTerms, env={}).on(_day(on))
+    valid = load_config(terms, SizingTerms, env={}, kind="investment").on(_day(on))
     where = place_of(readings, data, key, at, produced)
     if at not in where.readings.points and (key is None or serves != "site"):
         hint = f"one of {', '.join(where.readings.points[:8])}; a new roof of its own needs --key"

@@ -80,3 +80,16 @@ def test_collector_of_an_unknown_community_is_told(tmp_path):
 def test_collectors_that_stand_by_for_each_other_need_a_server(tmp_path):
     with pytest.raises(ConfigError, match="configure InfluxDB"):
         load_centre(_two_communities(tmp_path, collector={"stands_by": True}))
+
+
+@pytest.mark.parametrize(
+    ("command", "text", "kind"),
+    [("simulate", "sites: [{id: 5}]", "simulator"), ("gateway", "gateway: g\nbuses: 7", "gateway")],
+)
+def test_service_with_a_wrong_file_names_the_schema_of_its_kind(tmp_path, commonwatt, command, text, kind):
+    path = tmp_path / "wrong.yaml"
+    path.write_text(text)
+    done = commonwatt(command, "--config", path)
+    assert done.code == 1
+    assert f"`commonwatt schema {kind}` shows what is allowed" in done.err
+    assert "`commonwatt schema`" not in done.err

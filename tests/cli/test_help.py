@@ -6,6 +6,7 @@ Written anew by `COMMONWATT_UPDATE_COMMANDS=1 pytest tests/cli/test_help.py`.
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -47,6 +48,15 @@ def test_command_tree_is_the_committed_one():
     if os.environ.get("COMMONWATT_UPDATE_COMMANDS"):
         COMMANDS.write_text(lines, encoding="utf-8")
     assert lines == COMMANDS.read_text(encoding="utf-8"), "run with COMMONWATT_UPDATE_COMMANDS=1 if it is meant"
+
+
+def test_every_command_that_prints_facts_prints_them_as_json_too():
+    """Services print none; these write a file for people, or one that is no JSON."""
+    files = {"buildings report", "register export", "sharing coefficients", "sharing read-coefficients"}
+    services = {"api", "collector", "demo", "gateway", "run", "simulate"}
+    lines = [line for line in COMMANDS.read_text(encoding="utf-8").splitlines() if not line.endswith(" COMMAND")]
+    without = {line.removeprefix("commonwatt ") for line in lines if "[--json]" not in line.split()}
+    assert {re.split(r" [\[A-Z-]", line)[0] for line in without} == files | services
 
 
 def test_every_visible_command_and_option_says_what_it_does():

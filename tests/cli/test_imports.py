@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import json
 from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
@@ -192,6 +193,8 @@ def test_imported_file_is_settled_as_it_was(text, tmp_path):
         app, ["import", str(path), "--format", "generic", "--out", str(out)], catch_exceptions=False
     )
     assert "2 quarter-hours written" in told.stdout
+    again = CliRunner().invoke(app, ["import", str(path), "--format", "generic", "--out", str(out), "--json"])
+    assert json.loads(again.stdout) == {"file": str(out), "readings": 2, "interval": "15min", "verified": True}
     readings = read_readings(out, 1).readings
     assert readings.starts.tolist() == [1_780_264_800_000, 1_780_265_700_000]
     assert (readings.withdrawal[0, 0], readings.injection[1, 0]) == (1500, 250)

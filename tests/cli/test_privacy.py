@@ -65,7 +65,8 @@ def consent(users, person="p7", purpose="research"):
 def test_a_consent_is_kept_listed_and_withdrawn(users):
     assert consent(users).code == 0
     assert "already" in consent(users).err
-    assert users("withdraw", "p7", "research").code == 0
+    ended = json.loads(users("withdraw", "p7", "research", "--json").out)
+    assert ended == {"person": "p7", "purpose": "research", "stands": False}
     (kept,) = json.loads(users("consents", "p7", "--json").out)["consents"]
     assert kept["evidence"] == "form 12 of 2026-01-05"
     assert kept["withdrawn_at"] >= kept["given_at"]
