@@ -1,8 +1,10 @@
 from datetime import date
+from fractions import Fraction
 
 import pytest
 from pydantic import ValidationError
 
+from energy.sharing.exact import share_pairs
 from energy.sharing.key import SHORT_NAMES, Method, SharingKey
 from energy.sharing.presets import Presets, with_preset
 from runtime.presets import shipped_presets
@@ -27,6 +29,7 @@ ALL = shipped_presets().presets
         ("sibelga-prorata", "prorata"),
         ("sibelga-hybrid", "hybrid"),
         ("fluvius-vaste", "fixed"),
+        ("fluvius-relatieve", "fixed"),
         ("wallonia-egalitaire", "equal"),
         ("wallonia-specifique", "fixed"),
         ("wallonia-dynamique", "prorata"),
@@ -97,3 +100,43 @@ def test_short_names_are_all_used_by_some_operator():
             )
             for rounds in used
         }
+
+
+PROTOCOL_WEIGHTS = {"p2": 0.1, "p3": 0.225, "p4": 0.225, "p5": 0.225, "p6": 0.225}
+PROTOCOL_WITHDRAWALS = [None, 30, 22, 30, 18, 20]
+
+
+@pytest.mark.parametrize(
+    ("preset", "received"),
+    [
+        ("fluvius-vaste", [0, 10, 22, 22.5, 18, 20]),
+        ("fluvius-relatieve", [0, 10, 22, 22.5, 18, 20]),
+        ("fluvius-optimale", [0, 12.307692, 22, 27.692308, 18, 20]),
+    ],
+)
+def test_fluvius_presets_give_what_openenergyid_gives_where_producers_do_not_receive(sharing, preset, received):
+    """Its sample with all injection at P1; results of OpenEnergyID 0.4.0, run on 2026-11-28, kWh."""
+    people = {point: {"weight": weight} for point, weight in PROTOCOL_WEIGHTS.items()}
+    key = with_preset({"participants": people, "preset": preset, "resolution_wh": 0}, ALL)
+    case = sharing(key, PROTOCOL_WITHDRAWALS, [100, 0, 0, 0, 0, 0], ["p1", *PROTOCOL_WEIGHTS])
+    assert [float(part) for part in case.exactly()[0]] == pytest.approx(received, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("relative", "received"),
+    [(False, [0, 9, 18, 22.5, 18, 20]), (True, [0, 9.580645, 18.25, 24.056452, 18, 20])],
+)
+def test_coefficients_by_pair_give_what_openenergyid_gives_where_producers_receive(sharing, relative, received):
+    """Its own sample: P2 and P3 inject and receive; a producer's percentage is nobody's (vaste), or the others' (relatieve)."""
+    key = {"participants": {point: {} for point in PROTOCOL_WEIGHTS}, "rounds": "fixed", "coefficients": "by_pair"}
+    case = sharing(key | {"resolution_wh": 0}, PROTOCOL_WITHDRAWALS, [70, 10, 20, 0, 0, 0], ["p1", *PROTOCOL_WEIGHTS])
+    weights = [0, *PROTOCOL_WEIGHTS.values()]
+    pairs = {
+        own: [
+            0 if place == own else Fraction(str(weight)) * 10**6 / (1 - Fraction(str(weights[own])) * relative)
+            for place, weight in enumerate(weights)
+        ]
+        for own in range(3)
+    }
+    shared = share_pairs(case.key, case.roster, case.quarter, pairs)
+    assert [float(part) for part in shared.received] == pytest.approx(received, abs=1e-6)
