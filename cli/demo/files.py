@@ -44,6 +44,7 @@ _LIMITS = {  # by the end of a site's name: what its connection bears and what i
 }
 _TARIFF = {"import_eur_kwh": 0.32, "feed_in_eur_kwh": 0.05, "shared_fee_eur_kwh": 0.06}
 _SWITCHES_PHASES = frozenset({"ev-2"})
+_WAITS = {"brussels-depot/ev-2": {"charge": "by_deadline", "ready_by": "07:00"}}  # its cars may be told what they want
 _CHARGER_W, _CHARGER_SAFE_A = 11_040, 10.0  # 16 A on three phases instead of 10 A
 
 
@@ -215,7 +216,7 @@ def _centre(
                 "longitude": demo_site.longitude,
                 **_building(demo_site.building),
                 **next((limits for end, limits in _LIMITS.items() if end in site.id), {}),
-                "devices": [_device(device, interval_s) for device in site.devices],
+                "devices": [_device(site.id, device, interval_s) for device in site.devices],
             }
         )
     ttl_s = _ttl_s(interval_s)
@@ -292,9 +293,10 @@ def _balancer(interval_s: float, speed: float) -> dict[str, Any]:
     }
 
 
-def _device(device: DeviceConfig, interval_s: float) -> dict[str, Any]:
+def _device(site: str, device: DeviceConfig, interval_s: float) -> dict[str, Any]:
     steered = device.role in {Role.BATTERY, Role.EV, Role.HEAT_PUMP, Role.LIGHTING}
     steer: dict[str, Any] = {"one_phase": True} if device.id in _SWITCHES_PHASES else {}
+    steer |= _WAITS.get(f"{site}/{device.id}", {})
     if device.role is Role.LIGHTING:
         steer = {"switch": True, "dim_contact": True, "dim_pct": 60, "dim_from": "22:00", "dim_until": "06:00"}
     facts: dict[str, Any] = {

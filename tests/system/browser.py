@@ -71,6 +71,14 @@ class Page:
             f"the page never showed {expression}; it shows: {self.evaluate('document.body.innerText')[:800]}"
         )
 
+    def press(self, key: str) -> None:
+        """A key of the keyboard by its name, `Tab`, `Enter`, `Escape`."""
+        text = "\r" if key == "Enter" else ""
+        code = {"Tab": 9, "Enter": 13, "Escape": 27, "ArrowDown": 40}[key]
+        for kind in ("keyDown", "keyUp"):
+            said = {"text": text} if kind == "keyDown" and text else {}
+            self._call("Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=code, **said)
+
     def picture(self, path: Path) -> None:
         answer = self._call("Page.captureScreenshot", format="png")
         path.write_bytes(base64.b64decode(answer["data"]))

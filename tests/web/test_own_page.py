@@ -6,16 +6,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from api.settings import BUILT_PAGE, ApiSettings
+from energy.quarters import quarter_start
+from messaging.connection import Message
 from runtime.clock import SystemClock
 from storage.history.sqlite import SqliteHistory
 from storage.register import Register
 from storage.register.month_runs import keep
 from storage.register.participants import METERING_POINTS, PARTICIPANTS, MeteringPoint, Participant
 from storage.register.people import PEOPLE, Person
-from tests.api.conftest import NOW, Keys
+from tests.api.conftest import NOW, Keys, live_site
 from tests.api.test_me import EANS, settled
 from tests.system.axe import violations_in_all_looks
 from tests.system.browser import Page, browser
@@ -31,6 +34,22 @@ class Served:
     url: str
     member: str
     viewer: str
+    other: str
+
+
+def running(clock: SystemClock) -> list[Message]:
+    """The hall took 900 Wh since the quarter-hour began, the pool gave 600."""
+    now = clock.now_ms()
+    energies = {"ixl-hall": (900.0, 0.0), "ixl-pool": (0.0, 600.0)}
+    return [
+        Message(
+            f"cw/v1/ixelles/live/site/{site}",
+            msgspec.json.encode(live_site("ixelles", site, now, quarter=quarter)),
+            True,
+        )
+        for site, (taken, given) in energies.items()
+        for quarter in [{"start": quarter_start(now), "until": now, "import_wh": taken, "export_wh": given}]
+    ]
 
 
 @pytest.fixture
@@ -40,7 +59,9 @@ def served(tmp_path: Path, register: Register, free_port) -> Iterator[Served]:
             PEOPLE.put(connection, Person(id=f"p-{n}", name=f"Name {n}"), NOW)
             member = Participant(id=f"m-{n}", community="ixelles", person=f"p-{n}", member_class="citizen")
             PARTICIPANTS.put(connection, member, NOW)
-            METERING_POINTS.put(connection, MeteringPoint(id=ean, participant=f"m-{n}", direction="both"), NOW)
+            site = "ixl-hall" if n == 3 else None
+            point = MeteringPoint(id=ean, participant=f"m-{n}", direction="both", site=site)
+            METERING_POINTS.put(connection, point, NOW)
         keep(
             connection,
             settled(),
@@ -54,11 +75,12 @@ def served(tmp_path: Path, register: Register, free_port) -> Iterator[Served]:
     clock = SystemClock()
     keys = Keys(register, clock)
     member = keys.create("of-3", "member", participants=["m-3"])
+    other = keys.create("of-4", "member", participants=["m-4"])
     viewer = keys.create("viewer", "viewer", ["*"])
     history = SqliteHistory(tmp_path / "history.db")
     settings = ApiSettings(port=free_port())
-    with serving(settings, history, register, clock, keys) as url:
-        yield Served(f"{url}/me", member, viewer)
+    with serving(settings, history, register, clock, keys, told=lambda: running(clock)) as url:
+        yield Served(f"{url}/me", member, viewer, other)
     history.close()
 
 
@@ -102,6 +124,36 @@ def test_member_enters_by_its_key_sees_its_own_and_leaves_nothing_behind(served:
         page.evaluate("[...document.querySelectorAll('button')].find((each) => each.innerText === 'Verlassen').click()")
         page.wait_for("document.querySelector('#key') !== null && sessionStorage.length === 0")
         assert page.console == []
+
+
+def test_member_sees_its_own_part_of_the_quarter_that_runs(served: Served, tmp_path: Path):
+    with browser(tmp_path) as page:
+        page.open(served.url)
+        page.wait_for("document.querySelector('#key') !== null")
+        page.evaluate("localStorage.setItem('commonwatt.language', 'en'); document.old = true; location.reload()")
+        page.wait_for("!document.old && document.querySelector('#key') !== null")
+        enter(page, served.member)
+        shows(page, "The quarter-hour that runs")
+        shows(page, "You withdrew 900 Wh, 600 Wh of it (67%) from your community.")
+        shows(page, "An estimate that changes until the quarter-hour is over.")
+        picture(page, "own-running-en")
+        for language, told in (
+            ("fr", "Le quart d"),
+            ("nl", "Het lopende kwartier"),
+            ("de", "Die laufende Viertelstunde"),
+        ):
+            page.evaluate(f"document.querySelector('[lang={language}]').click()")
+            shows(page, told)
+
+
+def test_member_whose_meter_is_not_read_live_is_told_so(served: Served, tmp_path: Path):
+    with browser(tmp_path) as page:
+        page.open(served.url)
+        page.wait_for("document.querySelector('#key') !== null")
+        page.evaluate("localStorage.setItem('commonwatt.language', 'en'); document.old = true; location.reload()")
+        page.wait_for("!document.old && document.querySelector('#key') !== null")
+        enter(page, served.other)
+        shows(page, "Your meter is not read live")
 
 
 def test_own_page_breaks_no_rule_of_accessibility(served: Served, tmp_path: Path):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
 import pytest
 
 from api.settings import BUILT_PAGE, ApiSettings
+from energy.settlement.operator import Difference
 from runtime.clock import SystemClock
 from storage.history.sqlite import SqliteHistory
 from storage.register import Register
@@ -26,6 +27,11 @@ from tests.web.pages import picture, serving, shows
 pytestmark = pytest.mark.skipif(not (BUILT_PAGE / "statements.html").is_file(), reason="the page is not built")
 
 REFERENCE = [{"eur_kwh": "0.39", "source": "CREG, June 2026", "valid_from": "2026-01-01", "valid_to": "2027-01-01"}]
+
+DIFFERENCES = (
+    Difference(EANS[2], "withdrawal", 1000, 900, ("m-2",), ("held", "readings")),
+    Difference(EANS[3], "withdrawal", 1000, 990, ("m-3",)),  # kept before causes were told
+)
 
 
 @dataclass
@@ -49,7 +55,7 @@ def served(tmp_path: Path, free_port) -> Iterator[Served]:
             PARTIES.put(connection, BillingParty(id=f"m-{n}", name=f"Name {n}", city="Ixelles"), 0)
             METERING_POINTS.put(connection, MeteringPoint(id=ean, participant=f"m-{n}", direction="both"), NOW)
         for status, injected_wh in (("final", 700), ("correction", 600)):
-            made = settled(injected_wh, reference=REFERENCE)
+            made = replace(settled(injected_wh, reference=REFERENCE), differences=DIFFERENCES)
             keep(connection, made, "0" * 64, status, issued=date(2026, 7, 3), by="a", why="", now_ms=1)
     clock = SystemClock()
     keys = Keys(register, clock)
@@ -152,6 +158,30 @@ def test_manager_sees_versions_documents_and_corrections(served: Served, tmp_pat
         page.prefer("dark")
         picture(page, "months-narrow-dark")
         assert [told for told in page.console if "401" not in told and "404" not in told] == []
+
+
+def test_manager_sees_for_whose_sake_quarters_are_held_and_why_the_operator_differs(served: Served, tmp_path: Path):
+    with browser(tmp_path) as page:
+        enter(page, f"{served.url}/statements", served.keys["manager"])
+        page.wait_for("document.querySelector('#month') !== null")
+        choose_month(page, "2026-06")
+        shows(page, "For whose sake quarter-hours are held")
+        row = page.evaluate("document.querySelector('#gaps').closest('section').querySelector('tbody tr').innerText")
+        assert [EANS[1], "withdrawal", "1"] == [part for n, part in enumerate(row.split("\t")) if n in {0, 1, 4}]
+        assert "00:15" in row
+        shows(page, "We hold quarter-hours for want of readings. The operator read another withdrawal.")
+        causes = page.evaluate(
+            "[...document.querySelectorAll('[aria-labelledby=differences] tbody tr')].map((each) => each.lastChild.innerText)"
+        )
+        assert causes[1] == "Not known."
+        picture(page, "months-gaps-en")
+        for language, told in (
+            ("fr", "À cause de quoi"),
+            ("nl", "Waarom kwartieren worden achtergehouden"),
+            ("de", "Weshalb Viertelstunden"),
+        ):
+            page.evaluate(f"document.querySelector('[lang={language}]').click()")
+            shows(page, told)
 
 
 def test_months_have_nothing_that_shuts_people_out(served: Served, tmp_path: Path):

@@ -1,4 +1,5 @@
 /** Calls to the API: addresses relative to the page, the reader's access key, errors as problem+json. */
+import type { Wanted } from './model';
 import type { Building, Portfolio } from './buildings/types';
 import type {
   Alert,
@@ -7,6 +8,7 @@ import type {
   CommunityHistory,
   ForecastStep,
   Consents,
+  DeviceEntry,
   Evidence,
   Me,
   MembersHistory,
@@ -15,6 +17,7 @@ import type {
   Plan,
   Problem,
   Rule,
+  Sharing,
   SiteEntry,
   SiteHistory,
 } from './types';
@@ -30,6 +33,7 @@ export class ApiError extends Error {
     readonly code: string,
     detail: string,
     readonly hint: string,
+    readonly problem: Partial<Problem> = {},
   ) {
     super(detail);
   }
@@ -59,7 +63,7 @@ export function authorized(headers: Record<string, string> = {}): Record<string,
 export async function errorOf(response: Response): Promise<ApiError> {
   const problem = (await response.json().catch(() => ({}))) as Partial<Problem>;
   const detail = problem.detail ?? problem.title ?? response.statusText;
-  return new ApiError(response.status, problem.code ?? 'unknown', detail, problem.hint ?? '');
+  return new ApiError(response.status, problem.code ?? 'unknown', detail, problem.hint ?? '', problem);
 }
 
 async function request(path: string, init: RequestInit = {}): Promise<Response> {
@@ -128,6 +132,29 @@ export function siteCsvAddress(query: SiteQuery): string {
 
 export async function siteCsv(query: SiteQuery): Promise<Blob> {
   return (await request(siteHistoryPath(query, 'csv'))).blob();
+}
+
+/** The sharing of the quarter-hours from `from` (ms) until now, and of the one that runs. */
+export function sharing(community: string, from: number): Promise<Sharing> {
+  return get(`communities/${encodeURIComponent(community)}/sharing?${new URLSearchParams({ from: iso(from) })}`);
+}
+
+export async function devices(site: string): Promise<DeviceEntry[]> {
+  return (await get<{ devices: DeviceEntry[] }>(`sites/${encodeURIComponent(site)}/devices`)).devices;
+}
+
+/** `ixl-depot/ev-1` as the path of what its car wants, or of a machine's run. */
+function wantedPath({ id, wants }: DeviceEntry): string {
+  const [site = '', name = ''] = id.split('/', 2).map(encodeURIComponent);
+  return `sites/${site}/${wants === 'car' ? `chargers/${name}/wish` : `machines/${name}/run`}`;
+}
+
+export async function want(device: DeviceEntry, wanted: Wanted): Promise<void> {
+  await request(wantedPath(device), { method: 'PUT', body: JSON.stringify(wanted) });
+}
+
+export async function takeBack(device: DeviceEntry): Promise<void> {
+  await request(wantedPath(device), { method: 'DELETE' });
 }
 
 export async function rules(): Promise<Rule[]> {

@@ -2,6 +2,7 @@
 import type { Maybe, OwnPoint } from './types';
 
 const DAY_MS = 86_400_000;
+const HALF_DAY_MS = DAY_MS / 2;
 
 /** The local day that `t` (ms) lies in. */
 export function dayOf(t: number, timeZone: string): string {
@@ -11,8 +12,27 @@ export function dayOf(t: number, timeZone: string): string {
 /** The local day's first instant, ms. No zone of ours changes its clocks at midnight. */
 export function startOf(day: string, timeZone: string): number {
   const utc = Date.parse(`${day}T00:00:00Z`);
-  const shown = new Intl.DateTimeFormat('sv-SE', { timeZone, dateStyle: 'short', timeStyle: 'medium' }).format(utc);
-  return utc - (Date.parse(`${shown.replace(' ', 'T')}Z`) - utc);
+  return utc - offsetAt(utc, timeZone);
+}
+
+/** The instant, ms, that a field of local date and time says: `2026-06-30T07:00`. In the hour that is skipped: after it. */
+export function instantOf(text: string, timeZone: string): number {
+  const utc = Date.parse(`${text}:00Z`);
+  const near = [utc - offsetAt(utc - HALF_DAY_MS, timeZone), utc - offsetAt(utc + HALF_DAY_MS, timeZone)];
+  return near.find((t) => localText(t, timeZone) === text) ?? near[0] ?? utc;
+}
+
+/** `t` (ms) as a field of local date and time has it. */
+export function localText(t: number, timeZone: string): string {
+  return shownAt(t, timeZone).slice(0, 16);
+}
+
+function shownAt(t: number, timeZone: string): string {
+  return new Intl.DateTimeFormat('sv-SE', { timeZone, dateStyle: 'short', timeStyle: 'medium' }).format(t).replace(' ', 'T');
+}
+
+function offsetAt(t: number, timeZone: string): number {
+  return Date.parse(`${shownAt(t, timeZone)}Z`) - Math.floor(t / 1000) * 1000;
 }
 
 export function shifted(day: string, days: number): string {

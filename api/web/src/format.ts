@@ -84,6 +84,11 @@ export class Formatter {
     return new Intl.DateTimeFormat(this.locale, { month: 'long', year: 'numeric', timeZone: 'UTC' }).format(new Date(`${text}-01T00:00:00Z`));
   }
 
+  /** A day as 2026-06-30. */
+  date(text: string): string {
+    return new Intl.DateTimeFormat(this.locale, { dateStyle: 'medium', timeZone: 'UTC' }).format(new Date(`${text}T00:00:00Z`));
+  }
+
   /** A whole number. */
   count(value: number): string {
     return this.whole.format(value);

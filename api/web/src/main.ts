@@ -3,27 +3,35 @@ import '@fontsource-variable/atkinson-hyperlegible-next/index.css';
 import './styles/tokens.css';
 import './styles/page.css';
 import './styles/panels.css';
+import './styles/sharing.css';
 import './styles/print.css';
 import * as api from './api';
 import { h } from './dom';
 import { Formatter } from './format';
 import { Freshness, SILENCE_LIMIT_MS } from './freshness';
 import { LANGUAGE_SLOT, LOCALES, rememberedLanguage, Translator, type Language } from './i18n';
-import type { Actions, Model, View } from './model';
+import type { Actions, Model, View, Wanted } from './model';
 import { openAlerts } from './order';
-import { readPlace, writePlace, type Place } from './place';
+import { NO_CHOICE, readPlace, writePlace, type HistoryChoice, type Place } from './place';
 import { activeLeases, applyEvent, EMPTY, type LiveState } from './state';
 import { LiveStream } from './stream';
-import type { Alert, AlertTexts, Channel, Community, CommunityEntry, Evidence, Plan, Rule, Site, SiteEntry, Snapshot } from './types';
+import type { Alert, AlertTexts, Channel, Community, CommunityEntry, DeviceEntry, Evidence, Me, Plan, Rule, Sharing, Site, SiteEntry, Snapshot } from './types';
 import { page } from './views/page';
 
 const DEFAULT_TIME_ZONE = 'Europe/Brussels';
+
+function seesSums({ rights }: Me): boolean {
+  return rights.includes('aggregate') && !rights.includes('read');
+}
 
 class Application implements Actions {
   private state: LiveState = EMPTY;
   private entries: readonly CommunityEntry[] = [];
   private siteEntries: ReadonlyMap<string, SiteEntry> = new Map();
   private rules: ReadonlyMap<string, Rule> = new Map();
+  private me: Me | null = null;
+  /** How far the server's clock is ahead of the reader's, where no live number tells it. */
+  private ahead_ms = 0;
   private place: Place = readPlace(location.hash);
   private language: Language = rememberedLanguage();
   private paused = false;
@@ -49,6 +57,10 @@ class Application implements Actions {
 
   chooseSite(id: string | null): void {
     this.go({ ...this.place, community: this.communityId(), site: id });
+  }
+
+  chooseHistory(history: HistoryChoice): void {
+    this.go({ ...this.place, community: this.communityId(), history });
   }
 
   chooseLanguage(language: Language): void {
@@ -103,8 +115,25 @@ class Application implements Actions {
     return api.plan(community);
   }
 
+  sharing(community: string, from: number): Promise<Sharing> {
+    return api.sharing(community, from);
+  }
+
+  devices(site: string): Promise<DeviceEntry[]> {
+    return api.devices(site);
+  }
+
+  want(device: DeviceEntry, wanted: Wanted): Promise<void> {
+    return api.want(device, wanted);
+  }
+
+  takeBack(device: DeviceEntry): Promise<void> {
+    return api.takeBack(device);
+  }
+
   useKey(key: string): void {
     api.setAccessKey(key);
+    this.me = null;
     this.stream.retry();
   }
 
@@ -119,13 +148,36 @@ class Application implements Actions {
 
   /** Names may change while the stream was away, so they are read again with every new connection. */
   private connectionChanged(): void {
-    if (this.stream.connection.state === 'live') void this.readRegister();
+    const { state } = this.stream.connection;
+    if (state === 'live') void this.readRegister();
+    if (state === 'refused' && this.me === null) void this.readSums();
     this.redraw();
+  }
+
+  /** A key that may not look at sites may still be a councillor's or a member's: it sees sums. */
+  private async readSums(): Promise<void> {
+    try {
+      const me = await api.me();
+      if (seesSums(me)) {
+        this.entries = await api.communities();
+        const plan = await api.plan(this.communityId() ?? '').catch(() => null);
+        this.ahead_ms = plan === null ? 0 : plan.t - Date.now();
+      }
+      this.me = me;
+    } catch {
+      this.me = null; // a wrong key, or none: the page asks for one
+    }
+    this.redraw();
+  }
+
+  private sumsOnly(): boolean {
+    return this.stream.connection.state === 'refused' && this.me !== null && seesSums(this.me);
   }
 
   private async readRegister(): Promise<void> {
     try {
-      const [entries, sites, rules] = await Promise.all([api.communities(), api.sites(), api.rules()]);
+      const [me, entries, sites, rules] = await Promise.all([api.me(), api.communities(), api.sites(), api.rules()]);
+      this.me = me;
       this.entries = entries;
       this.rules = new Map(rules.map((rule) => [`${rule.community}/${rule.id}`, rule]));
       this.siteEntries = new Map(sites.map((site) => [site.id, site]));
@@ -155,16 +207,20 @@ class Application implements Actions {
 
   private model(): Model {
     const local = Date.now();
-    const now = this.freshness.now(local) ?? local;
+    const now = this.freshness.now(local) ?? local + this.ahead_ms;
     const communityId = this.communityId();
     const id = communityId ?? '';
     const silence = this.freshness.silence(id, local);
     const sites = [...this.state.sites.values()].filter((site) => site.community === id);
     const { connection } = this.stream;
+    const { rights = [], participants = [] } = this.me ?? {};
     return {
       now,
       connection,
       received: this.state.received,
+      rights: new Set(rights),
+      sumsOnly: this.sumsOnly(),
+      member: participants.length > 0,
       paused: this.paused,
       silence,
       stale: silence !== null && silence > SILENCE_LIMIT_MS,
@@ -174,6 +230,7 @@ class Application implements Actions {
       sites,
       site: sites.find((site) => site.id === this.place.site) ?? null,
       siteEntry: this.siteEntries.get(this.place.site ?? '') ?? null,
+      history: this.place.history ?? NO_CHOICE,
       alerts: openAlerts(this.state.alerts.values(), id),
       rules: [...this.rules.values()].filter((rule) => rule.community === id),
       leases: activeLeases(this.state, id, now),

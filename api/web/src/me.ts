@@ -14,6 +14,7 @@ import { brand, languageSwitch } from './views/header';
 import { login } from './views/login';
 import { ownConsents } from './views/own_consents';
 import { ownDay } from './views/own_day';
+import { ownRunning } from './views/own_running';
 import { ownStatements } from './views/own_statements';
 import { problemText } from './views/wording';
 
@@ -84,7 +85,7 @@ class OwnPage {
       return [login(words, words.text('me.login.nobody'), (key) => void this.enter(key))];
     }
     const context = { words, format };
-    return [ownDay(context, this.me), h('div', { class: 'halves' }, ownStatements(context), ownConsents(context))];
+    return [ownRunning(context), ownDay(context, this.me), h('div', { class: 'halves' }, ownStatements(context), ownConsents(context))];
   }
 }
 

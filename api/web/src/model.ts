@@ -2,12 +2,18 @@
 import type { Formatter } from './format';
 import type { Language, Translator } from './i18n';
 import type { Connection } from './stream';
-import type { Alert, AlertTexts, Channel, Command, Community, CommunityEntry, Evidence, Plan, Rule, Site, SiteEntry } from './types';
+import type { HistoryChoice } from './place';
+import type { Alert, AlertTexts, CarWish, Channel, Command, Community, CommunityEntry, DeviceEntry, Evidence, Plan, Rule, Sharing, Site, SiteEntry } from './types';
+
+/** What a car is to get and until when, or between when and when a machine is to run; ms. */
+export type Wanted = Pick<CarWish, 'ready_at' | 'energy_wh'> | { readonly finish_by: number; readonly earliest?: number };
 
 /** What a reader can do. */
 export interface Actions {
   chooseCommunity(id: string): void;
   chooseSite(id: string | null): void;
+  /** What the history of the open site shows; it stands in the address. */
+  chooseHistory(choice: HistoryChoice): void;
   chooseLanguage(language: Language): void;
   togglePause(): void;
   acknowledge(alert: string): Promise<void>;
@@ -24,6 +30,12 @@ export interface Actions {
   releaseAll(): Promise<void>;
   /** What is planned for a community, and what the balancer does there now. */
   plan(community: string): Promise<Plan>;
+  /** The sharing from `from` (ms) until now. */
+  sharing(community: string, from: number): Promise<Sharing>;
+  /** A site's devices as the register has them, with what is wanted of them. */
+  devices(site: string): Promise<DeviceEntry[]>;
+  want(device: DeviceEntry, wanted: Wanted): Promise<void>;
+  takeBack(device: DeviceEntry): Promise<void>;
   useKey(key: string): void;
 }
 
@@ -42,6 +54,12 @@ export interface Model {
   readonly now: number;
   readonly connection: Connection;
   readonly received: boolean;
+  /** What the reader's key may do anywhere: `read`, `command`, `settle`, ... */
+  readonly rights: ReadonlySet<string>;
+  /** The key sees sums over communities, and no site. */
+  readonly sumsOnly: boolean;
+  /** The key is a member's, who has a page of its own. */
+  readonly member: boolean;
   readonly paused: boolean;
   /** For how long the numbers have not got newer, ms; null when there are none. */
   readonly silence: number | null;
@@ -52,6 +70,7 @@ export interface Model {
   readonly sites: readonly Site[];
   readonly site: Site | null;
   readonly siteEntry: SiteEntry | null;
+  readonly history: HistoryChoice;
   readonly alerts: readonly Alert[];
   readonly rules: readonly Rule[];
   readonly leases: readonly Command[];

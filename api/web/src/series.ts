@@ -64,5 +64,13 @@ export function summarise(
   return { energy_wh, peak, missing };
 }
 
-export const STEP_MS = { '1m': 60_000, '5m': 300_000, '15m': 900_000, '1h': 3_600_000 } as const;
+export const STEP_MS = { '1m': 60_000, '5m': 300_000, '15m': 900_000, '1h': 3_600_000, '1d': 86_400_000 } as const;
 export type Step = keyof typeof STEP_MS;
+
+const ENOUGH_POINTS = 1000;
+
+/** The shortest step with which a span has no more points than a screen shows. */
+export function stepFor(span_ms: number): Step {
+  const steps = Object.keys(STEP_MS) as Step[];
+  return steps.find((step) => span_ms / STEP_MS[step] <= ENOUGH_POINTS) ?? '1d';
+}

@@ -10,6 +10,8 @@ import { EventParser } from './sse';
 const DEAD_AFTER_MS = 45_000;
 const FIRST_PAUSE_MS = 1_000;
 const LONGEST_PAUSE_MS = 15_000;
+/** A key that was refused stays so until somebody changes it; a new one is tried at once. */
+const REFUSED_PAUSE_MS = 60_000;
 
 export type Connection =
   | { readonly state: 'connecting' }
@@ -91,7 +93,7 @@ export class LiveStream {
 
   /** A pause with jitter, so that a hundred wall screens do not come back in the same instant. */
   private async rest(): Promise<void> {
-    const pause_ms = this.pause_ms * (0.5 + Math.random() / 2);
+    const pause_ms = (this.connection.state === 'refused' ? REFUSED_PAUSE_MS : this.pause_ms) * (0.5 + Math.random() / 2);
     this.pause_ms = Math.min(this.pause_ms * 2, LONGEST_PAUSE_MS);
     await new Promise<void>((resolve) => {
       this.wake = resolve;

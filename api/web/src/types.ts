@@ -214,6 +214,8 @@ export interface PlanStep {
 
 /** The newest plan, null when nothing is planned, and what the balancer does now. */
 export interface Plan {
+  /** The server's time. */
+  t: number;
   plan: { t: number; value_eur_kwh: Maybe; steps: PlanStep[]; missing: string[] } | null;
   now: { t: number | null; decisions: Decision[]; limits: Record<string, string[]> };
 }
@@ -224,6 +226,9 @@ export interface Problem {
   code: string;
   detail?: string;
   hint?: string;
+  points?: number;
+  max_points?: number;
+  step?: string | null;
 }
 
 export interface Me {
@@ -245,9 +250,21 @@ export interface OwnPoint {
   status: ('final' | 'estimate' | 'missing')[];
 }
 
+/** A metering point in the quarter-hour that runs, as far as `until`, Wh. */
+export interface OwnRunning {
+  ean: string;
+  t: number;
+  until: number;
+  quality: 'estimated' | 'missing';
+  withdrawn_wh: Maybe;
+  received_wh: Maybe;
+  given_wh: Maybe;
+}
+
 export interface OwnEnergy {
   t: number[];
   points: OwnPoint[];
+  running: OwnRunning[];
 }
 
 export interface OwnStatement {
@@ -264,6 +281,74 @@ export interface MembersHistory {
   withdrawn_wh: Maybe[];
   received_wh: Maybe[];
   members: number[];
+}
+
+/** A site in a quarter-hour, or in several: Wh. */
+export interface Share {
+  id: string;
+  withdrawn_wh: Maybe;
+  received_wh: number;
+  residual_wh: Maybe;
+  given_wh: number;
+  surplus_wh: Maybe;
+}
+
+export interface SharedQuarter {
+  t: number;
+  quality: Quality;
+  /** Why it is held, in English; null: it is not. */
+  held: string | null;
+  shares: Share[];
+}
+
+/** The quarter-hour that runs, shared as if it ended at `until`; `shares` is empty where single sites are not to be seen. */
+export interface RunningQuarter extends SharedQuarter {
+  until: number;
+  withdrawn_wh: number;
+  injected_wh: number;
+  shared_wh: number;
+}
+
+export interface SharingTotal extends Share {
+  injected_wh: number;
+  coverage: Maybe;
+}
+
+export interface Sharing {
+  from: number;
+  to: number;
+  participants: { id: string; name: string }[];
+  quarters: SharedQuarter[];
+  totals: SharingTotal[];
+  summary: { withdrawn_wh: number; injected_wh: number; shared_wh: number; self_sufficiency: Maybe; held: number };
+  running: RunningQuarter | null;
+}
+
+export interface CarWish {
+  ready_at: number;
+  energy_wh: number;
+  by: string;
+  t: number;
+}
+
+export interface MachineRun {
+  earliest: number;
+  finish_by: number;
+  by: string;
+  t: number;
+  started_at: Maybe;
+  planned_at: Maybe;
+}
+
+/** A device of the register; `wants`: what a person may say that is heeded. */
+export interface DeviceEntry {
+  id: string;
+  role: string | null;
+  name: string;
+  wants: 'car' | 'run' | null;
+  run_s: Maybe;
+  wish: CarWish | null;
+  run: MachineRun | null;
 }
 
 export interface Consents {

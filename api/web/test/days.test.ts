@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { dayOf, lastDayOf, shifted, startOf, sumsOf, together } from '../src/days';
+import { dayOf, instantOf, lastDayOf, localText, shifted, startOf, sumsOf, together } from '../src/days';
 import type { OwnPoint } from '../src/types';
 
 const ZONE = 'Europe/Brussels';
@@ -30,4 +30,16 @@ test('points add up, and what no point knows stays unknown', () => {
   expect(together(points, 'withdrawn_wh')).toEqual([101, null, 5]);
   expect(sumsOf(points)).toEqual({ withdrawn_wh: 106, received_wh: 62, given_wh: 0, missing: 1, estimated: true });
   expect(sumsOf([])).toEqual({ withdrawn_wh: 0, received_wh: 0, given_wh: 0, missing: 0, estimated: false });
+});
+
+test('a field of local time comes back as it was written, on the days of the change too', () => {
+  for (const text of ['2026-06-30T07:00', '2026-12-01T00:30', '2026-03-29T01:59', '2026-03-29T03:00', '2026-10-25T01:30', '2026-10-25T03:30']) {
+    expect(localText(instantOf(text, ZONE), ZONE)).toBe(text);
+  }
+  expect(new Date(instantOf('2026-06-30T07:00', ZONE)).toISOString()).toBe('2026-06-30T05:00:00.000Z');
+  expect(new Date(instantOf('2026-10-25T02:30', ZONE)).toISOString()).toBe('2026-10-25T00:30:00.000Z');
+});
+
+test('an hour that the change skips is taken as the one after it', () => {
+  expect(localText(instantOf('2026-03-29T02:30', ZONE), ZONE)).toBe('2026-03-29T03:30');
 });

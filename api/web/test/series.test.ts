@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { summarise, withGaps } from '../src/series';
+import { STEP_MS, stepFor, summarise, withGaps } from '../src/series';
 
 const STEP = 900_000;
 
@@ -52,5 +52,13 @@ describe('summarise', () => {
 
   it('has no peak when nothing is known', () => {
     expect(summarise([0], [null], STEP).peak).toBeNull();
+  });
+});
+
+describe('stepFor', () => {
+  it('gives a screen enough points and not many more', () => {
+    const hour = 3_600_000;
+    expect([6, 24, 7 * 24, 31 * 24, 365 * 24, 20 * 365 * 24].map((hours) => stepFor(hours * hour))).toEqual(['1m', '5m', '15m', '1h', '1d', '1d']);
+    expect((31 * 24 * hour) / STEP_MS[stepFor(31 * 24 * hour)]).toBeLessThan(1000);
   });
 });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { preferred, Translator } from '../src/i18n';
-import { readPlace, writePlace } from '../src/place';
+import { NO_CHOICE, readPlace, writePlace } from '../src/place';
 
 describe('preferred', () => {
   it('takes the first language that the page speaks', () => {
@@ -26,8 +26,10 @@ describe('Translator', () => {
 
 describe('place', () => {
   it('comes back from the address as it went in', () => {
-    const place = { community: 'ixelles', site: 'ixl-hall' };
+    const history = { ...NO_CHOICE, quantity: 'pv_w', from: '2026-11-01', to: '2026-11-20' };
+    const place = { community: 'ixelles', site: 'ixl-hall', history };
     expect(readPlace(writePlace(place))).toEqual(place);
-    expect(readPlace('')).toEqual({ community: null, site: null });
+    expect(readPlace('')).toEqual({ community: null, site: null, history: NO_CHOICE });
+    expect(writePlace({ ...place, site: null })).toBe('#community=ixelles');
   });
 });

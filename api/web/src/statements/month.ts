@@ -34,6 +34,19 @@ function state({ words, format }: Surroundings, of: MonthVersion, choose: (versi
   );
 }
 
+/** For whose sake quarter-hours are held, by time: what somebody is to find before a correction. */
+function gaps({ words, format }: Surroundings, { held, gaps: all, gaps_left }: MonthVersion): HTMLElement | null {
+  if (held === 0) return null;
+  const title = words.text('months.gaps.title');
+  if (all.length === 0) return panel('gaps', title, h('p', { class: 'empty' }, words.text('months.gaps.untold')));
+  const rows = all.map(({ point, direction, start, end, quarters }) =>
+    h('tr', {}, h('th', { scope: 'row' }, point), h('td', {}, words.text(`months.reading.${direction}`)), h('td', {}, format.moment(start)), h('td', {}, format.moment(end)), cell(format.count(quarters))),
+  );
+  const heads = [['EAN', ''], [words.text('months.column.kind'), ''], [words.text('months.column.from'), ''], [words.text('months.column.to'), ''], [words.text('months.column.quarters'), 'amount']] as const;
+  const left = gaps_left > 0 ? h('p', { class: 'note' }, words.count('months.gaps.left', gaps_left)) : null;
+  return panel('gaps', title, h('p', { class: 'note' }, words.text('months.gaps.note')), table(title, heads, rows), left);
+}
+
 function statements({ words, format }: Surroundings, { statements: all }: MonthVersion): HTMLElement {
   const title = words.text('months.statements.title');
   const rows = all.map(({ id, member, side, totals, warnings }) =>
@@ -63,7 +76,7 @@ function documents({ words, format }: Surroundings, community: string, { documen
       h('td', {}, words.text(`months.kind.${kind}`)),
       h('td', {}, member),
       cell(format.money(gross)),
-      cell(due, 'spare'),
+      cell(format.date(due), 'spare'),
       cell(communication, 'spare'),
       h('td', {}, papers(words, `communities/${encodeURIComponent(community)}/documents/${number}`, number, ['pdf', 'csv', 'xml'])),
     ),
@@ -88,14 +101,14 @@ function corrections({ words, format }: Surroundings, { corrections: all }: Mont
 function differences({ words, format }: Surroundings, { differences: all }: MonthVersion): HTMLElement {
   const title = words.text('months.differences.title');
   if (all.length === 0) return panel('differences', title, h('p', { class: 'empty' }, words.text('months.differences.none')));
-  const rows = all.map(({ ean, direction, ours_wh, theirs_wh }) =>
-    h('tr', {}, h('th', { scope: 'row' }, ean), h('td', {}, words.text(`months.direction.${direction}`)), cell(format.kwh(ours_wh)), cell(format.kwh(theirs_wh)), cell(format.kwh(theirs_wh - ours_wh))),
+  const rows = all.map(({ ean, direction, ours_wh, theirs_wh, causes }) =>
+    h('tr', {}, h('th', { scope: 'row' }, ean), h('td', {}, words.text(`months.direction.${direction}`)), cell(format.kwh(ours_wh)), cell(format.kwh(theirs_wh)), cell(format.kwh(theirs_wh - ours_wh)), h('td', {}, causes.map((cause) => words.text(`months.cause.${cause}`)).join(' ') || words.text('months.cause.untold'))),
   );
-  const heads = [['EAN', ''], [words.text('months.column.kind'), ''], [words.text('months.column.ours'), 'amount'], [words.text('months.column.theirs'), 'amount'], [words.text('months.column.difference'), 'amount']] as const;
+  const heads = [['EAN', ''], [words.text('months.column.kind'), ''], [words.text('months.column.ours'), 'amount'], [words.text('months.column.theirs'), 'amount'], [words.text('months.column.difference'), 'amount'], [words.text('months.column.causes'), '']] as const;
   return panel('differences', title, table(title, heads, rows));
 }
 
 export function monthView(around: Surroundings, community: string, of: MonthVersion, choose: (version: number) => void): HTMLElement[] {
-  const parts = [state(around, of, choose), statements(around, of), documents(around, community, of), corrections(around, of), differences(around, of)];
+  const parts = [state(around, of, choose), gaps(around, of), statements(around, of), documents(around, community, of), corrections(around, of), differences(around, of)];
   return parts.filter((part) => part !== null);
 }

@@ -30,6 +30,18 @@ export interface Statement {
   readonly without_sharing: { readonly eur_kwh: string; readonly source: string; readonly cost: string; readonly spared: string } | null;
 }
 
+/** Why the operator's total may be another than ours: all that two totals can tell. */
+export type Cause = 'only_ours' | 'only_theirs' | 'held' | 'readings' | 'estimated' | 'rounding' | 'key';
+
+/** Quarter-hours that are held because this value of this metering point is unknown in each of them; `start`, `end` in ms. */
+export interface Gap {
+  readonly point: string;
+  readonly direction: 'withdrawal' | 'injection';
+  readonly start: number;
+  readonly end: number;
+  readonly quarters: number;
+}
+
 export interface MonthVersion {
   readonly month: string;
   readonly versions: number;
@@ -39,6 +51,8 @@ export interface MonthVersion {
   readonly held: number;
   readonly statements: readonly { readonly id: string; readonly member: string; readonly side: 'consumer' | 'producer'; readonly totals: Money; readonly warnings: readonly string[] }[];
   readonly documents: readonly { readonly number: string; readonly kind: 'invoice' | 'remuneration' | 'credit_note'; readonly member: string; readonly issued: string; readonly due: string; readonly gross: string; readonly communication: string }[];
-  readonly differences: readonly { readonly ean: string; readonly direction: 'withdrawal' | 'injection'; readonly ours_wh: number; readonly theirs_wh: number }[];
+  readonly differences: readonly { readonly ean: string; readonly direction: 'withdrawal' | 'injection'; readonly ours_wh: number; readonly theirs_wh: number; readonly members: readonly string[]; readonly causes: readonly Cause[] }[];
+  readonly gaps: readonly Gap[];
+  readonly gaps_left: number;
   readonly corrections: readonly { readonly member: string; readonly side: 'consumer' | 'producer'; readonly lines: readonly { readonly name: string; readonly ean: string | null; readonly energy_wh: number; readonly net: string }[] }[];
 }

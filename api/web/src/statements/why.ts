@@ -9,7 +9,7 @@ export interface Why {
 }
 
 /** Null where nothing of the line's metering point is kept, or it received (gave) nothing by our own computation. */
-export function whyOf(line: Line, energy: OwnEnergy): Why | null {
+export function whyOf(line: Line, energy: Pick<OwnEnergy, 't' | 'points'>): Why | null {
   const point = energy.points.find(({ ean }) => ean === line.ean);
   if (point === undefined) return null;
   const [shared, reading] = line.kind === 'remuneration' ? [point.given_wh, point.injected_wh] : [point.received_wh, point.withdrawn_wh];

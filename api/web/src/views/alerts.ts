@@ -189,6 +189,7 @@ export function alertsView(context: Context): View {
   const list = h('ul', { class: 'alerts' });
   const none = h('p', { class: 'empty' }, icon('ok'), context.words.text('alerts.section.none'));
   const watched = rulesView(context);
+  const past = pastAlerts(context);
   const rows = new KeyedList<Shown>(list, ({ alert }) => alert.id, ({ alert }) => alertRow(context, alert.id));
   return {
     element: h(
@@ -197,12 +198,13 @@ export function alertsView(context: Context): View {
       h('h2', { id: 'alerts-title' }, context.words.text('alerts.section.title')),
       list,
       none,
-      pastAlerts(context),
+      past.element,
       watched.element,
     ),
     update(model: Model) {
       const { alerts, now } = model;
       watched.update(model);
+      past.update(model);
       rows.update(alerts.map((alert, index) => ({ alert, now, repeated: alerts[index - 1]?.rule === alert.rule })));
       setHidden(none, alerts.length > 0);
     },

@@ -7,6 +7,8 @@ import type { Context } from '../model';
 import type { Table } from '../series';
 import type { Maybe } from '../types';
 
+const MOST_ROWS = 2000;
+
 export interface SeriesLook {
   readonly label: string;
   /** The name of the flow whose colour it has everywhere. */
@@ -33,7 +35,7 @@ function lineSample(look: SeriesLook): Element {
 
 export class TimeChart {
   readonly element: HTMLElement;
-  private readonly canvas = h('div', { class: 'canvas', 'aria-hidden': 'true' });
+  private readonly canvas = h('div', { class: 'canvas', 'aria-hidden': 'true', hidden: true });
   private readonly summary = h('figcaption');
   private readonly message = h('p', { class: 'empty', role: 'status' });
   private readonly values: HTMLElement[];
@@ -62,7 +64,7 @@ export class TimeChart {
     this.tableBox = h('div', { class: 'table-box', id, role: 'region', tabindex: '0', 'aria-label': caption, hidden: true });
     this.tableButton = h(
       'button',
-      { type: 'button', 'aria-expanded': 'false', 'aria-controls': id, click: () => this.toggleTable() },
+      { type: 'button', hidden: true, 'aria-expanded': 'false', 'aria-controls': id, click: () => this.toggleTable() },
       words.text('chart.table.show'),
     );
     const legend = h('div', { class: 'legend', role: 'group', 'aria-label': words.text('chart.legend.label') }, ...this.legend, this.cursorTime);
@@ -128,12 +130,14 @@ export class TimeChart {
     const { words, format } = this.context;
     const cell = (value: Maybe | undefined): HTMLElement =>
       h('td', { class: 'amount' }, value === null || value === undefined ? words.text('page.value.unknown') : format.power(value));
-    const rows = this.table.t.map((t, row) =>
+    const rows = this.table.t.slice(0, MOST_ROWS).map((t, row) =>
       h('tr', {}, h('th', { scope: 'row' }, format.moment(t)), ...this.table.columns.map((column) => cell(column[row]))),
     );
     const heads = this.looks.map((look) => h('th', { scope: 'col', class: 'amount' }, look.label));
     const head = h('thead', {}, h('tr', {}, h('th', { scope: 'col' }, words.text('chart.table.time')), ...heads));
-    this.tableBox.replaceChildren(h('table', {}, head, h('tbody', {}, ...rows)));
+    const more = this.table.t.length - rows.length;
+    const note = more > 0 ? h('p', { class: 'note' }, words.count('chart.table.more', more)) : null;
+    this.tableBox.replaceChildren(h('table', {}, head, h('tbody', {}, ...rows)), ...(note ? [note] : []));
   }
 
   private draw(): void {

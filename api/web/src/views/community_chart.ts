@@ -79,8 +79,8 @@ class CommunityChart implements View {
     );
   }
 
-  update({ communityId, received, now }: Model): void {
-    if (communityId === null || !received) return;
+  update({ communityId, received, sumsOnly, now }: Model): void {
+    if (communityId === null || !(received || sumsOnly)) return;
     const changed = communityId !== this.community;
     if (!changed && Date.now() - this.askedAt < REFRESH_MS) return;
     this.community = communityId;

@@ -3,6 +3,7 @@ import { h, setAttribute, setHidden, setText, spoken } from '../dom';
 import { LANGUAGES, type Key, type Language, type Translator } from '../i18n';
 import { icon } from '../icons';
 import type { Context, Model, View } from '../model';
+import { writePlace } from '../place';
 import { keyDialog } from './dialogs';
 
 const LANGUAGE_NAMES = { fr: 'Français', nl: 'Nederlands', de: 'Deutsch', en: 'English' } as const;
@@ -42,7 +43,8 @@ export function languageSwitch(words: Translator, choose: (language: Language) =
   return h('div', { class: 'languages', role: 'group', 'aria-label': words.text('header.language.label') }, ...buttons);
 }
 
-function stateKey({ connection, stale }: Model): Key {
+function stateKey({ connection, stale, sumsOnly }: Model): Key {
+  if (sumsOnly) return 'header.connection.sums';
   if (connection.state === 'live') return stale ? 'header.connection.silent' : 'header.connection.live';
   if (connection.state === 'connecting') return 'header.connection.connecting';
   return connection.state === 'refused' ? 'header.connection.refused' : 'header.connection.lost';
@@ -88,6 +90,18 @@ function pauseButton({ words, actions }: Context): View {
   };
 }
 
+/** For those who see what members pay. */
+function monthsLink({ words }: Context): View {
+  const element = h('a', { class: 'button', href: './statements', hidden: true }, words.text('months.page.link'));
+  return {
+    element,
+    update({ rights, communityId }) {
+      setHidden(element, !rights.has('settle'));
+      setAttribute(element, 'href', `./statements${writePlace({ community: communityId, site: null })}`);
+    },
+  };
+}
+
 /** Two overlapping circles, what is produced and what is used; the overlap is what is shared. */
 export function brand(): HTMLElement {
   return h('p', { class: 'brand' }, icon('shared'), h('span', {}, 'common', h('b', {}, 'watt')));
@@ -95,7 +109,7 @@ export function brand(): HTMLElement {
 
 export function header(context: Context): View {
   const { words, actions } = context;
-  const parts = [communitySelector(context), connectionState(context), dataClock(context), pauseButton(context)] as const;
+  const parts = [communitySelector(context), connectionState(context), dataClock(context), pauseButton(context), monthsLink(context)] as const;
   const dialog = keyDialog(words, (key) => actions.useKey(key));
   const key = h(
     'button',
@@ -103,7 +117,7 @@ export function header(context: Context): View {
     icon('key'),
     h('span', {}, words.text('header.key.open')),
   );
-  const [selector, connection, clock, pause] = parts;
+  const [selector, connection, clock, pause, months] = parts;
   const band = h(
     'header',
     { class: 'band' },
@@ -113,6 +127,7 @@ export function header(context: Context): View {
     h(
       'div',
       { class: 'tools' },
+      months.element,
       h('a', { class: 'button', href: './me' }, words.text('me.header.link')),
       pause.element,
       key,

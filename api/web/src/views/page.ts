@@ -10,6 +10,7 @@ import { header } from './header';
 import { leasesView } from './leases';
 import { planView } from './plan';
 import { problemsView, staleBanner } from './problems';
+import { sharingView } from './sharing';
 import { sitePanel } from './site_panel';
 import { sitesView } from './sites';
 
@@ -17,12 +18,15 @@ import { sitesView } from './sites';
 function emptyState({ words }: Context): View {
   const title = h('strong');
   const text = h('p');
-  const element = h('div', { class: 'nothing', role: 'status' }, title, text);
+  const own = h('a', { class: 'button', href: './me' }, words.text('me.header.link'));
+  const element = h('div', { class: 'nothing', role: 'status' }, title, text, own);
   return {
     element,
-    update({ community, connection, received }) {
+    update({ community, connection, received, sumsOnly, member }) {
       setHidden(element, community !== null);
-      const state = received ? 'none' : connection.state === 'live' ? 'connecting' : connection.state;
+      setAttribute(element, 'data-sums', String(sumsOnly));
+      setHidden(own, !(sumsOnly && member));
+      const state = received ? 'none' : sumsOnly ? 'sums' : connection.state === 'live' ? 'connecting' : connection.state;
       setText(title, words.text(`page.empty.${state}_title`));
       setText(text, words.text(`page.empty.${state}_text`));
     },
@@ -46,21 +50,18 @@ export function page(context: Context): View {
   const always = [head, communityTitle(context), emptyState(context), announcer(context)] as const;
   const banner = staleBanner(context);
   const numbers = [problemsView(context), figuresView(context), flowView(context), alertsView(context), leasesView(context), planView(context)] as const;
-  const rest = [communityChart(context), sitesView(context), sitePanel(context)] as const;
+  const rest = [communityChart(context), sharingView(context), sitesView(context), sitePanel(context)] as const;
   const [problems, figures, flows, alerts, leases, plan] = numbers;
-  const [chart, sites, site] = rest;
+  const [chart, sharing, sites, site] = rest;
   const [, title, empty, live] = always;
+  const duties = h('div', { class: 'duties' }, alerts.element, leases.element, plan.element);
+  const halves = h('div', { class: 'halves' }, flows.element, duties, chart.element);
   const content = h(
     'div',
     { class: 'content', hidden: true },
     figures.element,
-    h(
-      'div',
-      { class: 'halves' },
-      flows.element,
-      h('div', { class: 'duties' }, alerts.element, leases.element, plan.element),
-      chart.element,
-    ),
+    halves,
+    sharing.element,
     sites.element,
     site.element,
   );
@@ -70,7 +71,9 @@ export function page(context: Context): View {
   return {
     element: h('div', { class: 'page' }, skip, head.element, main, live.element),
     update(model: Model) {
-      setHidden(content, model.community === null);
+      setHidden(content, model.community === null && !model.sumsOnly);
+      setAttribute(content, 'data-sums', String(model.sumsOnly));
+      for (const singly of [figures.element, flows.element, duties, sites.element]) setHidden(singly, model.sumsOnly);
       setAttribute(main, 'data-stale', String(model.stale));
       for (const view of [...always, banner, ...numbers, ...rest]) view.update(model);
     },

@@ -1,6 +1,6 @@
 /** Alerts that have cleared: what, where, when and for how long; read when somebody opens the list. */
 import { h, KeyedList, setText, type Row } from '../dom';
-import type { Context } from '../model';
+import type { Context, View } from '../model';
 import type { Alert } from '../types';
 import { alertTitle, problemText } from './wording';
 
@@ -23,21 +23,30 @@ function pastRow(context: Context, id: string): Row<Alert> {
   };
 }
 
-export function pastAlerts(context: Context): HTMLElement {
+export function pastAlerts(context: Context): View {
   const { words, actions } = context;
   const list = h('ul', { class: 'rules' });
   const answer = h('p', { class: 'note', role: 'status' });
   const rows = new KeyedList<Alert>(list, ({ id }) => id, ({ id }) => pastRow(context, id));
+  let past: readonly Alert[] = [];
+  let named = 0;
   const read = async (): Promise<void> => {
     if (!element.open) return;
     try {
-      const past = await actions.pastAlerts();
-      rows.update(past.slice(0, SHOWN));
+      past = (await actions.pastAlerts()).slice(0, SHOWN);
+      rows.update(past);
       setText(answer, past.length === 0 ? words.text('alerts.past.none') : '');
     } catch (error) {
       setText(answer, problemText(context, error));
     }
   };
   const element = h('details', { toggle: () => void read() }, h('summary', {}, words.text('alerts.past.title')), list, answer);
-  return element;
+  return {
+    element,
+    /** Names may come after the alerts. */
+    update({ rules }) {
+      if (rules.length !== named) rows.update(past);
+      named = rules.length;
+    },
+  };
 }

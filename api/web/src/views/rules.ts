@@ -59,13 +59,15 @@ export function rulesView(context: Context): View {
   const ruleRows = new KeyedList<Rule>(rules, ({ id }) => id, () => ruleRow(context));
   const channelRows = new KeyedList<Channel>(channels, ({ id }) => id, ({ id }) => channelRow(context, id));
   /** Whoever may not try channels sees none. */
+  let mayTry = false;
   const readChannels = async (): Promise<void> => {
-    if (element.open) channelRows.update(await actions.channels().catch(() => []));
+    if (element.open && mayTry) channelRows.update(await actions.channels().catch(() => []));
   };
   const element = h('details', { toggle: () => void readChannels() }, summary, rules, channels);
   return {
     element,
-    update({ rules: known }) {
+    update({ rules: known, rights }) {
+      mayTry = rights.has('command');
       setText(summary, words.count('rules.section.title', known.length));
       setHidden(element, known.length === 0);
       ruleRows.update(known);

@@ -120,7 +120,7 @@ class SiteTable implements View {
     this.element = h(
       'section',
       { class: 'panel', 'aria-labelledby': 'sites-title' },
-      h('div', { class: 'panel-head' }, h('h2', { id: 'sites-title' }, words.text('sites.section.title')), this.accounts, this.sizing),
+      h('div', { class: 'panel-head' }, h('h2', { id: 'sites-title' }, words.text('sites.section.title')), h('div', { class: 'links' }, this.accounts, this.sizing)),
       h('p', { class: 'note' }, words.text('sites.section.signs')),
       h('div', { class: 'scroll' }, table),
       this.none,

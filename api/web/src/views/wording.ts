@@ -19,18 +19,29 @@ export function deviceName(context: Context, device: string): string {
 export function settings({ words, format }: Context, set: Readonly<Record<string, unknown>>): string {
   return Object.entries(set)
     .map(([quantity, value]) => {
-      const amount = typeof value === 'number' ? format.metric(value, quantity) : String(value);
+      const amount = typeof value === 'number' ? format.metric(value, quantity) : stateName({ words }, String(value));
       return `${words.lookup(`device.setting.${quantity}`, quantity)} ${amount}`;
     })
     .join(', ');
 }
 
+/** A device's own word for its state, `sleeping`, in the reader's. */
+export function stateName({ words }: Pick<Context, 'words'>, state: string): string {
+  return words.lookup(`device.state.${state.toLowerCase()}`, state);
+}
+
 /** Why something asked of the server was not done. */
-export function problemText({ words }: Pick<Context, 'words'>, error: unknown): string {
+export function problemText({ words, format }: Pick<Context, 'words'> & Partial<Pick<Context, 'format'>>, error: unknown): string {
   if (!(error instanceof ApiError)) return words.text('error.code.unknown');
+  const { points = 0, max_points = 0, step } = error.problem;
+  if (error.code === 'too_many_points') {
+    const count = (value: number): string => format?.count(value) ?? String(value);
+    const fits = step ? words.lookup(`site.step.${step}`, step) : words.text('site.range.shorter');
+    return words.text('error.code.too_many_points', { points: count(points), most: count(max_points), fits });
+  }
   const known = words.lookup(`error.code.${error.code}`, '');
   if (known) return known;
-  return error.needsKey ? words.text('error.code.forbidden') : [error.message, error.hint].filter(Boolean).join(' ');
+  return error.needsKey ? words.text('error.code.forbidden') : [error.message, error.hint].filter(Boolean).join('. ');
 }
 
 /** What the alert is about, as people call it. */
