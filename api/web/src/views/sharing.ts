@@ -151,6 +151,8 @@ class SharingView implements View {
   private readonly problem = h('p', { class: 'note', role: 'status' });
   private readonly body: HTMLElement;
   private community: string | null = null;
+  private first = '';
+  private named = '';
   private runningAt = -Infinity;
   private todayAt = -Infinity;
   private quarter = 0;
@@ -173,8 +175,9 @@ class SharingView implements View {
 
   update({ communityId, received, sumsOnly, now }: Model): void {
     if (communityId === null || !(received || sumsOnly)) return;
-    const [changed, quarter] = [communityId !== this.community, now - (now % QUARTER_MS)];
-    this.community = communityId;
+    const [quarter, name] = [now - (now % QUARTER_MS), this.context.siteName(this.first)];
+    const changed = communityId !== this.community || name !== this.named; // names may come later than numbers
+    [this.community, this.named] = [communityId, name];
     if (changed || Date.now() - this.runningAt >= RUNNING_EVERY_MS) {
       this.runningAt = Date.now();
       void this.read(communityId, quarter - 1, (found) => this.running.update(found.running, found.participants.map(({ id }) => id), now));
@@ -195,6 +198,8 @@ class SharingView implements View {
       if (community !== this.community) return;
       setText(this.problem, '');
       setHidden(this.body, false);
+      this.first = found.participants[0]?.id ?? '';
+      this.named = this.context.siteName(this.first);
       show(found);
     } catch (error) {
       if (community !== this.community) return;
