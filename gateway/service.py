@@ -217,9 +217,12 @@ class GatewayService:
         self._announce.set()
 
     async def _receive(self, message: Message) -> None:
+        ack, command = topics.ack(*self._names), topics.command(*self._names)
+        if message.topic not in {ack, command}:
+            return  # amqtt tells whoever connects what is retained for anybody's subscriptions
         if not message.retained:  # a retained message is the broker's memory, not the centre's voice
             self.local_rule.heard()
-        if message.topic == topics.command(*self._names):
+        if message.topic == command:
             self.commands.receive(message.payload, retained=message.retained)
             return
         try:

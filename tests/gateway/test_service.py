@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import sys
 
 import pytest
 
+from cli.processes import Child, keep_running
 from gateway.config import GatewayConfig
 from gateway.outbox import Outbox
 from gateway.service import GatewayService
 from messaging import topics
 from messaging.codec import Ack, Command, decode_data, decode_result, decode_status, encode
-from messaging.connection import Connection
+from messaging.connection import Connection, MqttSettings
 from runtime.clock import ManualClock
 from tests.gateway.centre import task
 from tests.gateway.processes import Systemd, process
@@ -193,3 +195,32 @@ async def test_kill_9_leaves_every_committed_reading_and_the_last_will(site, cen
     outbox.close()
     assert seen <= held
     await until(lambda: not centre.status[-1].online)
+
+
+async def test_what_the_embedded_broker_keeps_for_others_is_no_word_of_the_centres(
+    site, tmp_path, real_time, until, free_port
+):
+    settings = MqttSettings(port=free_port(), protocol="3.1.1")
+    broker = Child("broker", [sys.executable, "-m", "cli.main", "broker", "--port", str(settings.port)])
+    others = Connection(settings, "others", subscriptions=["cw/v1/brussels/#"], on_message=lambda _message: _nothing())
+    service = gateway(site, settings, tmp_path, real_time)
+    async with task(lambda: keep_running(broker)), task(others.run):
+        await until(others.connected.is_set)
+        for topic in (topics.live_community("brussels"), topics.live_site("brussels", "site")):
+            await others.publish(topic, b'{"t": 1}', retain=True)
+        received = []
+        taken = service.connection._on_message
+
+        async def watch(message):
+            received.append(message.topic)
+            await taken(message)
+
+        service.connection._on_message = watch
+        async with task(service.run):
+            await until(service.connection.connected.is_set)
+            await until(lambda: received)
+        assert service.metrics.malformed == 0
+
+
+async def _nothing() -> None:
+    pass
