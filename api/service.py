@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import logging
 import secrets
 import socket
@@ -140,8 +141,9 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), family=family, backlog=2048)
     except OSError as error:
+        foreign = error.errno in {errno.EADDRNOTAVAIL, socket.EAI_NONAME, socket.EAI_AGAIN, socket.EAI_NODATA}
         raise ConfigError(
             f"cannot listen on {host}:{port}: {error.strerror}",
-            field="api.port",
-            hint="stop the other program, or set another port",
+            field="api.host" if foreign else "api.port",
+            hint="give an address of this machine" if foreign else "stop the other program, or set another port",
         ) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import json
 from collections.abc import Sequence
@@ -17,7 +18,7 @@ from energy.community import Community
 from energy.errors import ConfigError
 from messaging.connection import MqttSettings
 from messaging.notices import NotificationSettings
-from runtime.config import load_config
+from runtime.config import load_config, yaml_names
 from storage.history.settings import EmbeddedSettings, StoreSettings
 from storage.register.settings import RegisterSettings
 
@@ -104,6 +105,8 @@ _KINDS: Final = {  # each with the keys that tell it, and where its model is; a 
     "factors": (("factors", "scales", "degree_days", "targets"), "energy.buildings.factors", "FactorsFile"),
 }
 
+_ALL_KEYS: Final = [key for keys, _, _ in _KINDS.values() for key in keys]
+
 _COUNTED: Final = {  # what `check` counts of the simpler kinds, by field
     "case": {"communities": "communities", "tariffs": "tariffs"},
     "key": {"rounds": "rounds"},
@@ -161,10 +164,14 @@ def _kind_of(path: Path) -> tuple[str, type[BaseModel]]:
     for kind, (keys, _module, _name) in _KINDS.items():
         if any(line.startswith(f"{key}:") for line in text.splitlines() for key in keys):
             return kind, _model(kind)
+    names = yaml_names(path)  # raises where it is no YAML at all
+    close = [guess for name in names for guess in difflib.get_close_matches(name, _ALL_KEYS, n=1)]
     raise ConfigError(
         "is no configuration of commonwatt",
         file=str(path),
-        hint="a centre has `communities:`, a gateway `gateway:`, a simulator `sites:`, a sharing key `rounds:`, a people file `people:`, a case `tariffs:`, terms `shared_energy:`, an investment `finance:`, factors `factors:`",
+        hint=f"did you mean `{close[0]}:`?"
+        if close
+        else "a centre has `communities:`, a gateway `gateway:`, a simulator `sites:`, a sharing key `rounds:`, a people file `people:`, a case `tariffs:`, terms `shared_energy:`, an investment `finance:`, factors `factors:`",
     )
 
 

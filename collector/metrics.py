@@ -7,6 +7,8 @@ from contextlib import contextmanager
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 
+from energy.errors import ConfigError
+
 __all__ = ["Metrics"]
 
 
@@ -50,11 +52,18 @@ class Metrics:
 
     @contextmanager
     def served(self, host: str, port: int | None) -> Iterator[None]:
-        """Serves the numbers on `host`:`port` while the block runs; does nothing without a port."""
+        """Serves the numbers on `host`:`port` while the block runs; does nothing without a port. Raises ConfigError."""
         if port is None:
             yield
             return
-        server, thread = start_http_server(port, addr=host, registry=self.registry)
+        try:
+            server, thread = start_http_server(port, addr=host, registry=self.registry)
+        except OSError as error:
+            raise ConfigError(
+                f"cannot listen on {host}:{port}: {error.strerror}",
+                field="collector.metrics_port",
+                hint="stop the other program, or set another port",
+            ) from error
         try:
             yield
         finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any, Literal, Self
+from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -117,6 +118,15 @@ class Community(_Model):
         default_factory=lambda: SharingKey.model_validate({"rounds": "prorata"}),
         description="the key by which the sites share, its points are site ids; default: pro rata",
     )
+
+    @field_validator("timezone")
+    @classmethod
+    def _zone(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (KeyError, ValueError, OSError):
+            raise ValueError(f"unknown time zone {name!r}; written as Europe/Brussels") from None
+        return name
 
     @field_validator("rules", mode="before")
     @classmethod

@@ -82,7 +82,7 @@ def parse_bus_url(url: str) -> BusAddress:
     try:
         parts = urlsplit(url)
         options = {name: values[-1] for name, values in parse_qs(parts.query, strict_parsing=bool(parts.query)).items()}
-        if parts.scheme == "rtu" and parts.path and set(options) <= {"baud", "parity", "stopbits"}:
+        if parts.scheme == "rtu" and parts.path and not parts.netloc and set(options) <= {"baud", "parity", "stopbits"}:
             parity = options.get("parity", "N").upper()
             baud, stopbits = int(options.get("baud", "9600")), int(options.get("stopbits", "1"))
             if parity in {"N", "E", "O"} and stopbits in {1, 2} and baud > 0:

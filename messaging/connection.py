@@ -22,7 +22,7 @@ from typing import ClassVar, Literal, Protocol
 import aiomqtt
 import msgspec
 from paho.mqtt.client import MQTT_CLEAN_START_FIRST_ONLY
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from energy.errors import ConfigError, StoreError
 
@@ -69,11 +69,14 @@ class MqttSettings(BaseModel):
     protocol: Literal["5", "3.1.1"] = "5"
     username: str | None = None
     password_file: Path | None = None
+    password: SecretStr | None = Field(default=None, description="better: password_file, or COMMONWATT_MQTT__PASSWORD")
     keepalive_s: int = Field(default=30, ge=5, le=600)
     tls: TlsSettings | None = None
 
-    def password(self) -> str | None:
-        """What stands in `password_file`. Raises ConfigError when it cannot be read."""
+    def password_text(self) -> str | None:
+        """`password`, or what stands in `password_file`. Raises ConfigError when it cannot be read."""
+        if self.password is not None:
+            return self.password.get_secret_value()
         if self.password_file is None:
             return None
         try:
@@ -263,7 +266,7 @@ class Connection(BrokerClient):
             identifier=self.client_id,
             protocol=protocol,
             username=settings.username,
-            password=settings.password(),
+            password=settings.password_text(),
             keepalive=settings.keepalive_s,
             clean_start=True if settings.protocol == "5" else MQTT_CLEAN_START_FIRST_ONLY,  # paho refuses it on 3.1.1
             clean_session=None if settings.protocol == "5" else True,

@@ -137,7 +137,7 @@ class Link(BrokerClient):
             await session.close()
 
     def _connect_packet(self) -> bytes:
-        will, password = self._will, self.settings.password()
+        will, password = self._will, self.settings.password_text()
         return mqtt5.ConnectPacket(
             self.client_id,
             username=self.settings.username,

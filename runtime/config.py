@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from math import inf
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -18,7 +18,7 @@ from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
 from energy.errors import ConfigError
 
-__all__ = ["ENV_PREFIX", "load_config", "several", "with_also"]
+__all__ = ["ENV_PREFIX", "load_config", "several", "with_also", "yaml_names"]
 
 ENV_PREFIX = "COMMONWATT_"
 _NOT_SETTINGS = frozenset({"COMMONWATT_CLOCK"})
@@ -65,15 +65,22 @@ def load_config(path: Path, model: type[_Model], *, env: Mapping[str, str] | Non
         raise ConfigError(
             "must be a mapping of settings", file=str(path), line=1, hint="start with a key such as `mqtt:`"
         )
-    _apply_env(content, os.environ if env is None else env)
+    overridden = _apply_env(content, os.environ if env is None else env, model)
     try:
         return model.model_validate(content)
     except ValidationError as error:
-        first, *others = _problems(error, path, node, model)
+        first, *others = _problems(error, _Source(path, node, overridden), model)
         first.others = tuple(others)
         for one in (first, *others) if kind else ():
             one.hint = one.hint and one.hint.replace(_SCHEMA, f"`commonwatt schema {kind}`")
         raise first from error
+
+
+def yaml_names(path: Path) -> list[str]:
+    """The names of the settings at the top of a file. Raises ConfigError when it is no YAML."""
+    node = _compose(path)
+    keys = [key for key, _ in node.value] if isinstance(node, yaml.MappingNode) else []
+    return [key.value for key in keys if isinstance(key, yaml.ScalarNode)]
 
 
 def _compose(path: Path) -> yaml.Node | None:
@@ -185,7 +192,9 @@ def _refuse_duplicates(node: yaml.Node, path: Path) -> None:
             pending.extend(current.value)
 
 
-def _apply_env(content: dict[str, Any], env: Mapping[str, str]) -> None:
+def _apply_env(content: dict[str, Any], env: Mapping[str, str], model: type[BaseModel]) -> dict[_Path, str]:
+    """Overrides what the environment names; and which variable overrides what."""
+    overridden: dict[_Path, str] = {}
     for name, value in env.items():
         if not name.startswith(ENV_PREFIX) or name in _NOT_SETTINGS or "__" not in name:
             continue
@@ -200,10 +209,39 @@ def _apply_env(content: dict[str, Any], env: Mapping[str, str]) -> None:
                     hint="unset it, or the variable that it lies inside",
                 )
             target = child
-        target[leaf] = yaml.safe_load(value)
+        target[leaf] = _env_value(name, value, _schemas_at(model, (*parents, leaf)))
+        overridden[*parents, leaf] = name
+    return overridden
 
 
-def _problems(error: ValidationError, path: Path, node: yaml.Node | None, model: type[BaseModel]) -> list[ConfigError]:
+def _env_value(name: str, text: str, schemas: Sequence[Mapping[str, Any]]) -> Any:
+    """As it stands where text is wanted, so that a password may be 12345 or #; else as YAML reads it."""
+    wanted = {schema["type"] for schema in schemas if schema.get("type") not in {None, "null"}}
+    if wanted == {"string"} and text not in {"", "null", "~"}:
+        return text
+    try:
+        return yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError) as error:
+        raise ConfigError(f"is no YAML: {text!r}", field=name, hint="correct the variable, or unset it") from error
+
+
+class _Source(NamedTuple):
+    """Where the values are from: a file's content, and by place the variables that override it."""
+
+    path: Path
+    node: yaml.Node | None
+    overridden: Mapping[_Path, str]
+
+    def variable(self, location: _Path) -> str | None:
+        """The variable that says what is wrong there, if one does: it overrides the value, or the file has none there."""
+        for place, name in self.overridden.items():
+            same = (place[0], place[-1]) == (location[0], location[-1])
+            if same or (place[: len(location)] == location and not _stands(self.node, location)):
+                return name
+        return None
+
+
+def _problems(error: ValidationError, source: _Source, model: type[BaseModel]) -> list[ConfigError]:
     """Everything that is wrong, in the order of the file; what is wrong with a name before what follows from it."""
     problems = error.errors(include_url=False)
     wrong = {tuple(problem["loc"])[:depth] for problem in problems for depth in range(len(problem["loc"]))}
@@ -212,14 +250,19 @@ def _problems(error: ValidationError, path: Path, node: yaml.Node | None, model:
         for problem in sorted(problems, key=lambda problem: problem["type"] not in _UNKNOWN)
         if problem["type"] != "too_short"
         or tuple(problem["loc"]) not in wrong  # what is wrong in a list is not counted
-        for one in _located(problem, path, node, model)
+        for one in _located(problem, source, model)
     ]
     first, *others = found  # a misspelt name also misses its field: the misspelling is told first
     return [first, *sorted(others, key=lambda one: one.line or 0)]
 
 
-def _located(problem: ErrorDetails, path: Path, node: yaml.Node | None, model: type[BaseModel]) -> list[ConfigError]:
+def _located(problem: ErrorDetails, source: _Source, model: type[BaseModel]) -> list[ConfigError]:
     location: _Path = tuple(problem["loc"])
+    variable = source.variable(location) if location else None
+    if variable is not None:
+        message, hint = _explain(problem, location, model)
+        return [ConfigError(message, field=variable, hint=hint)]
+    node = source.node
     field = ".".join(str(part) for part in location) or "configuration"
     if problem["type"] == _SEVERAL:
         messages = [(message, _CORRECT) for message in problem["ctx"]["problems"]]
@@ -228,7 +271,7 @@ def _located(problem: ErrorDetails, path: Path, node: yaml.Node | None, model: t
     return [
         ConfigError(
             message,
-            file=str(path),
+            file=str(source.path),
             line=_line(node, location) if location else _line_of(node, message.partition(":")[0]),
             field=field,
             hint=hint,
@@ -250,12 +293,18 @@ def _explain(problem: ErrorDetails, location: _Path, model: type[BaseModel]) -> 
 
 def _fields_at(model: type[BaseModel], location: Sequence[str | int]) -> list[str]:
     """Names the model allows at `location`, following nested models; empty where the way cannot be followed."""
+    return [name for schema in _schemas_at(model, location) for name in schema.get("properties", {})]
+
+
+def _schemas_at(model: type[BaseModel], location: Sequence[str | int]) -> list[dict[str, Any]]:
+    """What the model allows at `location`: one schema, or each of a union's."""
     schema: dict[str, Any] = model.model_json_schema(by_alias=True)
     definitions = schema.get("$defs", {})
-    current = schema
     for part in location:
-        current = _child_schema(current, part, definitions)
-    return list(_resolve(current, definitions).get("properties", {}))
+        schema = _child_schema(schema, part, definitions)
+    schema = _resolve(schema, definitions)
+    options = [*schema.get("anyOf", []), *schema.get("oneOf", [])]
+    return [_resolve(option, definitions) for option in options] or [schema]
 
 
 def _resolve(schema: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
@@ -292,6 +341,16 @@ def _line(node: yaml.Node | None, location: _Path) -> int | None:
         key, node = child
         line = key.start_mark.line + 1
     return line
+
+
+def _stands(node: yaml.Node | None, location: _Path) -> bool:
+    """Whether the file has something at `location`."""
+    for part in location:
+        child = None if node is None else _child_node(node, part)
+        if child is None:
+            return False
+        node = child[1]
+    return True
 
 
 def _line_of(node: yaml.Node | None, subject: str) -> int | None:

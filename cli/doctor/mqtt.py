@@ -40,7 +40,7 @@ class Session:
         )
         self._client.connect_timeout = _WAIT_S
         if settings.username is not None:
-            self._client.username_pw_set(settings.username, settings.password())
+            self._client.username_pw_set(settings.username, settings.password_text())
         if settings.tls is not None:
             self._client.tls_set_context(settings.tls.context())
         self._client.on_connect = lambda _c, _u, _flags, reason, _p: self._events.put(("connect", reason))

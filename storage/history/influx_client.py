@@ -227,10 +227,15 @@ class InfluxClient:
 
 def _credentials(settings: InfluxSettings) -> str | None:
     """The token of a 2.x server, `user:password` for a 1.x one, or None."""
-    path = settings.token_file if settings.version == 2 else settings.password_file
-    if path is None:
+    given, path = settings.password, settings.password_file
+    if settings.version == 2:
+        given, path = settings.token, settings.token_file
+    if given is not None:
+        secret = given.get_secret_value()
+    elif path is not None:
+        secret = _secret(path)
+    else:
         return None
-    secret = _secret(path)
     return secret if settings.version == 2 else f"{settings.username}:{secret}"
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 __all__ = ["EmbeddedSettings", "InfluxSettings", "StoreSettings"]
 
@@ -37,9 +37,11 @@ class InfluxSettings(_Settings):
     version: Literal[1, 2] = 2
     database: str = Field(default="commonwatt", min_length=1, description="version 1")
     username: str | None = Field(default=None, description="version 1")
+    password: SecretStr | None = Field(default=None, description="version 1; better: password_file, or the environment")
     password_file: Path | None = Field(default=None, description="version 1")
     org: str = Field(default="commonwatt", min_length=1, description="version 2")
     bucket: str = Field(default="commonwatt", min_length=1, description="version 2")
+    token: SecretStr | None = Field(default=None, description="version 2; better: token_file, or the environment")
     token_file: Path | None = Field(default=None, description="version 2: may write and read both buckets")
     raw_days: int | None = Field(
         default=90, ge=36, description="the server's retention of readings, quarter-hours stay; null: all are kept"
@@ -57,9 +59,9 @@ class InfluxSettings(_Settings):
 
     @model_validator(mode="after")
     def _credentials(self) -> Self:
-        if self.version == 2 and self.token_file is None:
+        if self.version == 2 and self.token is None and self.token_file is None:
             raise ValueError("version 2 needs token_file, the path of a file with the token and nothing else")
-        if self.version == 1 and (self.username is None) != (self.password_file is None):
+        if self.version == 1 and (self.username is None) != (self.password is None and self.password_file is None):
             raise ValueError("username and password_file belong together")
         return self
 

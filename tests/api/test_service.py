@@ -238,6 +238,20 @@ async def _read_to_the_end(world: Running) -> None:
             pass
 
 
+async def test_address_that_is_not_this_machines_is_said_in_words(
+    settings: ApiSettings,
+    mosquitto: MqttSettings,
+    history: SqliteHistory,
+    register: Register,
+    clock: ManualClock,
+):
+    elsewhere = settings.model_copy(update={"host": "192.0.2.1"})
+    service = ApiService(elsewhere, COMMUNITIES, mosquitto, history, register, clock)
+    with pytest.raises(ConfigError, match=r"^api\.host: cannot listen on 192\.0\.2\.1") as caught:
+        await service.run()
+    assert caught.value.hint == "give an address of this machine"
+
+
 async def test_port_that_is_taken_is_said_in_words(
     settings: ApiSettings,
     mosquitto: MqttSettings,

@@ -57,7 +57,15 @@ def test_wrong_gateway_names_file_line_field_and_next_step(commonwatt, tmp_path,
     [
         ("communities:\n  - {id: x, name: X}\nstoer: {}\n", ":3: stoer:", ["did you mean `store`?"]),
         ("communities:\n  - {id: x, name: X, sites: [\n", ":3:", ["is no YAML"]),
-        ("comunities: []\n", "", ["is no configuration of commonwatt", "a centre has `communities:`"]),
+        ("comunities: []\n", "", ["is no configuration of commonwatt", "did you mean `communities:`?"]),
+        ("centre: []\n", "", ["is no configuration of commonwatt", "a centre has `communities:`"]),
+        ("\tcommunities: []\n", ":1:", ["is no YAML", "check indentation"]),
+        ("communities:\n  - {id: x, name: X, timezone: Brussels}\n", ":2:", ["unknown time zone", "Europe/Brussels"]),
+        (
+            "communities: [{id: x, name: X}]\nmqtt: {pasword: x}\n",
+            ":2:",
+            ["unknown setting", "did you mean `password`?"],
+        ),
     ],
 )
 def test_wrong_centre_names_file_line_field_and_next_step(commonwatt, tmp_path, text, where, words):

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 import threading
 import time
 import urllib.request
@@ -337,6 +338,14 @@ def test_the_same_site_in_two_communities_is_a_config_error(mosquitto, history, 
     with pytest.raises(ConfigError) as refused:
         start(make_community(), other)
     assert refused.value.hint
+
+
+async def test_port_of_the_metrics_that_is_taken_is_said_in_words(start, wire):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(ConfigError, match=rf"collector.metrics_port: cannot listen on 127\.0\.0\.1:{port}"):
+            async with start(make_community(), metrics_port=port):
+                pass
 
 
 async def test_metrics_are_served_while_it_runs(start, wire, free_port):

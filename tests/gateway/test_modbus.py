@@ -201,6 +201,7 @@ def test_bus_url_of_a_serial_line_carries_its_settings():
         "tcp://h:99999",
         "rtutcp://h",
         "rtu://",
+        "rtu://dev/ttyUSB0",
         "rtu:///d?baud=x",
         "rtu:///d?x=1",
         "tcp://h?baud=1",

@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from energy.errors import ConfigError
 from runtime.config import load_config
@@ -40,6 +40,53 @@ def test_load_environment_overrides_nested_fields(tmp_path):
     path = tmp_path / "c.yaml"
     path.write_text("mqtt:\n  name: a\n")
     assert load_config(path, Outer, env={"COMMONWATT_MQTT__PORT": "8883"}).mqtt.port == 8883
+
+
+class Login(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    password: SecretStr | None = None
+    port: int | None = None
+
+
+class Centre(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    mqtt: Login | None = None
+
+
+@pytest.mark.parametrize("text", ["12345", "#secret", "a: b", "yes", "1e5", "{", "2026-01-01"])
+def test_load_secret_of_the_environment_is_the_text_that_stands_there(tmp_path, text):
+    path = tmp_path / "c.yaml"
+    path.write_text("{}")
+    loaded = load_config(path, Centre, env={"COMMONWATT_MQTT__PASSWORD": text})
+    assert loaded.mqtt is not None
+    assert loaded.mqtt.password is not None
+    assert loaded.mqtt.password.get_secret_value() == text
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("COMMONWATT_MQTT__PORT", "abc", "COMMONWATT_MQTT__PORT: Input should be a valid integer"),
+        ("COMMONWATT_MQTT__PORT", "{", "COMMONWATT_MQTT__PORT: is no YAML"),
+        ("COMMONWATT_MQTTT__PORT", "1", "COMMONWATT_MQTTT__PORT: unknown setting\n  next: did you mean `mqtt`?"),
+        ("COMMONWATT_MQTT__PROT", "1", "COMMONWATT_MQTT__PROT: unknown setting\n  next: did you mean `port`?"),
+    ],
+)
+def test_load_error_of_a_variable_names_the_variable_and_not_the_file(tmp_path, name, value, told):
+    path = tmp_path / "c.yaml"
+    path.write_text("mqtt: {port: 5}\n")
+    with pytest.raises(ConfigError) as caught:
+        load_config(path, Centre, env={name: value})
+    assert str(caught.value).startswith(told)
+
+
+def test_load_error_of_the_file_is_not_the_variables_beside_it(tmp_path):
+    path = tmp_path / "c.yaml"
+    path.write_text("mqtt:\n  port: five\n")
+    with pytest.raises(ConfigError, match=r"c\.yaml:2: mqtt\.port"):
+        load_config(path, Centre, env={"COMMONWATT_MQTT__PASSWORD": "x"})
 
 
 @pytest.mark.parametrize(

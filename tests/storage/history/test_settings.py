@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
+from storage.history.influx_client import _credentials
 from storage.history.influxdb import InfluxHistory
 from storage.history.open import open_history
 from storage.history.settings import EmbeddedSettings, InfluxSettings, StoreSettings
@@ -23,13 +24,29 @@ def test_the_kind_decides_the_store():
 
 
 @pytest.mark.parametrize(
+    ("settings", "credentials"),
+    [
+        ({"version": 2, "token": "t0ken"}, "t0ken"),
+        ({"version": 1, "username": "me", "password": "12345"}, "me:12345"),
+        ({"version": 1}, None),
+    ],
+)
+def test_secrets_of_a_server_may_be_given_as_such_and_are_not_shown(settings, credentials):
+    read = SETTINGS.validate_python({"kind": "influxdb", **settings})
+    assert isinstance(read, InfluxSettings)
+    assert _credentials(read) == credentials
+    assert "12345" not in repr(read)
+    assert "t0ken" not in repr(read)
+
+
+@pytest.mark.parametrize(
     ("settings", "message"),
     [
         ({"kind": "influxdb", "version": 2}, "token_file"),
         ({"kind": "influxdb", "version": 1, "username": "me"}, "belong together"),
         ({"kind": "influxdb", "version": 3, "token_file": "t"}, "1 or 2"),
         ({"kind": "influxdb", "version": 1, "url": "localhost:8086"}, "url"),
-        ({"kind": "influxdb", "version": 1, "token": "secret"}, "Extra inputs"),
+        ({"kind": "influxdb", "version": 1, "password": "secret"}, "belong together"),
         ({"kind": "parquet"}, "kind"),
     ],
 )
