@@ -237,6 +237,8 @@ def request_of(
         ),
         peak_rate_eur_kw=capacity.month_rate_eur_kw if capacity is not None else 0.0,
         billed_kw=_billed_kw(community, rows, quarter) if capacity is not None else (),
+        month_kw=_billed_kw(community, rows, quarter, carried=0.0) if capacity is not None else (),
+        daily_kw=_daily_kw(community, rows, quarter) if capacity is not None else [],
         places=_places(community, apart=apart),
         fee_eur_kwh=fees if any(fees) else [],
         co2_eur_kg=community.tariff.co2_eur_kg,
@@ -376,17 +378,31 @@ def _past(
     return load, pv
 
 
-def _billed_kw(community: Community, rows: Sequence[SiteQuarter], quarter: int) -> tuple[float, ...]:
-    """By site, what this month will be billed at least: its peak so far, most of last month's, the floor."""
+def _billed_kw(
+    community: Community, rows: Sequence[SiteQuarter], quarter: int, carried: float = CARRIED_PEAK
+) -> tuple[float, ...]:
+    """By site, what this month will be billed at least: its peak so far, `carried` of last month's, the floor."""
     capacity = community.tariff.capacity
     assert capacity is not None
     month, _ = local_month(quarter, community.timezone)
     peaks = dict.fromkeys((site.id for site in community.sites), capacity.least_kw)
     for row in rows:
         if row.import_wh is not None and row.site in peaks:
-            share = 1.0 if row.start >= month else CARRIED_PEAK
+            share = 1.0 if row.start >= month else carried
             peaks[row.site] = max(peaks[row.site], share * row.import_wh * _PER_HOUR / 1000)
     return tuple(peaks.values())
+
+
+def _daily_kw(community: Community, rows: Sequence[SiteQuarter], quarter: int) -> list[list[float]]:
+    """By day and site, the highest imports of the last days; days of which nothing is known are left out."""
+    place = {site.id: index for index, site in enumerate(community.sites)}
+    days: dict[int, list[float]] = {}
+    for row in rows:
+        back = (quarter - QUARTER_MS - row.start) // _DAY_MS
+        if row.import_wh is not None and row.site in place and back < _PAST_DAYS:
+            day = days.setdefault(back, [0.0] * len(place))
+            day[place[row.site]] = max(day[place[row.site]], row.import_wh * _PER_HOUR / 1000)
+    return [days[back] for back in sorted(days, reverse=True)]
 
 
 def _missing(course: _Course, plan: PlanAnswer) -> tuple[str, ...]:

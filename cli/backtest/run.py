@@ -122,6 +122,7 @@ class _Steering:
         }
         self._peaks = RunningPeaks(setting.capacity, 1 if self._sharing else meters, setting.hours)
         self._blocks = setting.capacity.blocks(steps, setting.hours)
+        self._steps_left = np.searchsorted(setting.month, setting.month, side="right") - np.arange(steps)
         leads = {"hour_ahead": max(1, per_day // 24), "day_ahead": per_day}
         self._errors = {kind: ErrorLog(steps, meters, leads) for kind in Kind}
         self.expected_kw = np.zeros((steps, meters))
@@ -281,6 +282,7 @@ class _Steering:
             buy_eur_kwh=_padded(self._buy_eur_kwh, step, horizon, mode),
             sell_eur_kwh=_padded(setting.sell_eur_kwh, step, horizon, mode),
             billed_kw=self._peaks.billed_kw(int(setting.month[step])),
+            peaks=self._peaks.known(int(setting.month[step]), int(self._steps_left[step])),
             ends=step + horizon >= len(setting.load_kw),
             fee_eur_kwh=None if fee is None else _padded(fee[:, None], step, horizon, mode)[0],
         )

@@ -8,7 +8,9 @@ from typing import Final
 import numpy as np
 
 from energy.dispatch.balancer import follow_value
+from energy.dispatch.capacity import MonthPeaks
 from energy.dispatch.fleet import Tanks
+from energy.dispatch.peak_value import PeakRecursion, PeakValue
 from energy.dispatch.program import Ints, PeakRule, Program, SharingSites
 from energy.dispatch.storage import Floats
 from energy.dispatch.value import CELLS, Prices, value_of_energy
@@ -35,7 +37,7 @@ class Outlook:
     """What is known and expected from the present step on. Steps after the end of time have price 0.
 
     `net_kw` (meters, scenarios, steps) load minus PV; `buy_eur_kwh`, `sell_eur_kwh` (meters, steps).
-    `billed_kw` (meters): peak of the month so far. `ends`: nothing is worth anything after the last step.
+    `billed_kw` (meters): peak of the month so far; `peaks`: what else is known of peaks, None: nothing. `ends`: nothing is worth anything after the last step.
     `fee_eur_kwh` (steps): the meters are sites of one pool with the same prices, which pay this for what they share; of
     `billed_kw` the first is then the pool's.
     """
@@ -46,6 +48,7 @@ class Outlook:
     billed_kw: Floats
     ends: bool = False
     fee_eur_kwh: Floats | None = None
+    peaks: MonthPeaks | None = None
 
     def prices_at(self, meter: int) -> tuple[Floats, Floats]:
         """What a meter pays and earns (steps), for what is planned at it alone.
@@ -80,6 +83,7 @@ class Plan:
     sell_eur_kwh: Floats
     fee_eur_kwh: float | None = None
     expected_kw: Floats | None = None
+    peak_value: PeakValue | None = None
 
     def battery_kw(self, net_kw: Floats, energy_kwh: Floats, hours: float) -> Floats:
         """The balancer's step: power per tank, charging positive, for the present net load of each meter.
@@ -92,6 +96,18 @@ class Plan:
         grid = net_kw + self.tanks.at_meters(power)
         for turn in self.tanks.turns:
             meter = self.tanks.meter_of[turn]
+            if self.peak_value is not None:
+                acting, _ = self.peak_value.select(turn).act(
+                    grid[meter] - power[turn],
+                    self.buy_eur_kwh[meter],
+                    self.sell_eur_kwh[meter],
+                    self.tanks.storage.select(turn),
+                    energy_kwh[turn],
+                    hours,
+                )
+                grid[meter] += acting - power[turn]
+                power[turn] = acting
+                continue
             prices = Prices(
                 self.buy_eur_kwh[meter, None], self.sell_eur_kwh[meter, None], self.over_eur_kwh[None, meter, None]
             )
@@ -180,31 +196,53 @@ class Planner:
         self._programs = {
             meter: Program(tanks.storage.select(behind), steps, hours, rule)
             for meter, behind in enumerate(tanks.behind)
-            if not sharing and (len(behind) > 1 or (rule and len(behind)))
+            if not sharing and len(behind) > 1
         }
+        self._recursion = PeakRecursion(tanks.storage, hours, peak_rate_eur_kw) if rule and not sharing else None
 
     def plan(self, outlook: Outlook, energy_kwh: Floats) -> Plan:
         """The plan for the present step from the energy in each tank."""
         if outlook.fee_eur_kwh is not None:
             return self._plan_pool(outlook, outlook.fee_eur_kwh, energy_kwh)
-        planned, target = self._schedules(outlook, energy_kwh)
+        planned = self._schedules(outlook, energy_kwh)
         meter_of, storage = self._tanks.meter_of, self._tanks.storage
-        others = self._others(planned)
-        later = outlook.net_kw[meter_of, :, 1:] + others[:, None, 1:]
+        later = outlook.net_kw[meter_of, :, 1:] + self._others(planned)[:, None, 1:]
+        if self._recursion is not None and len(meter_of):
+            return self._plan_peaks(self._recursion, outlook, energy_kwh, planned, later)
         buy, sell = outlook.buy_eur_kwh[meter_of, 1:], outlook.sell_eur_kwh[meter_of, 1:]
-        over = np.full(self._tanks.meters, _OVER * self._rate)
-        prices = Prices(buy, sell, np.broadcast_to(over[None, meter_of, None], (1, *buy.shape)))
         value = value_of_energy(
             later,
-            prices,
-            np.broadcast_to(target[None, meter_of, None, None], (1, *later.shape)),
+            Prices(buy, sell, np.zeros((0, *buy.shape))),
+            np.zeros((0, *later.shape)),
             storage,
             self._hours,
             np.repeat(self._end_value(outlook)[:, None], CELLS, axis=1),
-            buying_kw=storage.capacity_kwh / _REFILL_H if self._rate else None,
         )
+        return self._plan_of(outlook, value, planned, np.full(self._tanks.meters, np.inf))
+
+    def _plan_of(
+        self, outlook: Outlook, value: Floats, planned: Floats, target: Floats, peak_value: PeakValue | None = None
+    ) -> Plan:
         prices_now = outlook.buy_eur_kwh[:, 0], outlook.sell_eur_kwh[:, 0]
-        return Plan(self._tanks, value, planned[:, 0], target, over, *prices_now)
+        over = np.zeros(self._tanks.meters)
+        return Plan(self._tanks, value, planned[:, 0], target, over, *prices_now, peak_value=peak_value)
+
+    def _plan_peaks(
+        self, recursion: PeakRecursion, outlook: Outlook, energy_kwh: Floats, planned: Floats, later: Floats
+    ) -> Plan:
+        """The cost to come by peak and energy; as value and target, what it comes to for the net load that is expected now."""
+        meter_of, storage = self._tanks.meter_of, self._tanks.storage
+        buy, sell = outlook.buy_eur_kwh[meter_of], outlook.sell_eur_kwh[meter_of]
+        peaks = outlook.peaks
+        if peaks is None:
+            peaks = MonthPeaks(outlook.billed_kw, outlook.net_kw.shape[2], np.zeros((0, self._tanks.meters)))
+        found = recursion.value(later, buy[:, 1:], sell[:, 1:], self._end_value(outlook), peaks.at(meter_of))
+        expected = outlook.net_kw[meter_of, :, 0].mean(axis=1) + self._others(planned)[:, 0]
+        power, level = found.act(expected, buy[:, 0], sell[:, 0], storage, energy_kwh, self._hours)
+        target = np.full(self._tanks.meters, np.inf)
+        kept = found.levels_kw[np.arange(len(level)), level]
+        target[meter_of] = np.maximum(kept, expected + power)
+        return self._plan_of(outlook, found.curve(level, storage), planned, target, found)
 
     def _plan_pool(self, outlook: Outlook, fee: Floats, energy_kwh: Floats) -> Plan:
         """Each tank's value: it sees the others as planned, and of what scenarios change its part by capacity."""
@@ -253,10 +291,9 @@ class Planner:
         found = self._pool.solve(outlook.net_kw.mean(axis=1), buy, sell, energy_kwh, ends, fee)
         return found.battery_kw, float(found.peak_kw[0]) if self._rate else np.inf
 
-    def _schedules(self, outlook: Outlook, energy_kwh: Floats) -> tuple[Floats, Floats]:
-        """Planned powers (tanks, steps) where tanks act together, else 0; peak target per meter, infinite if free."""
+    def _schedules(self, outlook: Outlook, energy_kwh: Floats) -> Floats:
+        """Planned powers (tanks, steps) where tanks act together, else 0."""
         planned = np.zeros((len(energy_kwh), outlook.net_kw.shape[2]))
-        target = np.full(self._tanks.meters, np.inf)
         ends = self._end_value(outlook)
         for meter, program in self._programs.items():
             behind = self._tanks.behind[meter]
@@ -269,11 +306,8 @@ class Planner:
                 energy_kwh[behind],
                 float(ends[behind].mean()),
             )
-            if self._rate:
-                target[meter] = schedule.peak_kw[0]
-            if len(behind) > 1:
-                planned[behind] = schedule.battery_kw
-        return planned, target
+            planned[behind] = schedule.battery_kw
+        return planned
 
     def _others(self, planned: Floats) -> Floats:
         """What the other tanks behind the same meter plan, for each tank."""

@@ -68,7 +68,8 @@ class PlanRequest:
     `meter_of_site`: the meter that each site is behind. `places`: latitude and longitude of each meter; empty: not known.
     `irradiance_wm2`, `temperature_c`: as a weather feed told, for the quarter-hours of the past and those from `t` on; empty: no feed.
     `co2_kg_kwh`: of imports, per quarter-hour from `t` on, each kg counting `co2_eur_kg` beside the price; empty: not known.
-    `billed_kw`: per meter, the month's peak so far; `peak_rate_eur_kw`: what a kW more costs, 0: nothing.
+    `billed_kw`: per meter, what the month will be billed at least; `peak_rate_eur_kw`: what a kW more costs, 0: nothing.
+    `month_kw`: per meter, the month's peak so far, `daily_kw` the highest imports of the last days, oldest first; empty: not known.
     `fee_eur_kwh`: the meters are sites of one pool that pay this for what they share, per quarter-hour from `t` on; empty: not so.
     `internal_eur_kwh`: what members pay each other then, to be shown; None or empty: nothing is agreed.
     """
@@ -85,6 +86,8 @@ class PlanRequest:
     batteries: tuple[PlannedBattery, ...] = ()
     peak_rate_eur_kw: float = 0.0
     billed_kw: tuple[float, ...] = ()
+    month_kw: tuple[float, ...] = ()
+    daily_kw: list[list[float]] = field(default_factory=list)
     places: tuple[tuple[float, float], ...] = ()
     cars: tuple[PlannedCar, ...] = ()
     runs: tuple[PlannedRun, ...] = ()

@@ -14,6 +14,7 @@ from typing import Final
 import numpy as np
 
 from energy.dispatch.ahead import plan_cars
+from energy.dispatch.capacity import MonthPeaks
 from energy.dispatch.fleet import Fleet, Tanks, tanks_of
 from energy.dispatch.planner import Outlook, Plan, Planner
 from energy.dispatch.program import Program, SharingSites, shared_kw
@@ -25,7 +26,7 @@ from energy.forecast.profile import Kind, ProfileForecaster
 from energy.forecast.scenarios import PEAK_SPREAD_H, ErrorScenarios
 from energy.forecast.season import Season
 from energy.forecast.weather import told_weather
-from energy.quarters import QUARTER_MS
+from energy.quarters import QUARTER_MS, local_month
 
 __all__ = ["filled", "plan_ahead"]
 
@@ -56,7 +57,7 @@ def plan_ahead(request: PlanRequest) -> PlanAnswer:
     sell = np.tile(np.array(request.sell_eur_kwh), (meters, 1))
     billed = np.array(request.billed_kw or [0.0] * meters)
     fee = np.array(request.fee_eur_kwh) if request.fee_eur_kwh else None
-    outlook = Outlook(scenarios, buy, sell, billed, fee_eur_kwh=fee)
+    outlook = Outlook(scenarios, buy, sell, billed, fee_eur_kwh=fee, peaks=_peaks(request))
     starts, drawn = _runs(request, outlook, batteries)
     outlook = replace(outlook, net_kw=outlook.net_kw + drawn[:, None])
     cars = plan_cars(request, outlook, tanks, stored) if request.cars else {}
@@ -83,6 +84,15 @@ def plan_ahead(request: PlanRequest) -> PlanAnswer:
         cars=cars,
         starts=starts,
     )
+
+
+def _peaks(request: PlanRequest) -> MonthPeaks | None:
+    """What is known of the peaks to come; None: nothing."""
+    if not request.month_kw:
+        return None
+    _, month_end_ms = local_month(request.t, request.timezone)
+    daily = np.array(request.daily_kw, dtype=np.float64).reshape(-1, len(request.meters))
+    return MonthPeaks(np.array(request.month_kw), (month_end_ms - request.t) // QUARTER_MS, daily)
 
 
 def _cars_kw(request: PlanRequest, cars: dict[str, list[float]], shape: tuple[int, ...]) -> Floats:

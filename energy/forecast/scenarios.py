@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from energy.forecast.accuracy import Floats
 
@@ -15,7 +16,7 @@ _GUESSED: Final = (-0.3, 0.0, 0.3)
 _GUESSED_DAYS: Final = 7
 
 
-PEAK_SPREAD_H: Final = 2
+PEAK_SPREAD_H: Final = 4
 """Hours for `spread_h` where peaks cost: what made yesterday's peak may come a little sooner or later today.
 
 Chosen in closed loop on four months; docs/dispatch.md.
@@ -45,11 +46,12 @@ class ErrorScenarios:
         An error path that has not come true to its end yet ends without error.
         """
         known = min(self._days, self._step // self._day)
-        issued = [self._step - back * self._day + shift for back in range(1, known + 1) for shift in self._shifts]
-        errors = [self._errors(step) for step in issued if step >= 0]
-        if self._step < _GUESSED_DAYS * self._day:
-            errors += [part * np.abs(forecast) for part in _GUESSED]
-        return np.asarray(forecast[:, None, :] + np.stack(errors, axis=1))
+        issued = self._step - np.arange(1, known + 1)[:, None] * self._day + np.array(self._shifts)
+        futures = forecast[:, None, :] + self._errors(issued[issued >= 0])
+        if self._step >= _GUESSED_DAYS * self._day:
+            return np.asarray(futures)
+        guessed = np.stack([forecast + part * np.abs(forecast) for part in _GUESSED], axis=1)
+        return np.concatenate([futures, guessed], axis=1)
 
     def update(self, forecast: Floats, actual: Floats) -> None:
         """Takes the forecast made before the present step (its first column) and what came in that step."""
@@ -58,10 +60,10 @@ class ErrorScenarios:
         self._actual[place] = actual
         self._step += 1
 
-    def _errors(self, issued: int) -> Floats:
-        """What came minus what was forecast before step `issued`: (meters, horizon)."""
-        steps = issued + np.arange(self._horizon)
-        errors = self._actual[steps % self._size].T - self._forecasts[issued % self._size]
+    def _errors(self, issued: npt.NDArray[np.int64]) -> Floats:
+        """What came minus what was forecast before the steps `issued`: (meters, issued, horizon)."""
+        steps = issued[:, None] + np.arange(self._horizon)
+        errors = self._actual.T[:, steps % self._size] - self._forecasts[issued % self._size].transpose(1, 0, 2)
         errors[:, steps >= self._step] = 0.0
         return np.asarray(errors)
 

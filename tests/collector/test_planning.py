@@ -82,6 +82,8 @@ def test_request_with_a_capacity_tariff_has_a_meter_a_site_and_what_is_billed_al
     assert asked.meters == ("hall", "school")
     assert asked.peak_rate_eur_kw == 4
     assert asked.billed_kw == (pytest.approx(28.0), 2.5)
+    assert asked.month_kw == (pytest.approx(8.0), 2.5)
+    assert asked.daily_kw == [[pytest.approx(8.0), pytest.approx(0.004)]]  # of the last four weeks
     assert asked.batteries[0].energy_kwh == pytest.approx(asked.batteries[0].capacity_kwh / 2)
 
 

@@ -37,3 +37,14 @@ def test_running_peak_grows_within_an_interval_and_starts_anew_with_a_month():
         running.update(block, np.array([power]))
     assert running.billed_kw(0) == pytest.approx([3.0])
     assert running.billed_kw(1) == pytest.approx([3.0 * CARRIED_PEAK])
+
+
+def test_running_peaks_know_each_days_highest_import_and_the_months_without_what_is_carried():
+    running = RunningPeaks(CapacityTariff(4.0, 0.5, 6.0), 1, 6.0)
+    for step in range(9):
+        running.billed_kw(step // 6)
+        running.update(step, np.array([float(step)]))
+    known = running.known(1, 7)
+    assert known.daily_kw[:, 0] == pytest.approx([3.0, 7.0])  # the third day is not over
+    assert known.so_far_kw == pytest.approx([8.0])
+    assert running.known(2, 9).so_far_kw == pytest.approx([0.5])

@@ -65,7 +65,8 @@ def test_planner_handles_meters_with_two_kinds_one_or_no_battery(battery, day):
     outlook = Outlook(np.tile(net, (3, 2, 1)), np.tile(buy, (3, 1)), np.tile(sell, (3, 1)), np.zeros(3))
     plan = Planner(tanks, 24, 1.0, 4.0).plan(outlook, np.zeros(3))
     power = plan.battery_kw(np.array([-6.0, -2.0, 2.0]), np.zeros(3), 1.0)
-    assert tanks.at_meters(power)[0] == pytest.approx(6.0)  # surplus that both take together
+    taken = tanks.at_meters(power)[0]
+    assert 6.0 - 1e-6 <= taken <= 6.0 + max(0.6, plan.peak_target_kw[0])  # the surplus, and what makes no peak
     assert tanks.at_meters(power)[1] == 0.0
 
 

@@ -1,6 +1,7 @@
 """A running community's plan: from the first minute on, with holes in its past, and as good as what it was made of."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -110,6 +111,18 @@ def test_peaks_that_cost_give_each_meter_a_target():
     )
     assert set(plan.peak_target_w) == {"hall"}, "only where a battery can do something about it"
     assert 2_500 <= plan.peak_target_w["hall"] <= 8_100
+
+
+def test_peak_that_later_days_make_anyway_is_not_held():
+    """The evening's 8 kW cost a peak; on a site that has drawn 12 kW every day since, they cost nothing more."""
+    facts = {
+        "load_kw": [[8.0 if 72 <= step % DAY < 80 else 1.0] for step in range(14 * DAY)],
+        "pv_kw": [[0.0]] * 14 * DAY,
+    }
+    asked = request(**facts, peak_rate_eur_kw=4.0, billed_kw=(1.0,), month_kw=(1.0,), daily_kw=[[1.0]] * 14)
+    held = plan_ahead(asked)
+    usual = plan_ahead(replace(asked, daily_kw=[[12.0]] * 14))
+    assert max(held.values["hall/battery"]) > max(usual.values["hall/battery"]) + 0.05
 
 
 def test_no_battery_is_a_forecast_and_no_error():
