@@ -18,17 +18,10 @@ from energy.dispatch.value import CELLS, Prices, value_of_energy
 __all__ = ["Outlook", "Plan", "Planner"]
 
 _OVER: Final = 0.1
-"""What a kWh above the peak target costs, as part of a kW's price.
+"""What a kWh above the peak target costs, as part of a kW's price, where sites of a pool pay for what they share.
 
 A storage spreads an excess over about ten hours near the peak, so a kWh shaved lowers the peak by a tenth of a kW.
 Chosen in closed loop on four months; docs/dispatch.md.
-"""
-
-_REFILL_H: Final = 8.0
-"""Hours in which energy bought for a peak to come would fill a storage, as the value of stored energy reckons.
-
-A scenario knows its peak beforehand and would buy in the hour before it; nobody who balances knows. Without this, energy
-kept for a peak that may come is worth no more than the price. Chosen in closed loop on four months; docs/dispatch.md.
 """
 
 
@@ -271,7 +264,6 @@ class Planner:
             tanks.storage,
             self._hours,
             np.repeat(self._end_value(outlook)[:, None], CELLS, axis=1),
-            buying_kw=tanks.storage.capacity_kwh / _REFILL_H if self._rate else None,
             pool_kw=pool_kw,
         )
         targets = np.full(meters, target)

@@ -76,23 +76,18 @@ def segment_lengths(
     ceilings_kw: Floats,
     storage: Storage,
     hours: float,
-    buying_kw: Floats | None = None,
     pool_kw: Floats | None = None,
 ) -> Floats:
     """Stored energy, kWh, in each segment from full discharge to full charge: (segments, *net_kw.shape).
 
     `net_kw` has meters on its first axis; `ceilings_kw` (ceilings, *net_kw.shape) rises along its first axis and has
-    one entry less than there are zones of import. Segments: discharging by zone, then charging by zone. `buying_kw`
-    (meters): what each may charge beyond its surplus; None: all that it can. `pool_kw`, shaped as `net_kw`: the pool's
-    net load as each storage sees it, where sites share; ceilings are then the pool's.
+    one entry less than there are zones of import. Segments: discharging by zone, then charging by zone.
+    `pool_kw`, shaped as `net_kw`: the pool's net load as each storage sees it, where sites share; ceilings are then the pool's.
     """
     shape = (-1,) + (1,) * (net_kw.ndim - 1)
     charge, discharge = storage.charge_kw.reshape(shape), storage.discharge_kw.reshape(shape)
     edges = _edges(net_kw, ceilings_kw, pool_kw)
     highest = np.broadcast_to(charge, net_kw.shape)
-    if buying_kw is not None:
-        bought_from = edges[0] if pool_kw is None else edges[2]
-        highest = np.minimum(highest, np.maximum(bought_from, 0.0) + buying_kw.reshape(shape))
     below = np.clip(edges, -discharge, 0.0)
     above = np.clip(edges, 0.0, highest)
     out = hours / storage.discharge_efficiency.reshape(shape)
@@ -121,23 +116,19 @@ def value_of_energy(
     storage: Storage,
     hours: float,
     end_value: Floats,
-    buying_kw: Floats | None = None,
     pool_kw: Floats | None = None,
 ) -> Floats:
     """Mean value of stored energy before the first of the steps: (meters, CELLS), EUR/kWh, falling with energy.
 
     `net_kw` (meters, scenarios, steps) is the future after the present step; `end_value` (meters, CELLS) what energy
-    is worth after the last; `buying_kw` (meters) what may be charged beyond the surplus, None: all that it can.
-    `pool_kw`, shaped as `net_kw`: see `segment_lengths`.
+    is worth after the last. `pool_kw`, shaped as `net_kw`: see `segment_lengths`.
     """
     if not len(storage.capacity_kwh):
         return np.zeros((0, CELLS))
     bounds = thresholds(prices, storage)
     levels = _levels(np.concatenate([bounds.ravel(), end_value.ravel()]))
     walked = levels[None, None, None, :] > bounds[..., None] + _EPSILON  # (segments, meters, steps, levels)
-    lengths = segment_lengths(
-        net_kw, ceilings_kw, storage, hours, buying_kw, pool_kw
-    )  # (segments, meters, scenarios, steps)
+    lengths = segment_lengths(net_kw, ceilings_kw, storage, hours, pool_kw)  # (segments, meters, scenarios, steps)
     change = np.matmul(lengths.transpose(3, 1, 2, 0), walked.transpose(2, 1, 0, 3).astype(float))
     capacity = storage.capacity_kwh[:, None, None]
     most_out = (storage.discharge_kw / storage.discharge_efficiency * hours)[:, None, None]
