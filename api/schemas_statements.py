@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-__all__ = ["FarSiteView", "IssuedView", "StatementView", "StatementsView"]
+__all__ = ["CorrectionAsked", "FarSiteView", "IssuedView", "ReopenedMonthsView", "StatementView", "StatementsView"]
 
 Euro = Annotated[str, Field(pattern=r"^-?\d+\.\d{2}$", description="EUR")]
 Energy = Annotated[int, Field(description="whole Wh")]
@@ -91,6 +91,41 @@ class GapView(_View):
     quarters: int
 
 
+class LateChangeView(_View):
+    """What late readings change for a member on one side: shared energy, and euros with VAT."""
+
+    member: str
+    side: Side
+    energy_wh: Energy
+    gross: Euro
+
+
+class ReopenedView(_View):
+    """A settled month whose last version late readings contradict, since `at`, until it is corrected."""
+
+    month: str
+    version: int
+    at: Annotated[int, Field(description="ms UTC")]
+    by: str
+    changes: list[LateChangeView]
+
+
+class ReopenedMonthsView(_View):
+    """The community's reopened months, by time."""
+
+    community: str
+    months: list[ReopenedView]
+
+
+class CorrectionAsked(BaseModel):
+    """A reopened month and why it is corrected: credit notes say it to members, so name nobody."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    month: str = Field(pattern=r"^\d{4}-(0[1-9]|1[0-2])$", examples=["2026-06"])
+    why: str = Field(min_length=1, max_length=500)
+
+
 class StatementsView(_View):
     """A version of a community's month; `held`: quarter-hours without a result, `gaps`: which, and for whose sake.
 
@@ -110,6 +145,7 @@ class StatementsView(_View):
     documents: list[DocumentView]
     differences: list[DifferenceView]
     corrections: list[CorrectionView]
+    reopened: Annotated[ReopenedView | None, Field(description="late readings contradict the last version")] = None
 
 
 class LineView(_View):

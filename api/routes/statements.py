@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
+from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Depends, Header, Query, Response
 from starlette.concurrency import run_in_threadpool
@@ -13,14 +15,22 @@ from api.answers import documented, json_answer
 from api.context import Context, Ctx
 from api.papers import Dialect, DialectQuery, csv_answer, documented_paper, form_of, paper_answer
 from api.problems import Problem, not_found
-from api.schemas_statements import FarSiteView, IssuedView, StatementsView, StatementView
-from energy.errors import ConfigError
+from api.schemas_statements import (
+    CorrectionAsked,
+    FarSiteView,
+    IssuedView,
+    ReopenedMonthsView,
+    StatementsView,
+    StatementView,
+)
+from energy.errors import ConfigError, RefusedError
 from energy.settlement.terms import GridType
 
 if TYPE_CHECKING:
     from energy.settlement.lines import Statement
     from energy.settlement.month import MonthRun
     from energy.settlement.terms import Terms
+    from storage.register.reopened import Reopened
 
 __all__ = ["router"]
 
@@ -43,7 +53,67 @@ async def statements(
     context.places.community(community)
     found = await run_in_threadpool(_kept, context, community, month)
     number, run = _version(found, community, month, version)
-    return json_answer(_month(run, number, len(found)))
+    late = await run_in_threadpool(_reopened, context, community, month)
+    return json_answer(_month(run, number, len(found)) | {"reopened": late[0] if late else None})
+
+
+@router.get("/communities/{community}/statements/reopened", responses=documented(ReopenedMonthsView, 404, 503))
+async def reopened_months(
+    context: Ctx, principal: Annotated[Principal, Depends(may(Action.SETTLE))], community: str
+) -> Response:
+    """Settled months that late readings contradict: who would be charged or paid otherwise."""
+    authorize(principal, Action.SETTLE, community)
+    context.places.community(community)
+    return json_answer({"community": community, "months": await run_in_threadpool(_reopened, context, community, None)})
+
+
+@router.post(
+    "/communities/{community}/statements/correction",
+    status_code=201,
+    responses=documented(StatementsView, 404, 409, 503, status=201),
+)
+async def correction(
+    context: Ctx,
+    principal: Annotated[Principal, Depends(may(Action.SETTLE))],
+    community: str,
+    asked: CorrectionAsked,
+) -> Response:
+    """Corrects a reopened month with the readings that reopened it: credit notes, and the documents anew."""
+    authorize(principal, Action.SETTLE, community)
+    zone = ZoneInfo(context.places.community(community).timezone)
+    try:
+        number, run = await run_in_threadpool(_correct, context, principal, community, asked, zone)
+    except RefusedError as error:
+        raise Problem(409, error.code, error.message, hint=error.hint) from error
+    return json_answer(_month(run, number, number) | {"reopened": None}, status=201)
+
+
+def _correct(
+    context: Context, principal: Principal, community: str, asked: CorrectionAsked, zone: ZoneInfo
+) -> tuple[int, MonthRun]:
+    from storage.register.month_runs import keep, settled_late  # noqa: PLC0415 - numpy waits for the first who asks
+
+    now_ms = context.clock.now_ms()
+    issued = datetime.fromtimestamp(now_ms / 1000, UTC).astimezone(zone).date()
+    database = context.register.database
+    with database.read() as connection:
+        settled, digest = settled_late(connection, community, asked.month)
+    with database.write() as connection:
+        return keep(
+            connection, settled, digest, "correction", issued=issued, by=principal.name, why=asked.why, now_ms=now_ms
+        )
+
+
+def _reopened(context: Context, community: str, month: str | None) -> list[dict[str, Any]]:
+    from storage.register.reopened import reopened  # noqa: PLC0415
+
+    with context.register.database.read() as connection:
+        return [_late(each) for each in reopened(connection, community, month)]
+
+
+def _late(found: Reopened) -> dict[str, Any]:
+    changes = [asdict(change) for change in found.changes]
+    return {"month": found.month, "version": found.version, "at": found.at, "by": found.by, "changes": changes}
 
 
 def _version(found: list[MonthRun], community: str, month: str, version: int | None) -> tuple[int, MonthRun]:

@@ -1,4 +1,4 @@
-"""`commonwatt statements run | show | explain | papers | far-site`: settles a community's month, keeps it, and says where each euro is from."""
+"""`commonwatt statements run | show | explain | papers | far-site | late | correct`: settles a community's month, keeps it, and says where each euro is from."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import typer
 
 from cli.options import CentreOption, JsonOption, WhoOption, WhyOption
 from cli.register.command import open_database, who
+from cli.settlement.late import correct_command, late_command, reopened_text
 from energy.errors import ConfigError, DataError
 from runtime.clock import clock_from_env
 
@@ -23,9 +24,11 @@ if TYPE_CHECKING:
     from energy.settlement.terms import GridType
     from energy.sharing.settlement import QuarterReadings
 
-__all__ = ["statements_app"]
+__all__ = ["run_json", "run_text", "settled_of", "statements_app"]
 
 statements_app = typer.Typer(help="A community's month: statements, invoices, corrections.", no_args_is_help=True)
+statements_app.command("late")(late_command)
+statements_app.command("correct")(correct_command)
 
 CommunityOption = Annotated[str, typer.Option(help="The community's id.")]
 MonthOption = Annotated[str, typer.Option(help="As 2026-06.")]
@@ -74,12 +77,12 @@ def run_command(
         with database.read() as connection:
             timezone, inputs = _inputs(connection, community, month, terms, _totals(operator, operator_format))
         file = read_readings(readings, 1).readings
-        settled = _settled(inputs, file, readings)
+        settled = settled_of(inputs, file, readings)
         issued = datetime.fromtimestamp(now_ms / 1000, UTC).astimezone(ZoneInfo(timezone)).date()
         sha, by = digest(inputs, file), who(by)
         with database.write() as connection:
             version, run = keep(connection, settled, sha, wanted, issued=issued, by=by, why=why, now_ms=now_ms)
-    print(_as_json(version, run) if as_json else _as_text(version, run))
+    print(run_json(version, run) if as_json else run_text(version, run))
 
 
 @statements_app.command("show")
@@ -92,7 +95,8 @@ def show_command(
 ) -> None:
     """What was settled for a month, as it was kept."""
     number, run = _kept(config, community, month, version)
-    print(_as_json(number, run) if as_json else _as_text(number, run))
+    late = _reopened(config, community, run.inputs.month)
+    print(run_json(number, run) if as_json else "\n".join([run_text(number, run), *late]))
 
 
 @statements_app.command("explain")
@@ -179,7 +183,7 @@ def _grid_type(text: str) -> GridType:
     return cast("GridType", text)
 
 
-def _settled(inputs: Inputs, file: QuarterReadings, readings: Path) -> Settled:
+def settled_of(inputs: Inputs, file: QuarterReadings, readings: Path) -> Settled:
     """The month settled. Raises DataError that names the file where its readings are wrong."""
     from energy.settlement.month import settle_month
 
@@ -199,7 +203,7 @@ def _again(run: MonthRun, readings: Path) -> Settled:
     file = read_readings(readings, 1).readings
     if digest(run.inputs, file) != run.digest:
         raise DataError("are not those of this version", field=str(readings), hint="give the file the run was made of")
-    settled = _settled(run.inputs, file, readings)
+    settled = settled_of(run.inputs, file, readings)
     if settled.statements != run.statements:
         raise DataError(
             "gives other amounts than were kept", field="run", hint="explain it with the program it was made by"
@@ -219,6 +223,13 @@ def _kept(config: Path, community: str, month: str, version: int | None) -> tupl
             f"{community} has {len(found)} versions of {month}", field="--version", hint="`statements run` makes one"
         )
     return number, found[number - 1]
+
+
+def _reopened(config: Path, community: str, month: str) -> list[str]:
+    from storage.register.reopened import reopened
+
+    with _register(config) as database, database.read() as connection:
+        return [line for each in reopened(connection, community, month) for line in reopened_text(each)]
 
 
 def _status(text: str) -> RunStatus:
@@ -264,7 +275,8 @@ def _register(config: Path) -> Any:
     return open_database(load_centre(config).register_)
 
 
-def _as_json(version: int, run: MonthRun) -> str:
+def run_json(version: int, run: MonthRun) -> str:
+    """A version as it is kept."""
     import msgspec
 
     return msgspec.json.format(msgspec.json.encode({"version": version, "run": run}), indent=2).decode()
@@ -283,7 +295,8 @@ def _gap(gap: Gap) -> str:
     )
 
 
-def _as_text(version: int, run: MonthRun) -> str:
+def run_text(version: int, run: MonthRun) -> str:
+    """A version for people."""
     head = f"{run.inputs.community} {run.inputs.month}, version {version} ({run.status})"
     lines = [
         f"{head}: {run.quarters - run.held:,} of {run.quarters:,} quarter-hours settled by {', '.join(key.id for key in run.inputs.keys)}"

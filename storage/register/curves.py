@@ -15,7 +15,7 @@ from energy.settlement.curves import COLUMNS, Curve
 from storage.register.database import insert
 from storage.register.tables import Base, table
 
-__all__ = ["forget", "keep", "of_community", "of_participants"]
+__all__ = ["forget", "keep", "months_of", "of_community", "of_participants"]
 
 _NUMBER: Final = np.dtype("<i4")
 _LONGEST_MS: Final = 32 * 86_400_000  # a month's, so that what may reach into a period is found by its start
@@ -66,6 +66,12 @@ def of_participants(connection: Connection, participants: Sequence[str], start: 
 def of_community(connection: Connection, community: str, start: int, end: int) -> list[Curve]:
     """Everybody's quarter-hours in [start, end), ms UTC, by point and time."""
     return _read(connection, _CURVE.c.community == community, start, end)
+
+
+def months_of(connection: Connection, participants: Sequence[str]) -> list[tuple[str, str]]:
+    """(community, month) of every settled month in which one of them has a curve."""
+    wanted = select(_CURVE.c.community, _CURVE.c.month).where(_CURVE.c.participant.in_(participants)).distinct()
+    return [(row.community, row.month) for row in connection.execute(wanted)]
 
 
 def forget(connection: Connection, participants: Sequence[str]) -> int:

@@ -11,7 +11,7 @@ import msgspec
 from sqlalchemy import ColumnElement, Connection, or_, select, update
 
 from energy.errors import RefusedError
-from storage.register import audit, curves
+from storage.register import audit, curves, reopened
 from storage.register.consents import consents, forget_evidence
 from storage.register.documents import documents
 from storage.register.facts import Facts, plain
@@ -112,6 +112,8 @@ def erase(connection: Connection, ids: Ids, *, by: str, why: str, now_ms: int) -
             revoke(connection, key.name, by=by, now_ms=now_ms, why="its person is erased")
     forget_names(connection, ids.users)
     forget_evidence(connection, ids.person)
+    for community, month in curves.months_of(connection, ids.participants):
+        reopened.close(connection, community, month)  # late readings that wait for a correction are the person's, too
     parts = curves.forget(connection, ids.participants)
     audit.record(connection, now_ms, by, "erase", "person", ids.person, after={"curves": parts}, why=why)
 

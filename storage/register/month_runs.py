@@ -11,11 +11,15 @@ from sqlalchemy import Connection
 from energy.errors import RefusedError
 from energy.settlement.curves import curves as curves_of
 from energy.settlement.documents import Correction, Document, Draft, corrected, corrections, drafts
-from energy.settlement.month import MonthRun, RunStatus, Settled
-from storage.register import audit, curves, runs
+from energy.settlement.inputs import digest as digest_of
+from energy.settlement.late import changes, packed, unpacked
+from energy.settlement.month import MonthRun, RunStatus, Settled, settle_month
+from energy.sharing.settlement import QuarterReadings
+from storage.register import audit, curves, reopened, runs
 from storage.register.documents import documents, issue
+from storage.register.reopened import Reopened
 
-__all__ = ["keep", "kept", "settled_months"]
+__all__ = ["closed", "keep", "kept", "reopen", "settled_late", "settled_months"]
 
 
 def keep(
@@ -61,6 +65,7 @@ def keep(
     runs.add(connection, community, month, status, inputs=digest, result=result, by=by, now_ms=now_ms)
     if status != "preview":
         curves.keep(connection, community, month, version, list(curves_of(settled)))
+        reopened.close(connection, community, month)
     told = {"version": version, "inputs": digest, "documents": [document.number for document in made]}
     audit.record(connection, now_ms, by, status, "run", f"{community}/{month}", after=told, why=why)
     return version, run
@@ -69,6 +74,45 @@ def keep(
 def kept(connection: Connection, community: str, month: str) -> list[MonthRun]:
     """All versions of a month, the first first."""
     return [msgspec.json.decode(run.result, type=MonthRun) for run in runs.runs(connection, community, month)]
+
+
+def closed(connection: Connection, community: str, month: str) -> tuple[int, MonthRun]:
+    """(version, run) of the last final run or correction. Raises RefusedError when there is none."""
+    found = [(n, run) for n, run in enumerate(kept(connection, community, month), 1) if run.status != "preview"]
+    if not found:
+        raise RefusedError(f"{month} of {community} has no final run", hint="until then make previews of the readings")
+    return found[-1]
+
+
+def reopen(connection: Connection, settled: Settled, late: QuarterReadings, *, by: str, now_ms: int) -> Reopened | None:
+    """Marks a closed month as reopened where late readings contradict it; None, and no mark, where they do not.
+
+    `settled`: the closed month's inputs with these readings. Raises RefusedError when nothing is closed yet.
+    """
+    community, month = settled.inputs.community, settled.inputs.month
+    version, run = closed(connection, community, month)
+    found = changes(run.statements, settled.statements)
+    if not found:
+        reopened.close(connection, community, month)
+        return None
+    made = Reopened(community, month, version, now_ms, by, tuple(found))
+    reopened.put(connection, made, packed(late))
+    told = {"version": version, "members": sorted({change.member for change in found})}
+    audit.record(connection, now_ms, by, "reopen", "run", f"{community}/{month}", after=told)
+    return made
+
+
+def settled_late(connection: Connection, community: str, month: str) -> tuple[Settled, str]:
+    """A reopened month settled with the readings that reopened it, and the digest; all else as in the last version.
+
+    Raises RefusedError when the month is not reopened.
+    """
+    body = reopened.body_of(connection, community, month)
+    if body is None:
+        raise RefusedError(f"{month} of {community} is not reopened", hint="`statements late` compares late readings")
+    _, run = closed(connection, community, month)
+    late = unpacked(body)
+    return settle_month(run.inputs, late), digest_of(run.inputs, late)
 
 
 def settled_months(connection: Connection, community: str, months: int) -> list[tuple[int, MonthRun]]:

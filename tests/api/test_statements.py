@@ -7,14 +7,15 @@ import pytest
 
 from energy.settlement.gaps import Gap
 from energy.settlement.inputs import inputs_of
-from energy.settlement.month import Settled
+from energy.settlement.month import Settled, settle_month
 from energy.settlement.statement import Member, statements
 from energy.sharing.settlement import Direction
-from storage.register.month_runs import keep
+from storage.register.month_runs import keep, reopen
 from storage.register.parties import PARTIES, BillingParty
 from storage.register.roles import AccessRole
 from tests.api.conftest import COMMUNITIES, Api, bearer
 from tests.energy.settlement.example import EAN, SUN, setting, volume
+from tests.energy.settlement.test_month import inputs, readings
 
 MONTH = "/api/v1/communities/ixelles/statements"
 DOCUMENT = "/api/v1/communities/ixelles/documents/2026-000001"
@@ -134,6 +135,50 @@ async def test_correction_tells_what_it_changes(settle, ask):
     assert first["corrections"] == []
     changed = {(each["member"], each["side"]): each["lines"] for each in last["corrections"]}
     assert changed["m-1", "consumer"][0] == {"name": "shared_energy", "ean": EAN, "energy_wh": -23_457, "net": "-3.28"}
+
+
+@pytest.fixture
+def reopened(api: Api):
+    """June settled, and late readings in which m-1 withdrew nothing in one quarter-hour."""
+    late = readings()
+    late.withdrawal[7, late.points.index(EAN)] = 0
+    with api.register.database.write() as connection:
+        made = settle_month(inputs(), readings())
+        keep(connection, made, "0" * 64, "final", issued=date(2025, 6, 1), by="ann", why="", now_ms=1)
+        reopen(connection, settle_month(inputs(), late), late, by="ann", now_ms=2)
+
+
+async def test_reopened_month_is_told_with_whom_it_changes_and_corrected_once(api: Api, reopened, ask, keys):
+    months = (await ask(f"{MONTH}/reopened")).json()["months"]
+    assert [(each["month"], each["version"], each["by"]) for each in months] == [("2026-06", 1, "ann")]
+    assert {(each["member"], each["energy_wh"]) for each in months[0]["changes"]} == {("m-1", -50), ("m-2", 50)}
+    assert (await ask(f"{MONTH}?month=2026-06")).json()["reopened"] == months[0]
+    manager = bearer(keys.create("m", AccessRole.MANAGER, communities=["ixelles"]))
+    asked = {"month": "2026-06", "why": "the meter was read by hand"}
+    made = await api.client.post(f"{MONTH}/correction", json=asked, headers=manager)
+    assert made.status_code == 201, made.text
+    assert (made.json()["status"], made.json()["version"], made.json()["reopened"]) == ("correction", 2, None)
+    assert {each["member"] for each in made.json()["corrections"]} == {"m-1", "m-2"}
+    assert (await ask(f"{MONTH}/reopened")).json()["months"] == []
+    again = await api.client.post(f"{MONTH}/correction", json=asked, headers=manager)
+    assert (again.status_code, again.json()["code"]) == (409, "refused")
+    schema = api.app.openapi()
+    for path, verb, body in (
+        (f"{MONTH}/reopened", "get", {"community": "ixelles", "months": months}),
+        (f"{MONTH}/correction", "post", made.json()),
+    ):
+        answers = schema["paths"][path.replace("ixelles", "{community}")][verb]["responses"]
+        said = answers["200" if verb == "get" else "201"]["content"]["application/json"]["schema"]
+        jsonschema.validate(body, said | {"components": schema["components"]})
+
+
+@pytest.mark.parametrize(("role", "community"), [(AccessRole.VIEWER, "ixelles"), (AccessRole.MANAGER, "other")])
+async def test_correction_is_for_those_who_settle_that_community(api: Api, reopened, keys, role, community):
+    headers = bearer(keys.create("k", role, communities=[community]))
+    asked = {"month": "2026-06", "why": "late"}
+    answer = await api.client.post(f"{MONTH}/correction", json=asked, headers=headers)
+    assert answer.status_code in {403, 404}
+    assert (await api.client.get(f"{MONTH}/reopened", headers=headers)).status_code in {403, 404}
 
 
 async def test_csv_is_there_for_excel_too(settle, named, ask):

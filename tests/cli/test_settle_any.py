@@ -1,6 +1,6 @@
 """Any key and any readings that the contract allows, from file to file, beside an oracle written from its words alone.
 
-COMMONWATT_CASES=100000 makes it so many files.
+COMMONWATT_CASES=100000 makes it so many files; COMMONWATT_LONG=1 some 25,000.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from fractions import Fraction
 from pathlib import Path
 
+import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -20,7 +21,7 @@ from hypothesis import strategies as st
 from cli.settle.command import settle
 from tests.cli.settle_oracle import DAY, QUARTER, WEEK, Readings, Result, instant, settled
 
-CASES = int(os.environ.get("COMMONWATT_CASES", "0"))
+CASES = int(os.environ.get("COMMONWATT_CASES", "25000" if os.environ.get("COMMONWATT_LONG") else "0"))
 EANS = ("541448820000000015", "541448910000123453", "541448911000000003", "541449020000123458", "541448900000000007")
 BEGIN = datetime(2026, 3, 28, 22, 45, tzinfo=UTC)  # an hour and a half before Brussels skips one
 ZONES = (UTC, timezone(timedelta(hours=1)), timezone(timedelta(hours=2)), timezone(-timedelta(hours=3, minutes=30)))
@@ -155,6 +156,7 @@ def compare(out: list[dict[str, str]], facts, expected: Result, resolution: int)
         assert abs(facts["sharing_rate"] - received / injected) < 1e-12
 
 
+@pytest.mark.timeout(30 * 3600 if CASES else 120)
 @settings(max_examples=CASES or 60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(files())
 def test_any_file_and_key_give_what_the_contract_says(case):

@@ -153,6 +153,37 @@ def test_late_meter_is_corrected_by_credit_note_and_new_invoice(desk):
         desk("statements", "run", *FROM, "--status", "final")
 
 
+def test_late_readings_reopen_the_month_and_one_command_corrects_it(desk):
+    """Léa takes 60 Wh less, the firm takes them: both are named, and told anew by the terms that the month was charged by."""
+    desk("statements", "run", *FROM, "--status", "final")
+    late = desk("statements", "late", *WHERE, "--readings", "late.csv", "--by", "ann")["reopened"]
+    wh = {(each["member"], each["side"]): each["energy_wh"] for each in late["changes"]}
+    assert (late["version"], wh) == (1, {("p-lea", "consumer"): -60, ("p-firm", "consumer"): 60})
+    shown = desk("statements", "show", *WHERE, plain=True)
+    assert "ixelles 2026-02, version 1, is reopened since 2026-07-03 10:00 UTC" in shown
+    assert "  p-lea receives -0.060 kWh, -0.0" in shown
+    made = desk("statements", "correct", *WHERE, "--why", "late meter")
+    assert (made["version"], made["run"]["status"], made["run"]["why"]) == (2, "correction", "late meter")
+    assert "reopened" not in desk("statements", "show", *WHERE, plain=True)
+    explained = desk("statements", "explain", *WHERE, "--readings", "late.csv", "--member", "p-lea")
+    assert explained["version"] == 2
+
+
+def test_late_readings_that_change_nothing_reopen_nothing(desk):
+    desk("statements", "run", *FROM, "--status", "final")
+    desk("statements", "late", *WHERE, "--readings", "late.csv")
+    told = desk("statements", "late", *WHERE, "--readings", "february.csv", plain=True)
+    assert told == "ixelles 2026-02: these readings change nothing for anybody\n"
+    with pytest.raises(RefusedError, match="2026-02 of ixelles is not reopened"):
+        desk("statements", "correct", *WHERE)
+
+
+def test_month_that_is_not_final_cannot_be_reopened(desk):
+    desk("statements", "run", *FROM)
+    with pytest.raises(RefusedError, match="2026-02 of ixelles has no final run"):
+        desk("statements", "late", *WHERE, "--readings", "late.csv")
+
+
 def test_gap_holds_its_quarter_hour_and_the_run_says_so(desk):
     made = desk("statements", "run", *WHERE, "--readings", "gap.csv", "--terms", "terms.yaml", plain=True)
     assert "2,687 of 2,688 quarter-hours settled by k1" in made

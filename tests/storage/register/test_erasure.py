@@ -10,19 +10,21 @@ import pytest
 from sqlalchemy import text
 
 from energy.errors import RefusedError
+from energy.settlement.month import settle_month
 from storage.register import audit, consents
 from storage.register.curves import of_community
 from storage.register.documents import documents
 from storage.register.erasure import about, erase, ids_of
 from storage.register.keys import create, keys
-from storage.register.month_runs import keep
+from storage.register.month_runs import keep, reopen
 from storage.register.participants import METERING_POINTS, PARTICIPANTS, MeteringPoint, Participant
 from storage.register.parties import PARTIES, BillingParty
 from storage.register.people import PEOPLE, USERS, Person, User
+from storage.register.reopened import body_of
 from storage.register.roles import AccessRole
 from storage.register.tables import Base
 from tests.energy.settlement.example import EAN
-from tests.energy.settlement.test_month import END, START, settled
+from tests.energy.settlement.test_month import END, START, inputs, readings, settled
 
 T = 1_750_000_000_000
 LEFT = int(datetime(2026, 7, 1, tzinfo=UTC).timestamp() * 1000)
@@ -91,6 +93,15 @@ def test_erasing_leaves_the_law_its_documents_and_nothing_of_the_person(filled):
         assert audit.entries(connection)[0].action == "erase"
     left = dump(filled).replace("'phone of Léa'", "", 2)  # the audit's lines of a key that was named against the rule
     assert not [name for name in NAMES if name in left]
+
+
+def test_erasing_forgets_late_readings_of_the_persons_months(filled):
+    late = readings()
+    late.withdrawal[7] = 0
+    with filled.database.write() as connection:
+        assert reopen(connection, settle_month(inputs(), late), late, by="ann", now_ms=T) is not None
+        erase(connection, ids_of(connection, "u-1"), by="dpo", why="asked on 2026-11-02", now_ms=LEFT)
+        assert body_of(connection, "ixelles", "2026-06") is None
 
 
 @pytest.mark.parametrize(
