@@ -102,7 +102,11 @@ class _Reading:
 
     def __init__(self, path: Path, resolution_wh: int, interval_ms: int = INTERVALS_MS["15min"]) -> None:
         self._path, self._exact, self._interval_ms = path, resolution_wh == 0, interval_ms
-        self._eans = _Column("ean", parse_ean, "an EAN is text: a spreadsheet must not make a number of it")
+        self._eans = _Column(
+            "ean",
+            parse_ean,
+            "copy its 18 digits from contract or bill, as text: a spreadsheet must not make a number of it",
+        )
         self._starts = _Column(
             "start",
             partial(parse_start, interval_ms=interval_ms),
@@ -151,7 +155,7 @@ class _Reading:
         return cells.wh, cells.known
 
     def _parsed(self, batch: Batch, column: str, cells: Cells) -> tuple[IntArray, Mask]:
-        hint = "give kWh as 1.234, or leave the cell empty if it is unknown"
+        hint = "give kWh as 1.234, with a decimal point, or leave the cell empty if it is unknown"
         values = [_parse(batch, column, cells, code, parse_wh, hint) for code in range(len(cells.texts))]
         known = np.array([value is not None for value in values], dtype=bool)[cells.codes]
         if self._exact:

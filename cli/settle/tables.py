@@ -191,6 +191,12 @@ def _rows(path: Path) -> Iterator[tuple[list[int], list[list[str]]]]:
 
 def _check_header(path: Path, header: Sequence[str]) -> None:
     expected = f"the columns are {','.join(COLUMNS)}, separated by commas"
+    for mark, called in (";", "semicolons"), ("\t", "tabs"):
+        if len(header) == 1 and mark in header[0]:
+            hint = (
+                f"`commonwatt import {path} --format generic --out readings.csv` makes commas and decimal points of it"
+            )
+            fail(path, 1, "header", f"cells are separated by {called}, not by commas", hint)
     for name in header:
         if name not in COLUMNS:
             fail(path, 1, name or "header", "unknown column", expected)

@@ -86,7 +86,7 @@ def _exact_part(value: object) -> Fraction:
     except (ValueError, ZeroDivisionError):
         raise ValueError(f"must be a number from 0 to 1, is {value!r}") from None
     if not 0 <= part <= 1:
-        raise ValueError(f"must lie from 0 to 1, is {value}")
+        raise ValueError(f"must lie from 0 to 1 (70 % is 0.7), is {value}")
     if part.denominator > _FINEST_PART:
         raise ValueError(f"has more than 24 decimals: {value}")
     return part
