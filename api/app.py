@@ -43,6 +43,7 @@ from api.routes.wishes import router as wish_routes
 from api.schemas import ProblemView
 from api.settings import ApiSettings
 from energy.community import Community
+from energy.errors import StoreError
 from messaging.notices import NotificationSettings
 from runtime.clock import Clock
 from storage.history import History
@@ -97,7 +98,7 @@ def create_app(
         keys=keys,
         places=Places(communities, history, clock),
         store=StoreProbe(history, clock),
-        metrics=_metrics(live, clock),
+        metrics=_metrics(live, register, clock),
         rate_limit=RateLimit(settings.rate_per_s, settings.rate_burst, clock),
         forecasts=Forecasts(history, register, clock),
         notifications=notifications or NotificationSettings(),
@@ -140,8 +141,19 @@ def _accounts(
     return accounts
 
 
-def _metrics(live: LiveFeed, clock: Clock) -> ApiMetrics:
+def _metrics(live: LiveFeed, register: Register, clock: Clock) -> ApiMetrics:
+    def quarantined() -> float:
+        try:
+            return register.quarantine_total()
+        except StoreError:
+            return float("nan")
+
     metrics = ApiMetrics()
+    metrics.gauge(
+        "commonwatt_api_quarantined_messages",
+        "Messages, readings and values set aside since the register began; NaN: it does not answer",
+        quarantined,
+    )
     metrics.gauge("commonwatt_api_streams", "Event streams open", lambda: live.events.readers)
     metrics.gauge(
         "commonwatt_api_live_age_seconds",

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Response
 from prometheus_client import CONTENT_TYPE_LATEST
+from starlette.concurrency import run_in_threadpool
 
 from api.access import Action, Principal, may
 from api.answers import documented, json_answer
@@ -53,4 +54,4 @@ async def metrics(context: Ctx, principal: Annotated[Principal, Depends(may(Acti
     """Prometheus metrics, for keys of all communities."""
     if principal.scope is not None:
         raise Problem(403, "forbidden", "metrics are about all communities", hint="ask for a key with communities *")
-    return Response(context.metrics.text(), media_type=CONTENT_TYPE_LATEST)
+    return Response(await run_in_threadpool(context.metrics.text), media_type=CONTENT_TYPE_LATEST)

@@ -50,11 +50,10 @@ class InfluxWriter:
     """The writing half of `History`. Every call raises StoreError while the server is away.
 
     A point the server refuses for ever (another program gave a field a different type, a name it cannot hold, older than
-    the retention) is taken out and counted in `refused_total`; the rest of its batch is stored.
+    the retention) is taken out and told; the rest of its batch is stored.
     """
 
     def __init__(self, client: InfluxClient) -> None:
-        self.refused_total = 0
         self._client = client
 
     def prepare(self, rows: Sequence[Row]) -> Sequence[Row]:
@@ -104,7 +103,6 @@ class InfluxWriter:
                     sent.append(sender.submit(send, *ready))
                 for each in sent:
                     each.result()
-        self.refused_total += len(refusals)
         return refusals
 
     def _send_or_split(

@@ -145,6 +145,9 @@ async def test_metrics_count_requests_by_pattern_not_by_path(full: Api):
     assert 'route="/api/v1/sites/{site}",status="404"' in text
     assert "nobody" not in text
     assert "commonwatt_api_live_age_seconds 0.0" in text
+    assert "commonwatt_api_quarantined_messages 0.0" in text
+    full.register.quarantine("cw/v1/ixelles/gw-ixl/data", b"{", "is no JSON", 1)
+    assert "commonwatt_api_quarantined_messages 1.0" in (await full.get("/metrics")).text
     assert (await full.get("/metrics", "ixelles")).status_code == 403
 
 

@@ -117,6 +117,8 @@ async def test_fresh_readings_are_stored_within_five_seconds_while_a_backlog_dra
     )
     assert fresh
     assert max(fresh.values()) <= 5
+    backlog_ended = max(acked[seq] for seq in range(1, CYCLES + 1))
+    assert min(acked[seq] for seq in fresh) < backlog_ended  # in a line with it, they would have come after its end
     assert ratio >= 50
 
 
