@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from cli.broker import broker_command
 from cli.configs import CentreConfig, load_centre
-from cli.processes import Child, Ports, keep_running
+from cli.processes import Child, Ports, is_free, keep_running
 from energy.errors import ConfigError
 from messaging.connection import MqttSettings
 from runtime.clock import Clock, clock_from_env
@@ -55,9 +55,10 @@ async def _run(config: CentreConfig, clock: Clock, parts: Collection[str]) -> No
 
 
 def _own_broker(directory: Path) -> tuple[Child, MqttSettings]:
-    """Its file is kept with the data: the folder of the configuration may not be ours to write."""
+    """Where a gateway of this machine looks first. Its file is kept with the data: the configuration's folder may not be ours."""
     directory.mkdir(parents=True, exist_ok=True)
-    port = Ports()()
+    usual = MqttSettings().port
+    port = usual if is_free(usual) else Ports()()
     command, settings = broker_command(port, directory)
     log.info("no broker is configured: running one of our own on 127.0.0.1:%d, reachable from this machine only", port)
     return Child("broker", command), settings

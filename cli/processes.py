@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-__all__ = ["Child", "Ports", "accepts", "keep_running", "stop"]
+__all__ = ["Child", "Ports", "accepts", "is_free", "keep_running", "stop"]
 
 log = logging.getLogger(__name__)
 
@@ -80,9 +80,19 @@ class Ports:
         """The next free one."""
         while True:
             self._next = 20_000 if self._next >= 32_000 else self._next + 1
-            with socket.socket() as sock, contextlib.suppress(OSError):
-                sock.bind(("127.0.0.1", self._next))
+            if is_free(self._next):
                 return self._next
+
+
+def is_free(port: int) -> bool:
+    """Whether nobody listens on 127.0.0.1:`port`."""
+    with socket.socket() as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # what was closed a moment ago is free
+        try:
+            sock.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 async def accepts(port: int) -> None:

@@ -286,6 +286,10 @@ def _explain(problem: ErrorDetails, location: _Path, model: type[BaseModel]) -> 
         close = difflib.get_close_matches(str(location[-1]), known, n=1)
         guess = f"did you mean `{close[0]}`?" if close else f"known here: {', '.join(sorted(known)) or 'nothing'}"
         return "unknown setting", guess
+    if problem["type"] == "union_tag_not_found":
+        tag = str(problem["ctx"]["discriminator"]).strip("'")
+        kinds = (schema.get("properties", {}).get(tag, {}).get("const") for schema in _schemas_at(model, location))
+        return f"lacks `{tag}`", f"add one of: {', '.join(f'`{tag}: {kind}`' for kind in kinds if kind)}"
     message = problem["msg"].removeprefix("Value error, ")
     given = "" if problem["type"] in {"missing", "value_error"} else f", is {problem['input']!r}"
     return message + given, "add it" if problem["type"] == "missing" else _CORRECT

@@ -12,7 +12,6 @@ import importlib.util
 import json
 import os
 import signal
-import socket
 import sys
 import time
 import webbrowser
@@ -25,7 +24,7 @@ from typing import Any
 from cli.broker import broker_command
 from cli.demo.files import DemoFiles, write_files
 from cli.demo.tour import tour
-from cli.processes import Child, Ports, accepts, keep_running
+from cli.processes import Child, Ports, accepts, is_free, keep_running
 from energy.errors import ConfigError
 from runtime.clock import CLOCK_ENV, Clock, ScaledClock, SystemClock
 
@@ -215,12 +214,8 @@ def _is_ours(pid: int | None) -> bool:
 
 
 def _refuse_taken_port(port: int) -> None:
-    with socket.socket() as sock:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            sock.bind(("127.0.0.1", port))
-        except OSError as error:
-            raise ConfigError(f"port {port} is taken", field="--port", hint=f"try --port {port + 1}") from error
+    if not is_free(port):
+        raise ConfigError(f"port {port} is taken", field="--port", hint=f"try --port {port + 1}")
 
 
 @contextlib.contextmanager

@@ -13,7 +13,15 @@ ROOT = Path(__file__).parents[2]
 CENTRE = yaml.safe_load((ROOT / "deploy" / "examples" / "centre.yaml").read_text())
 
 
-@pytest.mark.parametrize(("name", "kind"), [("centre.yaml", "centre"), ("gateway.yaml", "gateway")])
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("centre.yaml", "centre"),
+        ("gateway.yaml", "gateway"),
+        ("one-machine/centre.yaml", "centre"),
+        ("one-machine/gateway.yaml", "gateway"),
+    ],
+)
 def test_check_says_what_an_example_configures(name, kind):
     path = ROOT / "deploy" / "examples" / name
     told = json.loads(check_file(path, as_json=True))

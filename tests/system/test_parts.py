@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
 import urllib.error
 import urllib.request
+from pathlib import Path
 
 import pytest
 import yaml
@@ -18,6 +20,7 @@ from tests.system.test_foreign_publisher import PUBLISHER
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(180)]
 
+EXAMPLE = Path(__file__).parents[2] / "deploy" / "examples" / "one-machine"
 COMMUNITY = {
     "id": "ixelles",
     "name": "Ixelles",
@@ -52,6 +55,50 @@ def test_demo_on_the_embedded_broker_is_as_alive(tmp_path, free_port):
         eventually((demo.folder / "backfilled").exists, timeout_s=90, what="the confirmed back-fill")
     finally:
         demo.stop()
+
+
+def test_one_machine_example_brings_a_roof_to_the_page_with_nothing_else_installed(tmp_path, free_port):
+    api, control = free_port(), free_port()
+    devices = [
+        {"id": "grid", "kind": "sdm630", "role": "grid", "port": free_port(), "framing": "rtu"},
+        {"id": "pv", "kind": "sunspec-inverter", "role": "pv", "port": free_port(), "rated_w": 30_000},
+    ]
+    site = {"id": "hall", "latitude": 50.8, "longitude": 4.4, "load": {"profile": "town_hall", "annual_kwh": 90_000}}
+    roof = {"sites": [{**site, "devices": devices}], "control": {"port": control}}
+    (tmp_path / "roof.yaml").write_text(yaml.safe_dump(roof))
+    example = (EXAMPLE / "gateway.yaml").read_text()
+    for device, address in zip(devices, ("rtutcp://192.168.10.21:502", "tcp://192.168.10.20:502"), strict=True):
+        assert address in example
+        example = example.replace(address, f"{address.partition(':')[0]}://127.0.0.1:{device['port']}")
+    (tmp_path / "gateway.yaml").write_text(example)
+    commands = {
+        "roof": ["simulate", "--config", "roof.yaml"],
+        "centre": ["run", "--config", str(EXAMPLE / "centre.yaml")],
+        "gateway": ["gateway", "--config", "gateway.yaml", "--wait-for", str(control)],
+    }
+    changed = {"roof": {}, "centre": {"COMMONWATT_API__PORT": str(api)}, "gateway": {}}
+    started: list[subprocess.Popen[bytes]] = []
+    try:
+        for name, command in commands.items():
+            with (tmp_path / f"{name}.log").open("wb") as log:
+                whole = [sys.executable, "-m", "cli.main", *command]
+                environment = {**os.environ, "PYTHONPATH": str(EXAMPLE.parents[2]), **changed[name]}
+                started.append(subprocess.Popen(whole, stdout=log, stderr=log, cwd=tmp_path, env=environment))
+            if name == "centre":
+                eventually(lambda: _get(api, "/api/v1/health/ready", accept={200, 503}), what="the centre's start")
+                told = (tmp_path / "centre.log").read_text()
+                broker = re.search(r"127\.0\.0\.1:(\d+), reachable", told).group(1)
+                changed["gateway"] = {"COMMONWATT_MQTT__PORT": broker}  # 1883 may be somebody else's here
+        live = eventually(
+            lambda: (s := _get(api, "/api/v1/live")["sites"]) and s[0]["consumption_w"] is not None and s[0],
+            what="the live site",
+        )
+        assert live["quality"] == "measured"
+    finally:
+        for process in reversed(started):
+            process.terminate()
+            process.wait(20)
+    assert [process.returncode for process in started] == [0, 0, 0]
 
 
 @pytest.mark.influxdb
