@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from hashlib import blake2b
-from typing import Final
+from typing import Any, Final
 
 from fastapi import Request, Response
 
-__all__ = ["conditional"]
+__all__ = ["SAME", "conditional"]
+
+SAME: Final[dict[int | str, dict[str, Any]]] = {304: {"description": "As `If-None-Match` has it: nothing new"}}
 
 _KEPT: Final = "private, no-cache"  # may be kept by who asked, and is asked for again each time
 _OF_304: Final = ("cache-control", "vary")

@@ -10,7 +10,7 @@ from starlette.concurrency import run_in_threadpool
 from api.access import Action, Principal, authorize, may
 from api.answers import documented, json_answer
 from api.bodies import BodyRoute
-from api.conditional import conditional
+from api.conditional import SAME, conditional
 from api.context import Context, Ctx
 from api.problems import Problem, not_found
 from api.schemas_alerts import AcknowledgeRequest, AlertList, AlertView, EvidenceView, MuteRequest, RuleList
@@ -48,7 +48,7 @@ async def alerts(
     return json_answer({"alerts": [_in(language, alert) for alert in visible[:limit]]})
 
 
-@router.get("/alerts/rules", responses=documented(RuleList))
+@router.get("/alerts/rules", responses=documented(RuleList) | SAME)
 async def rules(request: Request, context: Ctx, principal: Reader) -> Response:
     """What is watched: each rule with its raise and clear values, and what its alerts mean, in every language."""
     seen = [community for community in context.communities if principal.sees(community.id)]

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from api.access import Action, Principal, authorize, may
 from api.answers import documented, json_answer
-from api.conditional import conditional
+from api.conditional import SAME, conditional
 from api.context import Context, Ctx
 from api.places import PlacedDevice, PlacedSite, device_state, site_state
 from api.schemas import CommunityList, SiteList
@@ -23,7 +23,7 @@ router = APIRouter(prefix="/api/v1", tags=["places"])
 Reader = Annotated[Principal, Depends(may(Action.READ))]
 
 
-@router.get("/communities", responses=documented(CommunityList))
+@router.get("/communities", responses=documented(CommunityList) | SAME)
 async def communities(
     request: Request, context: Ctx, principal: Annotated[Principal, Depends(may(Action.AGGREGATE))]
 ) -> Response:
@@ -41,7 +41,7 @@ async def communities(
     return conditional(request, json_answer({"communities": entries}))
 
 
-@router.get("/sites", responses=documented(SiteList, 503))
+@router.get("/sites", responses=documented(SiteList, 503) | SAME)
 async def sites(request: Request, context: Ctx, principal: Reader) -> Response:
     """The sites the caller may see, those that write without being configured included."""
     look = await context.places.look()

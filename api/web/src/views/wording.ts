@@ -25,9 +25,9 @@ export function settings({ words, format }: Context, set: Readonly<Record<string
     .join(', ');
 }
 
-/** A device's own word for its state, `sleeping`, in the reader's. */
+/** A device's own word for its state, `sleeping`, in the reader's. Chargers tell IEC 61851's letter, some with a digit: `C2`. */
 export function stateName({ words }: Pick<Context, 'words'>, state: string): string {
-  return words.lookup(`device.state.${state.toLowerCase()}`, state);
+  return words.lookup(`device.state.${state.toLowerCase().replace(/^([a-f])[12]$/, '$1')}`, state);
 }
 
 /** Why something asked of the server was not done. */
