@@ -73,8 +73,7 @@ class PeakValue:
         cost = self.cost_eur[np.arange(len(level)), level]
         fills = cost.shape[1] - 1
         worth = (cost[:, :-1] - cost[:, 1:]) * fills / np.maximum(storage.capacity_kwh, 1e-9)[:, None]
-        falling = np.minimum.accumulate(worth, axis=1)  # the levels' width leaves bumps
-        return np.asarray(falling[:, np.arange(CELLS) * fills // CELLS])
+        return np.asarray(worth[:, np.arange(CELLS) * fills // CELLS])
 
     def act(
         self, net_kw: Floats, buy: Floats, sell: Floats, storage: Storage, energy_kwh: Floats, hours: float

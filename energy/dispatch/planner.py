@@ -235,7 +235,8 @@ class Planner:
         target = np.full(self._tanks.meters, np.inf)
         kept = found.levels_kw[np.arange(len(level)), level]
         target[meter_of] = np.maximum(kept, expected + power)
-        return self._plan_of(outlook, found.curve(level, storage), planned, target, found)
+        value = np.minimum.accumulate(found.curve(level, storage), axis=1)  # the width of levels leaves bumps
+        return self._plan_of(outlook, value, planned, target, found)
 
     def _plan_pool(self, outlook: Outlook, fee: Floats, energy_kwh: Floats) -> Plan:
         """Each tank's value: it sees the others as planned, and of what scenarios change its part by capacity."""
