@@ -37,6 +37,8 @@ NEEDS = {
     ("get", "/api/v1/communities/{community}/sizing"): Action.READ,
     ("get", "/api/v1/communities/{community}/statements"): Action.SETTLE,
     ("get", "/api/v1/communities/{community}/statements/far-site"): Action.SETTLE,
+    ("get", "/api/v1/communities/{community}/statements/reopened"): Action.SETTLE,
+    ("post", "/api/v1/communities/{community}/statements/correction"): Action.SETTLE,
     ("get", "/api/v1/statements/{statement}"): Action.SETTLE,
     ("get", "/api/v1/communities/{community}/documents/{number}"): Action.SETTLE,
     ("get", "/api/v1/communities/{community}/members/history"): Action.AGGREGATE,
@@ -117,6 +119,7 @@ async def request(api: Api, method: str, path: str, headers: dict[str, str] | st
         "/commands": COMMAND,
         "/mute": {"for_s": 60},
         "/index": {"meter": "gas", "day": "2025-06-01", "index": 1},
+        "/correction": {"month": "2026-06", "why": "late"},
     }
     body = next((body for end, body in bodies.items() if path.endswith(end) and method in {"post", "put"}), None)
     month = {"month": "2026-06", "type": "D"}
