@@ -46,6 +46,15 @@ class TlsSettings(BaseModel):
 
     def context(self) -> ssl.SSLContext:
         """What a client uses. Raises ConfigError when the files do not fit."""
+        files = {"ca_file": self.ca_file, "cert_file": self.cert_file, "key_file": self.key_file}
+        for name, file in files.items():
+            try:
+                _ = file and file.read_bytes()
+            except OSError as error:
+                hint = "check the path and its rights"
+                raise ConfigError(
+                    f"cannot be read: {error.strerror}", file=str(file), field=f"mqtt.tls.{name}", hint=hint
+                ) from error
         try:
             context = ssl.create_default_context(cafile=str(self.ca_file))
             if self.cert_file:

@@ -63,13 +63,21 @@ async def test_last_will_is_published_when_the_connection_is_cut(mosquitto):
 
 async def test_missing_certificate_is_a_config_error_that_says_which_file(tmp_path):
     connection = Connection(MqttSettings(tls=TlsSettings(ca_file=tmp_path / "ca.pem")), "x")
-    with pytest.raises(ConfigError, match="certificate files"):
+    with pytest.raises(ConfigError, match=r"ca\.pem: mqtt\.tls\.ca_file"):
         await connection.run()
 
 
 async def _until(condition):
     while not condition():
         await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize("name", ["ca_file", "cert_file", "key_file"])
+def test_certificate_file_that_is_not_there_is_told_by_name(tmp_path, name):
+    (tmp_path / "there").touch()
+    files = dict.fromkeys(("ca_file", "cert_file", "key_file"), tmp_path / "there") | {name: tmp_path / "none.pem"}
+    with pytest.raises(ConfigError, match=rf"none\.pem: mqtt\.tls\.{name}: cannot be read: No such file"):
+        TlsSettings(**files).context()
 
 
 async def test_publish_in_flight_fails_at_once_when_the_broker_dies(broker):
