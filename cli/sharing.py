@@ -132,7 +132,9 @@ def _changed(key: SharingKey, was: QuarterReadings, more: Path | None, battery: 
         try:
             then = with_points(then, _readings(more, key))
         except ValueError as error:
-            raise ConfigError(str(error), field="--more", hint="give new EANs over the same days") from None
+            raise ConfigError(
+                str(error), file=str(more), field="--more", hint="give new EANs over the same days"
+            ) from None
     if battery is not None and key.interval != "15min":
         raise ConfigError("runs by quarter-hours", field="--battery", hint="leave it out, or give quarter-hours")
     if battery is not None:

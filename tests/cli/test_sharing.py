@@ -26,6 +26,7 @@ def run(tmp_path):
         "readings.csv": HEADER + "".join(rows),
         "key.yaml": KEY,
         "more.csv": HEADER + "".join(f"{BAKER},{t},2,\n" for t in TIMES),
+        "days.csv": HEADER + "".join(f"{BAKER},{t.replace('2026', '2025')},2,\n" for t in TIMES),
         "other.yaml": KEY.replace("rounds: fixed", "preset: sibelga-hybrid"),
         "terms.yaml": (Path(__file__).parents[2] / "deploy/examples/terms-brussels.yaml").read_text(encoding="utf-8"),
     }
@@ -93,6 +94,7 @@ def test_what_if_of_a_battery_moves_the_surplus_into_the_next_quarter_hours(run)
         (("--battery", f"{SUN},nan,5"), "is no battery"),
         (("--battery", f"{BAKER},10,5"), "is not in the readings"),
         (("--more", "readings.csv"), "is there already"),
+        (("--more", "days.csv"), "days.csv: --more: the readings of the new points are of other days"),
         (("--other-key", "other.yaml", "--terms", "terms.yaml"), "says what a joining site costs"),
         (("--more", "more.csv", "--grid-types", "B,D"), "says what a joining site costs"),
         (("--more", "more.csv", "--terms", "terms.yaml", "--grid-types", "B"), "are no two grid types"),
