@@ -4,7 +4,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from energy.quarters import QUARTER_MS
@@ -28,6 +28,7 @@ def test_changes_name_who_is_charged_otherwise_and_by_how_much():
     assert changes(settled().statements, settled().statements) == []
 
 
+@settings(deadline=None)
 @given(st.integers(1, 5), st.integers(1, 9), st.integers(0, 2**32))
 def test_readings_come_back_as_they_were_packed(points, quarters, seed):
     random = np.random.default_rng(seed)

@@ -4,7 +4,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from energy.errors import ConfigError
@@ -54,6 +54,7 @@ energies = st.integers(0, 10_000)
 parts = st.tuples(st.integers(0, 10**6), st.integers(0, 10**6)).map(lambda two: (two[0], min(two[1], 10**6 - two[0])))
 
 
+@settings(deadline=None)
 @given(st.tuples(energies, energies), st.tuples(energies, energies), parts, parts)
 def test_limits_hold_and_both_engines_agree(withdrawn, injected, roof, sun):
     whole = settle_quarters(key(), readings([withdrawn], [injected]), pairs(roof, sun))
@@ -71,6 +72,7 @@ def test_limits_hold_and_both_engines_agree(withdrawn, injected, roof, sun):
     assert (rounded.received == whole.received).all()
 
 
+@settings(deadline=None)
 @given(st.tuples(energies, energies), st.tuples(energies, energies), parts, parts)
 def test_whole_engine_is_the_exact_rule_rounded(withdrawn, injected, roof, sun):
     from energy.sharing.exact import share_pairs
@@ -85,6 +87,7 @@ def test_whole_engine_is_the_exact_rule_rounded(withdrawn, injected, roof, sun):
     assert whole.given[0].tolist() == list(reference.given)
 
 
+@settings(deadline=None)
 @given(st.tuples(energies, energies), st.tuples(energies, energies), parts)
 def test_alike_for_all_producers_they_are_coefficients_by_quarter(withdrawn, injected, alike):
     """Where every producer is divided alike, each consumer gets what the pooled key gives it."""
