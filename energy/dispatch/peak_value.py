@@ -73,7 +73,9 @@ class PeakValue:
         cost = self.cost_eur[np.arange(len(level)), level]
         fills = cost.shape[1] - 1
         worth = (cost[:, :-1] - cost[:, 1:]) * fills / np.maximum(storage.capacity_kwh, 1e-9)[:, None]
-        return np.asarray(worth[:, np.arange(CELLS) * fills // CELLS])
+        at = np.clip((np.arange(CELLS) + 0.5) / CELLS * fills - 0.5, 0.0, fills - 1.0)  # between the middles of fills
+        place = np.minimum(at.astype(np.int64), fills - 2)
+        return np.asarray(worth[:, place] + (worth[:, place + 1] - worth[:, place]) * (at - place))
 
     def act(
         self, net_kw: Floats, buy: Floats, sell: Floats, storage: Storage, energy_kwh: Floats, hours: float

@@ -21,6 +21,7 @@ from energy.dispatch.program import Program, SharingSites, shared_kw
 from energy.dispatch.request import PlanAnswer, PlannedStart, PlanRequest, PlanStep
 from energy.dispatch.runs import plan_runs
 from energy.dispatch.storage import Battery, Floats
+from energy.dispatch.value import CELLS
 from energy.forecast.calendar import slots_of_week
 from energy.forecast.profile import Kind, ProfileForecaster
 from energy.forecast.scenarios import PEAK_SPREAD_H, ErrorScenarios
@@ -204,9 +205,10 @@ def _shared_course(outlook: Outlook, fee: Floats, tanks: Tanks, stored: Floats) 
 
 
 def _values(request: PlanRequest, plan: Plan, fleet: Fleet) -> dict[str, list[float]]:
-    """Each battery's curve: that of its tank."""
+    """Each battery's curve: that of its tank, in hundredths."""
+    hundredths = plan.value_eur_kwh.reshape(-1, 100, CELLS // 100).mean(axis=2)
     return {
-        each.id: [round(float(value), 6) for value in plan.value_eur_kwh[fleet.meter_of[place]]]
+        each.id: [round(float(value), 6) for value in hundredths[fleet.meter_of[place]]]
         for place, each in enumerate(request.batteries)
     }
 

@@ -31,10 +31,11 @@ from energy.dispatch.storage import Floats, Storage
 
 __all__ = ["CELLS", "Prices", "segment_lengths", "thresholds", "value_of_energy"]
 
-CELLS: Final = 100
-"""A curve of the value of stored energy gives the value in each hundredth of the capacity."""
+CELLS: Final = 400
+"""A curve of the value of stored energy gives the value in each such part of the capacity: a part is what is acted upon, and a
+quarter-hour of a house is little of its battery."""
 
-_MOST_LEVELS: Final = 64
+_MOST_LEVELS: Final = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +158,10 @@ def _demand(value: Floats, levels: Floats, capacity_kwh: Floats) -> Floats:
 
 def _mean_value(demand: Floats, levels: Floats, capacity_kwh: Floats) -> Floats:
     """The scenarios' mean value in each cell. `demand` (meters, scenarios, levels) falls along the levels."""
-    cells = (np.arange(CELLS) + 0.5) / CELLS * capacity_kwh[:, None]
-    reached = (demand[..., None] >= cells[:, None, None, :]).sum(axis=2)
-    return np.asarray(levels[np.maximum(reached - 1, 0)].mean(axis=1))
+    meters, scenarios = demand.shape[:2]
+    size = np.maximum(capacity_kwh, 1e-9)[:, None, None] / CELLS
+    upto = np.minimum(demand[:, :, 1:] / size + 0.5, CELLS).astype(np.int64)  # cells worth at least the level
+    upto += (np.arange(meters) * (CELLS + 1))[:, None, None]
+    rises = np.broadcast_to(np.diff(levels) / scenarios, upto.shape)
+    ending = np.bincount(upto.ravel(), rises.ravel(), meters * (CELLS + 1)).reshape(meters, CELLS + 1)
+    return np.asarray(levels[0] + np.cumsum(ending[:, :0:-1], axis=1)[:, ::-1])

@@ -42,7 +42,7 @@ def test_balancer_acts_at_once_when_value_equals_price(storage):
 
 
 def test_balancer_discharges_only_down_to_the_energy_that_is_worth_keeping(storage):
-    value = np.where(np.arange(CELLS) < 50, 0.5, 0.1)[None]
+    value = np.where(np.arange(CELLS) < CELLS // 2, 0.5, 0.1)[None]
     power = _power(storage, 5.0, value, 4.0, buy=0.3)
     assert 4.0 + storage.stored_kwh(np.array([power]), 1.0)[0] == pytest.approx(3.2, abs=0.07)
 

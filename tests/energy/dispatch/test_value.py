@@ -69,7 +69,7 @@ def test_value_is_worth_more_where_import_is_above_the_ceiling(storage):
     ceiling = np.full((1, 1, 1, 2), 2.0)
     curve = value_of_energy(net, prices, ceiling, storage, 1.0, np.zeros((1, CELLS)))[0]
     assert curve[0] == pytest.approx(1.2 * 0.9**0.5)
-    assert curve[60] == pytest.approx(0.2 * 0.9**0.5)  # beyond the 2 kWh above the ceiling
+    assert curve[CELLS * 6 // 10] == pytest.approx(0.2 * 0.9**0.5)  # beyond the 2 kWh above the ceiling
 
 
 def test_value_with_more_prices_than_levels_stays_near_the_dual(storage, day):
