@@ -128,14 +128,15 @@ def value_of_energy(
         return np.zeros((0, CELLS))
     bounds = thresholds(prices, storage)
     levels = _levels(np.concatenate([bounds.ravel(), end_value.ravel()]))
-    walked = levels[None, None, None, :] > bounds[..., None] + _EPSILON  # (segments, meters, steps, levels)
     lengths = segment_lengths(net_kw, ceilings_kw, storage, hours, pool_kw)  # (segments, meters, scenarios, steps)
-    change = np.matmul(lengths.transpose(3, 1, 2, 0), walked.transpose(2, 1, 0, 3).astype(float))
+    lengths = np.ascontiguousarray(lengths.transpose(3, 1, 2, 0))
     capacity = storage.capacity_kwh[:, None, None]
     most_out = (storage.discharge_kw / storage.discharge_efficiency * hours)[:, None, None]
-    demand = _demand(end_value, levels, storage.capacity_kwh)[:, None, :] + np.zeros(change.shape[1:])
-    for step in range(change.shape[0] - 1, -1, -1):
-        demand = np.clip(demand + most_out - change[step], 0.0, capacity)
+    demand = _demand(end_value, levels, storage.capacity_kwh)[:, None, :] + np.zeros((*net_kw.shape[:2], len(levels)))
+    for step in range(net_kw.shape[2] - 1, -1, -1):  # step by step: all at once would be gigabytes for many meters
+        walked = levels > bounds[:, :, step, None] + _EPSILON  # (segments, meters, levels)
+        change = np.matmul(lengths[step], walked.transpose(1, 0, 2).astype(float))
+        demand = np.clip(demand + most_out - change, 0.0, capacity)
     return _mean_value(demand, levels, storage.capacity_kwh)
 
 
