@@ -12,6 +12,7 @@ from starlette.concurrency import run_in_threadpool
 
 from api.access import Action, Principal, authorize, may
 from api.answers import documented, json_answer
+from api.bodies import BodyRoute
 from api.context import Context, Ctx
 from api.papers import Dialect, DialectQuery, csv_answer, documented_paper, form_of, paper_answer
 from api.problems import Problem, not_found
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = ["router"]
 
-router = APIRouter(prefix="/api/v1", tags=["statements"])
+router = APIRouter(prefix="/api/v1", tags=["statements"], route_class=BodyRoute)
 
 Month = Annotated[str, Query(pattern=r"^\d{4}-(0[1-9]|1[0-2])$", description="as 2026-06")]
 Version = Annotated[int | None, Query(ge=1, le=10**6, description="which version; without: the last")]

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import importlib
 import json
+import pkgutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
 
+from api import routes
+from api.bodies import BodyRoute
 from tests.api.conftest import NOW, Api, alert
 from tests.api.test_machines import laundry  # noqa: F401 - a fixture
 from tests.api.test_me import Members, members  # noqa: F401 - a fixture
@@ -82,6 +86,14 @@ async def refused(api: Api, route: tuple[str, str], body: bytes, what: str, kind
     assert problem["detail"]
     assert kept(api) == before, what
     return str(problem.get("field", ""))
+
+
+def test_every_route_that_takes_a_body_looks_whether_it_says_everything_once():
+    modules = [importlib.import_module(f"api.routes.{each.name}") for each in pkgutil.iter_modules(routes.__path__)]
+    routers = [module.router for module in modules if hasattr(module, "router")]
+    taking = [route for router in routers for route in router.routes if getattr(route, "body_field", None) is not None]
+    assert len(taking) > len(BODIES)
+    assert [route.path for route in taking if not isinstance(route, BodyRoute)] == []
 
 
 @pytest.mark.parametrize("route", BODIES, ids="-".join)
