@@ -7,7 +7,6 @@ import io
 import json
 import zipfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli.options import CentreOption, JsonOption, WhoOption, WhyOption
-from cli.register.command import open_database, who
+from cli.register.command import open_register, who
 from energy.errors import RefusedError
 from runtime.clock import clock_from_env
 
@@ -56,7 +55,7 @@ def list_consents(person: PersonArgument, config: CentreOption, as_json: JsonOpt
     from storage.register.consents import consents
     from storage.register.erasure import ids_of
 
-    with _database(config) as database, database.read() as connection:
+    with open_register(config) as database, database.read() as connection:
         found = consents(connection, ids_of(connection, person).person)
     if as_json:
         print(json.dumps({"consents": [asdict(one) for one in found]}))
@@ -81,7 +80,7 @@ def give_consent(
     from storage.register.consents import give
     from storage.register.erasure import ids_of
 
-    with _database(config) as database, database.write() as connection:
+    with open_register(config) as database, database.write() as connection:
         known, now_ms = ids_of(connection, person).person, clock_from_env().now_ms()
         give(connection, known, purpose, evidence, now_ms)
         _note(connection, now_ms, by, "consent", known, purpose, why)
@@ -101,7 +100,7 @@ def withdraw_consent(
     from storage.register.consents import withdraw
     from storage.register.erasure import ids_of
 
-    with _database(config) as database, database.write() as connection:
+    with open_register(config) as database, database.write() as connection:
         known, now_ms = ids_of(connection, person).person, clock_from_env().now_ms()
         withdraw(connection, known, purpose, now_ms)
         _note(connection, now_ms, by, "withdraw", known, purpose, why)
@@ -124,7 +123,7 @@ def export_person(
 
     if out.exists():
         raise RefusedError(f"{out} exists", hint="name a file that does not exist yet")
-    with _database(config) as database, database.write() as connection:
+    with open_register(config) as database, database.write() as connection:
         ids = ids_of(connection, person)
         facts = about(connection, ids)
         curves = of_participants(connection, ids.participants, *_EVER)
@@ -140,7 +139,7 @@ def erase_person(
     """Erases a person: name, mail, login, evidence and quarter-hours; statements and documents stay under the pseudonym."""
     from storage.register.erasure import erase, ids_of
 
-    with _database(config) as database, database.write() as connection:
+    with open_register(config) as database, database.write() as connection:
         ids = ids_of(connection, person)
         erase(connection, ids, by=who(by), why=why, now_ms=clock_from_env().now_ms())
     left = "copies made before still hold it: backups, exports, `.before-` files of the register"
@@ -165,7 +164,7 @@ def export_research(
 
     if out.exists():
         raise RefusedError(f"{out} exists", hint="name a file that does not exist yet")
-    with _database(config) as database, database.write() as connection:
+    with open_register(config) as database, database.write() as connection:
         members = [each for each in PARTICIPANTS.all(connection) if each.community == community]
         agreed = {each.id for each in members if stands(connection, each.person, Purpose.RESEARCH)}
         if not agreed:
@@ -222,14 +221,6 @@ def _rows(curve: Curve) -> Iterator[tuple[object, ...]]:
     for place, values in enumerate(curve.values.T.tolist()):
         start = _instant(curve.start + place * QUARTER_MS)
         yield start, *("" if value == UNKNOWN else value for value in values)
-
-
-@contextmanager
-def _database(config: Path) -> Iterator[Any]:
-    from cli.configs import load_centre
-
-    with open_database(load_centre(config).register_) as database:
-        yield database
 
 
 def _note(connection: Any, now_ms: int, by: str | None, action: str, person: str, purpose: str, why: str) -> None:

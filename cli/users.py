@@ -12,7 +12,7 @@ import typer
 
 from cli.options import CentreOption, JsonOption, WhoOption, WhyOption
 from cli.privacy import add_privacy_commands
-from cli.register.command import open_database, who
+from cli.register.command import open_register, who
 from cli.roles import RoleOption, read_role
 from energy.errors import DataError, RefusedError
 from runtime.clock import clock_from_env
@@ -33,7 +33,7 @@ def list_users(config: CentreOption, as_json: JsonOption = False) -> None:
     """Who there is, with role and scope."""
     from storage.register.people import PEOPLE, USERS
 
-    with open_database(_settings(config)) as database, database.read() as connection:
+    with open_register(config) as database, database.read() as connection:
         users = USERS.all(connection)
         people = {person.id: person for person in PEOPLE.all(connection)}
     if as_json:
@@ -73,7 +73,7 @@ def add_user(
     scope = {"communities": community or (), "municipalities": municipality or (), "sites": site or ()}
     wanted = AccessRole.VIEWER if role is None else read_role(role)
     user = _checked(User, id=made, person=made, role=wanted, login=login, **scope)
-    with open_database(_settings(config)) as database, database.write() as connection:
+    with open_register(config) as database, database.write() as connection:
         known = {each.kind: each.all(connection) for each in KINDS}
         known["person"].append(person)
         wrong = [told for told in problems({**known, "user": [user]}) if told.startswith(made)]
@@ -113,7 +113,7 @@ def disable(
 def _change(config: Path, user: str, action: str, values: dict[str, Any], by: str | None, why: str) -> None:
     from storage.register.people import USERS
 
-    with open_database(_settings(config)) as database, database.write() as connection:
+    with open_register(config) as database, database.write() as connection:
         known = _known(USERS.all(connection), user)
         now_ms = clock_from_env().now_ms()
         USERS.put(connection, replace(known, **values), now_ms)
@@ -154,12 +154,6 @@ def _checked(record: type[Any], **values: Any) -> Any:
         raise DataError(
             first["msg"], field=str(first["loc"][0]), hint="`commonwatt users add --help` says what each takes"
         ) from None
-
-
-def _settings(config: Path) -> Any:
-    from cli.configs import load_centre
-
-    return load_centre(config).register_
 
 
 def _facts(user: Any, person: Any) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from runtime.clock import clock_from_env
 if TYPE_CHECKING:
     from storage.register.settings import RegisterSettings
 
-__all__ = ["open_database", "register_app", "who"]
+__all__ = ["open_database", "open_register", "register_app", "who"]
 
 register_app = typer.Typer(help="The register: what configuration would change, and changing it.", no_args_is_help=True)
 
@@ -38,6 +38,15 @@ def open_database(settings: RegisterSettings) -> Iterator[Any]:
         yield database
     finally:
         database.close()
+
+
+@contextmanager
+def open_register(config: Path) -> Iterator[Any]:
+    """The database of the register that a centre's configuration names, until the block ends."""
+    from cli.configs import load_centre
+
+    with open_database(load_centre(config).register_) as database:
+        yield database
 
 
 def who(given: str | None) -> str:
@@ -86,12 +95,11 @@ def export_command(
     ] = None,
 ) -> None:
     """Prints the register's people, participants, metering points, keys and prices as a people file."""
-    from cli.configs import load_centre
     from cli.register.file import as_yaml
     from storage.register.plan import KINDS
 
     known_ms = None if known_at is None else int(known_at.replace(tzinfo=UTC).timestamp() * 1000)
-    with open_database(load_centre(config).register_) as database, database.read() as connection:
+    with open_register(config) as database, database.read() as connection:
         facts = {each.kind: each.all(connection, known_at=known_ms) for each in KINDS}
     if on is not None:
         facts = {kind: [fact for fact in each if fact.holds(on.date())] for kind, each in facts.items()}
@@ -106,10 +114,9 @@ def audit_command(
     as_json: JsonOption = False,
 ) -> None:
     """Who changed what, when and why; newest first."""
-    from cli.configs import load_centre
     from storage.register.audit import entries
 
-    with open_database(load_centre(config).register_) as database, database.read() as connection:
+    with open_register(config) as database, database.read() as connection:
         found = entries(connection, limit=limit, subject=subject)
     if as_json:
         print(json.dumps({"audit": [asdict(entry) for entry in found]}))

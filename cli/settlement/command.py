@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from cli.options import CentreOption, JsonOption, WhoOption, WhyOption
-from cli.register.command import open_database, who
+from cli.options import CentreOption, CommunityOption, JsonOption, MonthOption, WhoOption, WhyOption
+from cli.register.command import open_register, who
 from cli.settlement.late import correct_command, late_command, reopened_text
 from energy.errors import ConfigError, DataError
 from runtime.clock import clock_from_env
@@ -30,8 +30,6 @@ statements_app = typer.Typer(help="A community's month: statements, invoices, co
 statements_app.command("late")(late_command)
 statements_app.command("correct")(correct_command)
 
-CommunityOption = Annotated[str, typer.Option(help="The community's id.")]
-MonthOption = Annotated[str, typer.Option(help="As 2026-06.")]
 ReadingsOption = Annotated[Path, typer.Option(help="CSV or Parquet with ean,start,withdrawal_kwh,injection_kwh.")]
 TermsOption = Annotated[Path, typer.Option(help="YAML with prices, charges, VAT and the social guard.")]
 OperatorOption = Annotated[
@@ -73,7 +71,7 @@ def run_command(
 
     wanted = _status(status)
     now_ms = clock_from_env().now_ms()
-    with _register(config) as database:
+    with open_register(config) as database:
         with database.read() as connection:
             timezone, inputs = _inputs(connection, community, month, terms, _totals(operator, operator_format))
         file = read_readings(readings, 1).readings
@@ -151,7 +149,7 @@ def papers_command(
 
     number, run = _kept(config, community, month, version)
     made = document_papers if run.documents else statement_papers
-    with _register(config) as database, database.read() as connection:
+    with open_register(config) as database, database.read() as connection:
         papers = made(connection, community, run.inputs.month, number)
     written = write_folder(papers, out, datetime.fromtimestamp(clock_from_env().now_ms() / 1000, UTC))
     print(json.dumps(written.facts(), ensure_ascii=False) if as_json else written.text())
@@ -215,7 +213,7 @@ def _kept(config: Path, community: str, month: str, version: int | None) -> tupl
     from energy.settlement.terms import Month
     from storage.register.month_runs import kept
 
-    with _register(config) as database, database.read() as connection:
+    with open_register(config) as database, database.read() as connection:
         found: list[MonthRun] = kept(connection, community, str(Month.parse(month)))
     number = len(found) if version is None else version
     if not 0 < number <= len(found):
@@ -228,7 +226,7 @@ def _kept(config: Path, community: str, month: str, version: int | None) -> tupl
 def _reopened(config: Path, community: str, month: str) -> list[str]:
     from storage.register.reopened import reopened
 
-    with _register(config) as database, database.read() as connection:
+    with open_register(config) as database, database.read() as connection:
         return [line for each in reopened(connection, community, month) for line in reopened_text(each)]
 
 
@@ -267,12 +265,6 @@ def _totals(path: Path | None, name: str) -> tuple[OperatorTotal, ...] | None:
             f"{name} has no monthly volumes", field="--operator-format", hint="monthly or sibelga-monthly"
         )
     return read_monthly(path, layout)
-
-
-def _register(config: Path) -> Any:
-    from cli.configs import load_centre
-
-    return open_database(load_centre(config).register_)
 
 
 def run_json(version: int, run: MonthRun) -> str:

@@ -10,17 +10,14 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from cli.options import CentreOption, JsonOption, WhoOption, WhyOption
-from cli.register.command import open_database, who
+from cli.options import CentreOption, CommunityOption, JsonOption, MonthOption, WhoOption, WhyOption
+from cli.register.command import open_register, who
 from runtime.clock import clock_from_env
 
 if TYPE_CHECKING:
     from storage.register.reopened import Reopened
 
 __all__ = ["correct_command", "late_command", "reopened_text"]
-
-CommunityOption = Annotated[str, typer.Option(help="The community's id.")]
-MonthOption = Annotated[str, typer.Option(help="As 2026-06.")]
 
 
 def late_command(
@@ -38,7 +35,7 @@ def late_command(
     from storage.register.month_runs import closed, reopen
 
     wanted, file = str(Month.parse(month)), read_readings(readings, 1).readings
-    with _register(config) as database:
+    with open_register(config) as database:
         with database.read() as connection:
             _, run = closed(connection, community, wanted)
         settled, now_ms = settled_of(run.inputs, file, readings), clock_from_env().now_ms()
@@ -67,7 +64,7 @@ def correct_command(
     from storage.register.month_runs import keep, settled_late
 
     wanted, now_ms = Month.parse(month), clock_from_env().now_ms()
-    with _register(config) as database:
+    with open_register(config) as database:
         with database.read() as connection:
             zone = ZoneInfo(month_facts(connection, community, wanted).timezone)
             settled, digest = settled_late(connection, community, str(wanted))
@@ -98,9 +95,3 @@ def _facts(found: Reopened) -> dict[str, Any]:
             for each in found.changes
         ],
     }
-
-
-def _register(config: Path) -> Any:
-    from cli.configs import load_centre
-
-    return open_database(load_centre(config).register_)
