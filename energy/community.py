@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, Self
-from zoneinfo import ZoneInfo
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from energy.alerts.library import expand
 from energy.alerts.rules import QuietLoad, Rule
@@ -15,6 +14,7 @@ from energy.buildings.index import IndexMeter
 from energy.hours import OpeningHours
 from energy.names import RESERVED_GATEWAYS, Slug, device_id
 from energy.quantities import Role
+from energy.quarters import known_timezone
 from energy.sharing.key import SharingKey, unknown_points
 from energy.tariff import Tariff
 from energy.weather_feed import FeedSettings
@@ -104,7 +104,7 @@ class Community(_Model):
     grid_type: Literal["A", "B", "C", "D"] | None = Field(
         default=None, description="grid tariff of the shared part: that of the least local participant"
     )
-    timezone: str = "Europe/Brussels"
+    timezone: Annotated[str, AfterValidator(known_timezone)] = "Europe/Brussels"
     sites: tuple[Site, ...] = ()
     rules: tuple[Rule, ...] = Field(
         default=(), description="alerts: a ready rule's name, `{use: name, ...}` to change one, or a whole rule"
@@ -118,15 +118,6 @@ class Community(_Model):
         default_factory=lambda: SharingKey.model_validate({"rounds": "prorata"}),
         description="the key by which the sites share, its points are site ids; default: pro rata",
     )
-
-    @field_validator("timezone")
-    @classmethod
-    def _zone(cls, name: str) -> str:
-        try:
-            ZoneInfo(name)
-        except (KeyError, ValueError, OSError):
-            raise ValueError(f"unknown time zone {name!r}; written as Europe/Brussels") from None
-        return name
 
     @field_validator("rules", mode="before")
     @classmethod

@@ -9,7 +9,15 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
-__all__ = ["QUARTER_MS", "local_day", "local_midnight", "local_month", "quarter_start", "quarter_starts"]
+__all__ = [
+    "QUARTER_MS",
+    "known_timezone",
+    "local_day",
+    "local_midnight",
+    "local_month",
+    "quarter_start",
+    "quarter_starts",
+]
 
 QUARTER_MS: Final = 900_000
 
@@ -22,6 +30,15 @@ def quarter_start(t: int) -> int:
 def quarter_starts(start: int, end: int) -> range:
     """Starts of the quarter-hours that [start, end) touches."""
     return range(quarter_start(start), end, QUARTER_MS)
+
+
+def known_timezone(name: str) -> str:
+    """A time zone's name as it is. Raises ValueError for one that nobody knows."""
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        raise ValueError(f"unknown time zone {name!r}; written as Europe/Brussels") from None
+    return name
 
 
 def local_day(t: int, timezone: str) -> tuple[int, int]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from typing import Annotated, Literal, Self
-from zoneinfo import ZoneInfo
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -15,6 +15,7 @@ from pydantic import (
     model_validator,
 )
 
+from energy.quarters import known_timezone
 from energy.settlement.terms import GridType
 from energy.sharing.key import SharingKey, unknown_points
 from energy.tariff import CO2_ABOVE_ALL_EUR_KG, Band, Capacity, SharedEnergy
@@ -140,7 +141,9 @@ class CaseFile(_Model):
     """A case: what is steered, at which prices, and what the planner may know."""
 
     name: str = ""
-    timezone: str = Field(default="Europe/Brussels", description="days, weeks, months and bands are local")
+    timezone: Annotated[str, AfterValidator(known_timezone)] = Field(
+        default="Europe/Brussels", description="days, weeks, months and bands are local"
+    )
     communities: tuple[CommunityModel, ...] = Field(min_length=1)
     tariffs: dict[str, TariffModel] = Field(min_length=1)
     horizon_h: float = Field(default=36.0, ge=2, le=168, description="how far each plan looks")
@@ -158,15 +161,6 @@ class CaseFile(_Model):
         default="forecast",
         description="forecast: irradiance and temperature of data.csv are what was forecast for that step; none: unused",
     )
-
-    @field_validator("timezone")
-    @classmethod
-    def _zone(cls, name: str) -> str:
-        try:
-            ZoneInfo(name)
-        except (KeyError, ValueError, OSError):
-            raise ValueError(f"unknown time zone {name!r}") from None
-        return name
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
