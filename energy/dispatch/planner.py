@@ -88,31 +88,14 @@ class Plan:
         power = self.planned_kw.copy()
         grid = net_kw + self.tanks.at_meters(power)
         for turn in self.tanks.turns:
-            meter = self.tanks.meter_of[turn]
+            meter, storage = self.tanks.meter_of[turn], self.tanks.storage.select(turn)
+            rest, buy, sell = grid[meter] - power[turn], self.buy_eur_kwh[meter], self.sell_eur_kwh[meter]
             if self.peak_value is not None:
-                acting, _ = self.peak_value.select(turn).act(
-                    grid[meter] - power[turn],
-                    self.buy_eur_kwh[meter],
-                    self.sell_eur_kwh[meter],
-                    self.tanks.storage.select(turn),
-                    energy_kwh[turn],
-                    hours,
-                )
-                grid[meter] += acting - power[turn]
-                power[turn] = acting
-                continue
-            prices = Prices(
-                self.buy_eur_kwh[meter, None], self.sell_eur_kwh[meter, None], self.over_eur_kwh[None, meter, None]
-            )
-            acting = follow_value(
-                grid[meter] - power[turn],
-                prices,
-                self.peak_target_kw[None, meter],
-                self.value_eur_kwh[turn],
-                self.tanks.storage.select(turn),
-                energy_kwh[turn],
-                hours,
-            )
+                acting, _ = self.peak_value.select(turn).act(rest, buy, sell, storage, energy_kwh[turn], hours)
+            else:
+                prices = Prices(buy[:, None], sell[:, None], self.over_eur_kwh[None, meter, None])
+                ceilings, value = self.peak_target_kw[None, meter], self.value_eur_kwh[turn]
+                acting = follow_value(rest, prices, ceilings, value, storage, energy_kwh[turn], hours)
             grid[meter] += acting - power[turn]
             power[turn] = acting
         return power

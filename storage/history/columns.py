@@ -315,8 +315,13 @@ def columns_of(table: pa.Table) -> Columns:
 
 def _known(column: pa.ChunkedArray) -> np.ndarray[Any, Any]:
     """The values of a column of numbers, NaN where there is none."""
-    array = column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+    array = _whole(column)
     return np.from_dlpack(array.fill_null(math.nan) if array.null_count else array)
+
+
+def _whole(column: pa.ChunkedArray) -> pa.Array:
+    """A column in one piece."""
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
 
 
 def _array_of(kind: str, values: np.ndarray[Any, Any]) -> array[Any]:
@@ -327,7 +332,7 @@ def _array_of(kind: str, values: np.ndarray[Any, Any]) -> array[Any]:
 
 def listed(column: pa.ChunkedArray) -> list[Any]:
     """The values of a column. `to_pylist` makes an object of Arrow's of each first, which takes ten times as long."""
-    array = column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+    array = _whole(column)
     if array.null_count == len(array):
         return [None] * len(array)
     if pa.types.is_floating(array.type) and array.null_count:
@@ -354,7 +359,7 @@ def numbers(table: pa.Table, name: str) -> np.ndarray[Any, np.dtype[np.int64]]:
     column = table.column(name)
     if column.num_chunks == 0:
         return np.empty(0, np.int64)
-    array = column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+    array = _whole(column)
     return np.from_dlpack(array)  # type: ignore[return-value]
 
 
