@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import enum
+import time
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
@@ -27,6 +28,8 @@ _GOODBYE_S: Final = 1.0
 _LARGEST_PACKET: Final = 16 * 1024 * 1024  # what a broken peer could make us hold
 _LARGEST_WRITE: Final = 64 * 1024
 _UNCONFIRMED: Final = 65_535
+_FLOOD_PER_S: Final = 4000  # messages; from here on a read costs more than what it brings
+_FILL_S: Final = 0.002
 _PUBACK: Final = b"\x40\x02"
 _REFUSED: Final = 0x80
 
@@ -172,6 +175,7 @@ class _Session(asyncio.Protocol):
         self._on_messages = on_messages
         self._transport: asyncio.Transport | None = None
         self._held = b""
+        self._read_s = 0.0
         self._heard = True
         self._ping: asyncio.TimerHandle | None = None
         self._gone = asyncio.Event()
@@ -250,6 +254,8 @@ class _Session(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._heard = True
+        now_s = time.monotonic()
+        since_s, self._read_s = now_s - self._read_s, now_s
         messages: list[Message] = []
         confirmations: list[bytes] = []
         problem: Exception | None = None
@@ -264,10 +270,18 @@ class _Session(asyncio.Protocol):
                 self._send(b"".join(confirmations))
             if messages:
                 self._on_messages(messages)
+            if len(messages) > since_s * _FLOOD_PER_S:
+                self._let_fill()
         except Exception as error:  # a defect of ours ends the service, not in silence
             problem = error
         if problem is not None:
             self._end(problem)
+
+    def _let_fill(self) -> None:
+        """In a flood, lets more come before it reads again: a wake-up, a read and a write for two messages cost us and the broker more."""
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.pause_reading()
+            asyncio.get_running_loop().call_later(_FILL_S, self._transport.resume_reading)
 
     def _read(self, data: bytes, messages: list[Message], confirmations: list[bytes]) -> None:
         """Takes the whole packets in `data`, keeps the rest. Raises ValueError for what is no MQTT."""

@@ -226,6 +226,43 @@ def test_any_bytes_from_a_broker_end_the_session_or_wait_for_more(junk, cuts):
     asyncio.run(feed())
 
 
+class Transport:
+    """Keeps whether it is read from."""
+
+    def __init__(self):
+        self.reading = True
+        self.resumed = asyncio.Event()
+
+    def is_closing(self):
+        return False
+
+    def write(self, data):
+        pass
+
+    def pause_reading(self):
+        self.reading = False
+
+    def resume_reading(self):
+        self.reading = True
+        self.resumed.set()
+
+
+async def test_flood_is_left_to_fill_the_socket_for_a_moment_and_few_messages_are_not():
+    from messaging.link import _Session
+
+    message = mqtt5.PublishPacket("t", b"x", qos=mqtt5.QoS.AT_LEAST_ONCE, packet_id=1).write()
+    session, transport = _Session(b"", (), 30, Heard()), Transport()
+    session.connection_made(transport)
+    session.data_received(message)
+    assert transport.reading
+    session.data_received(1000 * message)
+    assert not transport.reading
+    await asyncio.wait_for(transport.resumed.wait(), 10)
+    session._read_s -= 1.0
+    session.data_received(10 * message)
+    assert transport.reading
+
+
 async def test_what_is_posted_arrives_although_the_broker_takes_few_at_once(mosquitto):
     heard = Heard()
     link = Link(mosquitto, "both", subscriptions=["t"], on_messages=heard)
