@@ -37,14 +37,6 @@ _DATA_SHAPED: Final = (DataError, ValueError, TypeError, OverflowError)
 _Name = tuple[str, str, int, int]
 
 
-class _Held(msgspec.Struct, frozen=True, gc=False):
-    batch: Batch
-    payload: bytes
-    topic: str
-    arrived_s: float
-    size: int
-
-
 class Ingest:
     """Takes messages in, stores their rows and hands batches to `confirm`; what is wrong goes to `set_aside`."""
 
@@ -72,8 +64,9 @@ class Ingest:
         self._on_late = on_late
         self._confirm = confirm
         self._set_aside = set_aside
-        self._held: dict[_Name, _Held] = {}
+        self._held: dict[_Name, Batch] = {}
         self._size = 0
+        self._oldest_s = 0.0  # when the oldest held arrived, or earlier
         self._arrived = asyncio.Event()
         self._enough = asyncio.Event()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="store")  # one write at a time, in order
@@ -82,12 +75,13 @@ class Ingest:
 
     def accept(self, messages: Iterable[Message]) -> None:
         """Takes messages of `data` topics in, or leaves them to be sent again when there is no room."""
-        now_ms, now_s = self._clock.now_ms(), self._clock.monotonic()
+        now_ms = self._clock.now_ms()
+        if not self._held:
+            self._oldest_s = self._clock.monotonic()
         live: list[Row] = []
         late: list[Row] = []
         for message in messages:
-            topic, payload = message.topic, message.payload
-            batch, refused = take_in(topic, payload, self._directory, now_ms)
+            batch, refused = take_in(message.topic, message.payload, self._directory, now_ms)
             if refused:
                 self._note_refused(refused)
             if batch is None:
@@ -95,7 +89,7 @@ class Ingest:
             if batch.unsynchronised:
                 self._metrics.unsynchronised.inc(len(batch.rows))
             (late if batch.historical else live).extend(batch.rows)
-            self._hold(_Held(batch, payload, topic, now_s, len(batch.rows) + 1))  # an empty one takes room as well
+            self._hold(batch)
         if live:
             self._on_live(live)
         if late:
@@ -121,17 +115,18 @@ class Ingest:
             pass
         self._thread.shutdown(wait=True)
 
-    def _hold(self, held: _Held) -> None:
-        batch, copy = held.batch, 0
-        while (known := self._held.get(name := (held.topic, batch.epoch, batch.seq, copy))) is not None:
-            if known.payload == held.payload:
+    def _hold(self, batch: Batch) -> None:
+        copy = 0
+        while (known := self._held.get(name := (batch.topic, batch.epoch, batch.seq, copy))) is not None:
+            if known.payload == batch.payload:
                 return
             copy += 1  # a batch of the same name that says something else
-        if self._size + held.size > self._settings.max_buffered_readings and self._held:
+        size = self._size + batch.size
+        if size > self._settings.max_buffered_readings and self._held:
             self._metrics.dropped.inc()
             return
-        self._held[name] = held
-        self._size += held.size
+        self._held[name] = batch
+        self._size = size
 
     def _tell_size(self) -> None:
         self._metrics.buffered.set(self._size)
@@ -149,38 +144,41 @@ class Ingest:
         """Stores and confirms the oldest batches held; False when the store did not take them."""
         if self._writing is not None:  # a flush that was cancelled while its thread went on
             await asyncio.wait([self._writing])
-        chosen = self._oldest()
+        chosen, began_s = self._oldest(), self._clock.monotonic()
+        batches, all_of_them = list(chosen.values()), len(chosen) == len(self._held)
         try:
-            refused = await self._in_thread(list(chosen.values()))
+            refused = await self._in_thread(batches)
         except StoreError as error:
             self._note_failure(error)
             return False
         self._note_success()
         if refused:
             self._note_refused(refused)
-        done = [held.batch for held in chosen.values()]
-        self._metrics.confirm_lag.observe(self._clock.monotonic() - next(iter(chosen.values())).arrived_s)
-        for name, held in chosen.items():
+        self._metrics.confirm_lag.observe(self._clock.monotonic() - self._oldest_s)
+        for name in chosen:
             del self._held[name]
-            self._size -= held.size
+        readings = sum(len(batch.rows) for batch in batches)
+        self._size -= readings + len(batches)
+        if all_of_them:
+            self._oldest_s = began_s
         self._tell_size()
-        self._metrics.readings.inc(sum(len(batch.rows) for batch in done))
-        self._confirm(done)
+        self._metrics.readings.inc(readings)
+        self._confirm(batches)
         return True
 
-    def _oldest(self) -> dict[_Name, _Held]:
+    def _oldest(self) -> dict[_Name, Batch]:
         if self._size <= _LARGEST_WRITE:
             return dict(self._held)
-        chosen: dict[_Name, _Held] = {}
+        chosen: dict[_Name, Batch] = {}
         size = 0
-        for name, held in self._held.items():
-            if chosen and size + held.size > _LARGEST_WRITE:
+        for name, batch in self._held.items():
+            if chosen and size + batch.size > _LARGEST_WRITE:
                 break
-            chosen[name] = held
-            size += held.size
+            chosen[name] = batch
+            size += batch.size
         return chosen
 
-    async def _in_thread(self, chosen: list[_Held]) -> list[Refused]:
+    async def _in_thread(self, chosen: list[Batch]) -> list[Refused]:
         loop = asyncio.get_running_loop()
         rows = self._ready(chosen)
         self._writing = loop.run_in_executor(self._thread, self._store, chosen, rows, self._marker.plan(rows))
@@ -188,25 +186,25 @@ class Ingest:
         self._writing = None
         return refused
 
-    def _ready(self, chosen: list[_Held]) -> Sequence[Row]:
+    def _ready(self, chosen: list[Batch]) -> Sequence[Row]:
         """Their rows as the store takes them soonest, or as they are: then `write` says what is wrong."""
-        rows = [row for held in chosen for row in held.batch.rows]
+        rows = [row for batch in chosen for row in batch.rows]
         try:
             return self._history.prepare(rows)
         except _DATA_SHAPED:
             return rows
 
-    def _store(self, chosen: list[_Held], rows: Sequence[Row], plan: Plan) -> list[Refused]:
+    def _store(self, chosen: list[Batch], rows: Sequence[Row], plan: Plan) -> list[Refused]:
         """Stores these batches. One that the store chokes on is given up, so that it does not hold the others up."""
         try:
             return _refused(chosen, self._store_rows(rows, plan))
         except _DATA_SHAPED as error:
             if len(chosen) > 1:
-                return [refused for held in chosen for refused in self._store_one(held)]
+                return [refused for batch in chosen for refused in self._store_one(batch)]
             return [_given_up(chosen[0], error)]
 
-    def _store_one(self, held: _Held) -> list[Refused]:
-        return self._store([held], held.batch.rows, self._marker.plan(held.batch.rows))
+    def _store_one(self, batch: Batch) -> list[Refused]:
+        return self._store([batch], batch.rows, self._marker.plan(batch.rows))
 
     def _store_rows(self, rows: Sequence[Row], plan: Plan) -> Sequence[Unstorable]:
         """Stores what can be; gives what never will be."""
@@ -234,22 +232,22 @@ class Ingest:
         self._failing = None
 
 
-def _refused(chosen: Sequence[_Held], unstorable: Sequence[Unstorable]) -> list[Refused]:
+def _refused(chosen: Sequence[Batch], unstorable: Sequence[Unstorable]) -> list[Refused]:
     """Each reading the store will never take, with the message it came in."""
     if not unstorable:
         return []
-    origin = {id(row): held for held in chosen for row in held.batch.rows}
+    origin = {id(row): batch for batch in chosen for row in batch.rows}
     found = []
     for row, reason in ((item.row, item.reason) for item in unstorable):
-        held = origin[id(row)]
+        batch = origin[id(row)]
         payload = msgspec.json.encode({"device": row.tags.device, "t": row.t, "v": row.values, "bad": row.bad})
-        found.append(Refused(held.topic, held.batch.gateway, payload, f"cannot be stored: {reason}"))
+        found.append(Refused(batch.topic, batch.gateway, payload, f"cannot be stored: {reason}"))
     return found
 
 
-def _given_up(held: _Held, error: Exception) -> Refused:
-    log.error("batch %s/%d of %s cannot be stored: %s", held.batch.epoch, held.batch.seq, held.batch.gateway, error)
-    return Refused(held.topic, held.batch.gateway, held.payload, f"cannot be stored: {error}")
+def _given_up(batch: Batch, error: Exception) -> Refused:
+    log.error("batch %s/%d of %s cannot be stored: %s", batch.epoch, batch.seq, batch.gateway, error)
+    return Refused(batch.topic, batch.gateway, batch.payload, f"cannot be stored: {error}")
 
 
 async def first_of(*waits: Coroutine[Any, Any, Any]) -> None:

@@ -8,6 +8,7 @@ one: what is not confirmed comes back for ever.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -24,8 +25,10 @@ __all__ = ["Batch", "Intake", "Refused", "take_in"]
 
 
 class Batch(msgspec.Struct, frozen=True, gc=False):
-    """Readings of one gateway that are confirmed together, in the words of the store."""
+    """Readings of one gateway that are confirmed together, in the words of the store; `topic` and `payload` as they came."""
 
+    topic: str
+    payload: bytes
     community: str
     gateway: str
     epoch: str
@@ -34,6 +37,11 @@ class Batch(msgspec.Struct, frozen=True, gc=False):
     rows: tuple[Row, ...]
     unsynchronised: bool = False
     """The gateway knew that its clock was not set by anybody."""
+
+    @property
+    def size(self) -> int:
+        """The room it takes while it waits for the store, in readings: an empty one takes room as well."""
+        return len(self.rows) + 1
 
 
 class Refused(NamedTuple):
@@ -45,11 +53,8 @@ class Refused(NamedTuple):
     reason: str
 
 
-class Intake(NamedTuple):
-    """What came of a message. `batch` is None when not even epoch and seq could be read."""
-
-    batch: Batch | None
-    refused: list[Refused]
+Intake = tuple[Batch | None, Sequence[Refused]]
+"""What came of a message. There is no batch when not even epoch and seq could be read."""
 
 
 def take_in(topic: str, payload: bytes, directory: Directory, now_ms: int) -> Intake:
@@ -57,12 +62,12 @@ def take_in(topic: str, payload: bytes, directory: Directory, now_ms: int) -> In
     try:
         place = topics.parse_gateway_topic(topic)
     except DataError as error:
-        return Intake(None, [Refused(topic, "", payload, error.message)])
-    batch = _wholly_good(place, payload, directory, now_ms)
-    return Intake(batch, []) if batch is not None else _with_care(topic, place, payload, directory, now_ms)
+        return None, [Refused(topic, "", payload, error.message)]
+    batch = _wholly_good(topic, place, payload, directory, now_ms)
+    return (batch, ()) if batch is not None else _with_care(topic, place, payload, directory, now_ms)
 
 
-def _wholly_good(place: GatewayTopic, payload: bytes, directory: Directory, now_ms: int) -> Batch | None:
+def _wholly_good(topic: str, place: GatewayTopic, payload: bytes, directory: Directory, now_ms: int) -> Batch | None:
     """The usual batch: nothing wrong in it, and every device known to be this gateway's. None: it needs a closer look."""
     data = decode_wholly_good(payload, now_ms)
     if data is None:
@@ -78,7 +83,10 @@ def _wholly_good(place: GatewayTopic, payload: bytes, directory: Directory, now_
         )
     except KeyError:
         return None
-    return Batch(community, gateway, data.epoch, data.seq, data.historical is True, rows, data.clock == UNSYNCHRONISED)
+    unsynchronised = data.clock == UNSYNCHRONISED
+    return Batch(
+        topic, payload, community, gateway, data.epoch, data.seq, data.historical is True, rows, unsynchronised
+    )
 
 
 def _with_care(topic: str, place: GatewayTopic, payload: bytes, directory: Directory, now_ms: int) -> Intake:
@@ -89,7 +97,7 @@ def _with_care(topic: str, place: GatewayTopic, payload: bytes, directory: Direc
     except DataError as error:
         salvaged = _salvage(payload, topic, place.gateway, refused)
         if salvaged is None:
-            return Intake(None, [Refused(topic, place.gateway, payload, error.message)])
+            return None, [Refused(topic, place.gateway, payload, error.message)]
         data = salvaged
         if not refused:
             refused.append(Refused(topic, place.gateway, payload, error.message))
@@ -99,8 +107,10 @@ def _with_care(topic: str, place: GatewayTopic, payload: bytes, directory: Direc
         refused.append(Refused(topic, place.gateway, culprit, f"{rejection.field}: {rejection.reason}"))
     rows = _rows(good, topic, place, directory, refused)
     unsynchronised = data.clock == UNSYNCHRONISED
-    batch = Batch(place.community, place.gateway, data.epoch, data.seq, data.historical, rows, unsynchronised)
-    return Intake(batch, refused)
+    batch = Batch(
+        topic, payload, place.community, place.gateway, data.epoch, data.seq, data.historical, rows, unsynchronised
+    )
+    return batch, refused
 
 
 def _rows(
