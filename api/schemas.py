@@ -352,6 +352,9 @@ class CommandView(View):
     ttl_s: float
     issued_by: str
     reason: str
+    reasons: dict[str, str] = Field(
+        default_factory=dict, description="by language: en, fr, nl, de; of leases in the event stream"
+    )
     t: Instant
     state: CommandState
     ends_at: MaybeInstant

@@ -33,6 +33,7 @@ from energy.metering import SiteEnergy
 from energy.names import device_id
 from energy.quantities import Role
 from energy.quarters import QUARTER_MS, quarter_start
+from energy.reasons import say
 from energy.renewals import renewal_of
 from energy.tariff import prices, shared_fees
 from messaging.codec import Command, CommandResult
@@ -199,9 +200,9 @@ class Balancer:
             else:
                 self._let_go(device, now_s)
                 if result.state in {"refused", "failed"}:
-                    why = f"Left alone for a while: its gateway {result.state} the last lease ({result.reason})."
+                    why = say("barred", state=result.state, why=result.reason)
                     self._barred[device] = (now_s + self._settings.ttl_s, why)
-                    self._end(device, "its gateway did not take the last lease", result.t)
+                    self._end(device, say("not_taken"), result.t)
 
     def not_sent(self, order: Order, _why: str, _now_ms: int, now_s: float) -> None:
         """An order could not be recorded or published; it is asked for again a little later."""
@@ -300,7 +301,7 @@ class Balancer:
         for name in self._steered:
             holder = claimed.get(name) or self._holder(name, now_s)
             if holder is not None:
-                taken[name] = f"Left alone: it is under {holder}."
+                taken[name] = say("left_alone", holder=holder)
         return taken
 
     def _follow(self, decision: Decision, held: Held, now_ms: int, now_s: float) -> None:

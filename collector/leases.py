@@ -6,6 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
+from energy.reasons import say
 from messaging.codec import Command, CommandResult
 
 __all__ = ["BALANCER", "ForeignLeases", "Lease", "Order"]
@@ -54,7 +55,9 @@ class ForeignLeases:
         if command.issued_by in self._own:
             return False
         if command.ttl_s > 0:
-            lease = _Foreign(command.id, f"a lease of {command.issued_by}", now_s + command.ttl_s, released=False)
+            lease = _Foreign(
+                command.id, say("lease_person", by=command.issued_by), now_s + command.ttl_s, released=False
+            )
         else:
             lease = _Foreign(command.id, f"a release by {command.issued_by}", now_s + _RELEASED_S, released=True)
         self._by_device[command.device] = lease

@@ -26,6 +26,7 @@ from energy.errors import DataError
 from energy.names import device_id
 from energy.quantities import Role
 from energy.quarters import QUARTER_MS, local_month, quarter_start
+from energy.reasons import say
 from energy.run_profile import duration_ms
 from energy.tariff import CARRIED_PEAK, internal_prices, prices, shared_fees
 from energy.weather_feed import series_of
@@ -409,27 +410,27 @@ def _missing(course: _Course, plan: PlanAnswer) -> tuple[str, ...]:
     """What the plan had to do without, in sentences."""
     told = []
     if plan.days < 1:
-        told.append(f"Only {plan.days * 24:.0f} h of the past are known: load and sun are guessed from them.")
+        told.append(say("short_past", hours=f"{plan.days * 24:.0f}"))
     if plan.estimated > 0:
-        told.append(f"{plan.estimated:.1%} of the past is not known and was filled in.")
+        told.append(say("filled_in", pct=f"{100 * plan.estimated:.1f}"))
     if course.market is not None:
         known = sum(step.start in course.market.known for step in plan.steps)
         if known < len(plan.steps):
-            told.append(
-                f"Market prices are known for {known / _PER_HOUR:g} of {len(plan.steps) / _PER_HOUR:g} h; the others are the tariff's."
-            )
+            hours = f"{len(plan.steps) / _PER_HOUR:g}"
+            told.append(say("prices_known", known=f"{known / _PER_HOUR:g}", hours=hours))
         if course.market.problem is not None:
-            told.append(f"Market prices: {course.market.problem}.")
+            told.append(say("prices_problem", problem=course.market.problem))
     if course.co2 is not None:
         missing = sum(step.start not in course.co2.known for step in plan.steps)
         if missing and not course.co2.known:
-            told.append("CO2 of the grid is not known: the plan goes by price alone.")
+            told.append(say("co2_unknown"))
         elif missing:
-            told.append(f"CO2 of the grid is guessed for {missing / _PER_HOUR:g} of {len(plan.steps) / _PER_HOUR:g} h.")
+            hours = f"{len(plan.steps) / _PER_HOUR:g}"
+            told.append(say("co2_guessed", guessed=f"{missing / _PER_HOUR:g}", hours=hours))
         if course.co2.problem is not None:
-            told.append(f"CO2 of the grid: {course.co2.problem}.")
+            told.append(say("co2_problem", problem=course.co2.problem))
     if course.community.weather is not None and course.feed is None:
-        told.append("No weather is asked for: where the sites stand (latitude, longitude) is not known.")
+        told.append(say("no_weather"))
     if course.feed is not None and course.feed.problem is not None:
-        told.append(f"Weather feed: {course.feed.problem}.")
+        told.append(say("weather_problem", problem=course.feed.problem))
     return tuple(told)

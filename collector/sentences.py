@@ -10,6 +10,7 @@ from energy.alerts.evidence_texts import amount as kept
 from energy.alerts.rules import Action, Balance, QuantityAbove, QuantityBelow, Rule
 from energy.alerts.subjects import Subject
 from energy.community import Community
+from energy.reasons import say
 
 __all__ = [
     "amount",
@@ -80,13 +81,15 @@ def ended(device: str, look: Look) -> Said:
 
 def withheld(rule: Rule, silent: Sequence[str]) -> str:
     """Why a lease ends although the alert stands."""
-    return f"the {_noun(rule)} is unknown, so nothing is steered by it; silent: {', '.join(silent) or 'nobody'}"
+    return say("rule_unknown", noun=_noun(rule), silent=", ".join(silent) or "nobody")
 
 
 def reason(look: Look) -> str:
     """Why a device is asked for something."""
-    value = amount(look.rule, look.value)
-    return f"rule {look.rule.id}: {_of(look)} is {value}, raised {_beyond(look.rule)}"
+    rule, side = look.rule, "above" if look.rule.limits.rising else "below"
+    limit = amount(rule, rule.limits.raise_at)
+    value = amount(rule, look.value)
+    return say(f"rule_{side}", rule=rule.id, noun=_noun(rule), name=look.name, value=value, limit=limit)
 
 
 def asked(action: Action) -> Said:
@@ -114,15 +117,6 @@ def _about(look: Look) -> dict[str, str | float | list[str | float | None]]:
 
 def _kept(rule: Rule, value: float | None) -> list[str | float | None]:
     return kept(value, rule.unit, 0 if rule.unit in {"W", "s"} else 1)
-
-
-def _of(look: Look) -> str:
-    return f"the {_noun(look.rule)} of {look.name}"
-
-
-def _beyond(rule: Rule) -> str:
-    side = "above" if rule.limits.rising else "below"
-    return f"{side} {amount(rule, rule.limits.raise_at)}"
 
 
 def _noun(rule: Rule) -> str:

@@ -21,6 +21,7 @@ from collector.leases import BALANCER, ForeignLeases, Lease, Order
 from collector.look import Look
 from energy.alerts.evidence_texts import Said
 from energy.alerts.rules import Action, Rule
+from energy.reasons import say
 from energy.renewals import renewal_of
 from messaging.codec import Command, CommandResult
 
@@ -116,7 +117,7 @@ class Helm:
             elif look.now_s >= steering.next_s:
                 self._ask(case, steering, look)
             if why is None and not kept:
-                claimed.setdefault(device, f"a lease of rule {look.rule.id}")
+                claimed.setdefault(device, say("lease_rule", rule=look.rule.id))
             self._measure(case, steering, look)
 
     def _yield_to(self, case: Case, steering: Steering, holder: str, look: Look) -> None:

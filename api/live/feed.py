@@ -33,7 +33,31 @@ class _Named(msgspec.Struct):
     community: str
 
 
-_NAMED: Final = msgspec.json.Decoder(_Named)
+class _Because(msgspec.Struct):
+    reason: str
+
+
+class _Decided(_Named):
+    decisions: list[_Because]
+    limits: dict[str, list[str]]
+
+
+class _Why(msgspec.Struct):
+    why: str
+
+
+class _Steps(msgspec.Struct):
+    steps: list[_Why]
+
+
+class _Planned(_Named):
+    t: int
+    missing: list[str]
+    plan: _Steps
+
+
+_DECIDED: Final = msgspec.json.Decoder(_Decided)
+_PLANNED: Final = msgspec.json.Decoder(_Planned)
 
 
 class LiveFeed:
@@ -146,9 +170,9 @@ class LiveFeed:
             case "live", ["collector"]:
                 return  # which of several serves is theirs to know
             case "live", ["balancer"]:
-                self.decided[community] = _object_of(message.payload, community)
+                self.decided[community] = _object_of(message.payload, community, _DECIDED)
             case "live", ["plan"]:
-                self.plans[community] = _object_of(message.payload, community)
+                self.plans[community] = _object_of(message.payload, community, _PLANNED)
             case "alerts", [alert]:
                 self._take_alert(community, alert, message.payload)
             case gateway, ["status"]:
@@ -186,11 +210,13 @@ class LiveFeed:
             self.events.publish("command", msgspec.json.encode(lease.view), lease.community, lease.site)
 
 
-def _object_of(payload: bytes, community: str) -> bytes:
+def _object_of(
+    payload: bytes, community: str, decoder: msgspec.json.Decoder[_Decided] | msgspec.json.Decoder[_Planned]
+) -> bytes:
     """A retained object of that community as it came; empty when it was withdrawn. Raises DataError."""
     if payload:
         try:
-            named = _NAMED.decode(payload).community
+            named = decoder.decode(payload).community
         except msgspec.DecodeError as error:
             raise DataError(f"is no object of a community: {error}", field="payload") from error
         if named != community:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from api.rights import Scope, sees
+from energy.reasons import LANGUAGES, in_words
 from messaging.codec import Command, CommandResult
 
 __all__ = ["ACTIVE", "Lease", "Leases"]
@@ -41,7 +42,7 @@ class Leases:
 
     def restore(self, community: str, gateway: str | None, view: dict[str, Any]) -> None:
         """Takes over a lease known from before, whose trail goes on."""
-        self._leases.setdefault(view["id"], Lease(community, gateway, {**view, "trail": list(view["trail"])}))
+        self._leases.setdefault(view["id"], Lease(community, gateway, {**_told(view), "trail": list(view["trail"])}))
 
     def asked(self, community: str, gateway: str, command: Command, now_ms: int) -> Lease:
         """A lease was asked for."""
@@ -58,7 +59,7 @@ class Leases:
             "ends_at": command.t + int(command.ttl_s * 1000),
             "trail": [{"t": command.t, "state": "asked", "reason": command.reason}],
         }
-        return self._leases.setdefault(command.id, Lease(community, gateway, view))
+        return self._leases.setdefault(command.id, Lease(community, gateway, _told(view)))
 
     def answered(self, community: str, gateway: str, result: CommandResult) -> Lease | None:
         """The gateway told what became of a lease; None when it is not known here, or another gateway's."""
@@ -83,3 +84,8 @@ class Leases:
         ended = [name for name, lease in self._leases.items() if (lease.view["ends_at"] or 0) + _GRACE_MS < now_ms]
         for name in ended:
             del self._leases[name]
+
+
+def _told(view: dict[str, Any]) -> dict[str, Any]:
+    """The view with its reason in every language; what a person or another program wrote stays in all of them as it is."""
+    return {**view, "reasons": {language: in_words(view["reason"], language) for language in LANGUAGES}}

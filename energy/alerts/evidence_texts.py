@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
 
+from energy.reasons import LANGUAGES, NOUNS, in_words, localized
+
 __all__ = ["Said", "Values", "amount", "moment", "noun", "told"]
 
 Values = Mapping[str, str | float | list[str | float | None]]
@@ -155,83 +157,8 @@ _SENTENCES: Final[dict[str, tuple[str, str, str, str]]] = {  # en, fr, nl, de
         "Stummschaltung aufgehoben von {by}{why}",
     ),
 }
-_NOUNS: Final[dict[str, tuple[str, str, str, str]]] = {
-    "device_silent": ("silence", "silence", "stilte", "Stille"),
-    "gateway_offline": ("time offline", "durée hors ligne", "tijd offline", "Zeit offline"),
-    "outbox_waiting": (
-        "age of the oldest waiting batch",
-        "âge du plus ancien lot en attente",
-        "leeftijd van het oudste wachtende pakket",
-        "Alter des ältesten wartenden Pakets",
-    ),
-    "pv_shortfall": ("shortfall of production", "manque de production", "tekort aan productie", "Minderertrag"),
-    "phase_missing": ("number of missing phases", "phases manquantes", "ontbrekende fasen", "fehlende Phasen"),
-    "voltage_high": (
-        "highest ten-minute voltage",
-        "plus haute tension sur dix minutes",
-        "hoogste spanning over tien minuten",
-        "höchste Zehn-Minuten-Spannung",
-    ),
-    "voltage_low": (
-        "lowest ten-minute voltage",
-        "plus basse tension sur dix minutes",
-        "laagste spanning over tien minuten",
-        "niedrigste Zehn-Minuten-Spannung",
-    ),
-    "fuse_load": (
-        "load of the main fuse",
-        "charge du fusible principal",
-        "belasting van de hoofdzekering",
-        "Last der Hauptsicherung",
-    ),
-    "connection_load": (
-        "load of the connection",
-        "charge du raccordement",
-        "belasting van de aansluiting",
-        "Last des Anschlusses",
-    ),
-    "quarter_peak": (
-        "quarter-hour as it will end",
-        "quart d'heure tel qu'il finira",
-        "kwartier zoals het zal eindigen",
-        "Viertelstunde, wie sie enden wird",
-    ),
-    "quiet_load": (
-        "consumption in quiet hours",
-        "consommation aux heures creuses",
-        "verbruik in stille uren",
-        "Verbrauch in ruhigen Stunden",
-    ),
-    "night_flow": ("flow at night", "débit nocturne", "debiet 's nachts", "Durchfluss in der Nacht"),
-    "battery_not_following": (
-        "deviation from the power set",
-        "écart à la puissance demandée",
-        "afwijking van het gevraagde vermogen",
-        "Abweichung von der verlangten Leistung",
-    ),
-    "meter_mismatch": (
-        "disagreement of the meters",
-        "désaccord des compteurs",
-        "verschil tussen de meters",
-        "Unterschied der Zähler",
-    ),
-    "certificate_ending": (
-        "time left of the certificates",
-        "validité restante des certificats",
-        "resterende tijd van de certificaten",
-        "Restzeit der Zertifikate",
-    ),
-    "gateway_certificate": (
-        "time left of the gateway's certificate",
-        "validité restante du certificat de la passerelle",
-        "resterende tijd van het certificaat van de gateway",
-        "Restzeit des Zertifikats des Gateways",
-    ),
-    "disk_ending": ("free disk space", "espace disque libre", "vrije schijfruimte", "freier Plattenplatz"),
-}
 _UNKNOWN: Final = ("unknown", "inconnu", "onbekend", "unbekannt")
 _NOBODY: Final = ("nobody", "personne", "niemand", "niemand")
-_ORDER: Final = ("en", "fr", "nl", "de")
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,7 +182,7 @@ def moment(t: int) -> list[str | float | None]:
 
 def noun(key: str, language: str = "en") -> str:
     """What a rule measures, in a language; what has no name is called by its key."""
-    return _NOUNS[key][_ORDER.index(language)] if key in _NOUNS else key
+    return NOUNS[key][LANGUAGES.index(language)] if key in NOUNS else key
 
 
 def told(said: Said, language: str = "en") -> str:
@@ -263,7 +190,7 @@ def told(said: Said, language: str = "en") -> str:
     sentences = _SENTENCES.get(said.code)
     if sentences is None:
         return said.text
-    place = _ORDER.index(language) if language in _ORDER else 0
+    place = LANGUAGES.index(language) if language in LANGUAGES else 0
     shown = {name: _shown(name, value, place) for name, value in said.values.items()}
     try:
         return sentences[place].format_map(shown)
@@ -275,7 +202,9 @@ def _shown(name: str, value: str | float | list[str | float | None], place: int)
     if isinstance(value, list):
         return _listed(value, place)
     if name == "noun":
-        return noun(str(value), _ORDER[place])
+        return noun(str(value), LANGUAGES[place])
+    if name == "reason":
+        return in_words(str(value), LANGUAGES[place])
     if name == "silent" and not value:
         return _NOBODY[place]
     return f"{value:g}" if isinstance(value, int | float) else value
@@ -287,9 +216,4 @@ def _listed(value: list[str | float | None], place: int) -> str:
         return f"{datetime.fromtimestamp(number / 1000, UTC):%Y-%m-%d %H:%M} UTC"
     if not isinstance(number, int | float) or not digits or not isinstance(digits[0], int | float):
         return _UNKNOWN[place]
-    text = f"{number:,.{int(digits[0])}f}"
-    if place == 1:
-        text = text.replace(",", "\u202f").replace(".", ",")
-    elif place > 1:
-        text = text.translate(str.maketrans(",.", ".,"))
-    return f"{text} {unit}".rstrip()
+    return f"{localized(f'{number:,.{int(digits[0])}f}', LANGUAGES[place])} {unit}".rstrip()

@@ -19,6 +19,7 @@ from typing import Final
 
 from energy.balancing.limits import SOC_HYSTERESIS_PCT, Room, able_to_give_w, bounds_of, kilowatts
 from energy.balancing.now import Battery, Decision, Rates
+from energy.reasons import joined, say
 
 __all__ = ["Pool", "decide", "split"]
 
@@ -40,12 +41,12 @@ class _Bank:
     power_w: float = 0.0
     why: list[str] = field(default_factory=list)
 
-    def change(self, power_w: float, why: str) -> float:
-        """Moves it by `power_w` (discharge positive) as far as it may; gives what it moved."""
+    def change(self, power_w: float, code: str, **values: str) -> float:
+        """Moves it by `power_w` (discharge positive) as far as it may; gives what it moved. `code`: of the reason."""
         moved_w = min(max(self.power_w + power_w, self.low_w), self.high_w) - self.power_w
         if abs(moved_w) >= 1.0:
             self.power_w += moved_w
-            self.why.append(why.format(kilowatts(abs(moved_w))))
+            self.why.append(say(code, power=kilowatts(abs(moved_w)), **values))
             return moved_w
         return 0.0
 
@@ -106,7 +107,7 @@ def _banks(room: Room) -> list[_Bank]:
     for battery, (low, _), part, rest in zip(batteries, bounds, must, more, strict=True):
         bank = _Bank(battery, room, low * up, part + rest * down)
         if part > 0:
-            bank.change(part, f"gives {{}} so that {room.tightest()}")
+            bank.change(part, "gives_limit", limit=room.tightest())
             bank.low_w = bank.power_w
         banks.append(bank)
     return banks
@@ -118,8 +119,9 @@ def _keep_feed_in(room: Room, banks: Sequence[_Bank]) -> None:
     excess_w = 0.0 if limits.export_w is None else -room.drawn_w - limits.export_w
     if excess_w > 0:
         able = [-bank.low_w for bank in banks]
+        kept = say("keeps_feed_in", power=kilowatts(limits.export_w or 0.0))
         for bank, part in zip(banks, split(excess_w, able, able), strict=True):
-            moved_w = bank.change(-part, f"takes {{}} so that feed-in stays at {kilowatts(limits.export_w or 0.0)}")
+            moved_w = bank.change(-part, "takes_limit", limit=kept)
             bank.high_w = min(bank.high_w, moved_w)
 
 
@@ -133,8 +135,8 @@ def _share(banks: Sequence[_Bank], needed_w: float, rates: Rates) -> None:
             for bank, mine in zip(banks, own, strict=True)
         ]
         for bank, part, mine in zip(banks, split(left_w, own, able), own, strict=True):
-            bank.change(-min(part, mine), "stores {} that its own roof has left")
-            bank.change(-max(0.0, part - mine), "stores {} that other roofs have left in this quarter-hour")
+            bank.change(-min(part, mine), "stores_own")
+            bank.change(-max(0.0, part - mine), "stores_others")
     elif left_w < 0:
         own = _own(banks, lambda flow_w: flow_w)
         able = [
@@ -142,8 +144,8 @@ def _share(banks: Sequence[_Bank], needed_w: float, rates: Rates) -> None:
             for bank, mine in zip(banks, own, strict=True)
         ]
         for bank, part, mine in zip(banks, split(-left_w, own, able), own, strict=True):
-            bank.change(min(part, mine), "gives {} to its own building")
-            bank.change(max(0.0, part - mine), "gives {} to other members in this quarter-hour")
+            bank.change(min(part, mine), "gives_own")
+            bank.change(max(0.0, part - mine), "gives_others")
 
 
 def _own(banks: Sequence[_Bank], direction: Callable[[float], float]) -> list[float]:
@@ -164,11 +166,11 @@ def _trade(banks: Sequence[_Bank], pool: Pool) -> None:
     buyers = [bank for bank in banks if _value_in(bank) > rates.buy + _EPSILON and bank.power_w <= 0]
     able = [bank.power_w - bank.low_w for bank in buyers]
     for bank, part in zip(buyers, split(min(room_w, sum(able)), able, able), strict=True):
-        bank.change(-part, f"buys {{}} for later at {rates.buy:.3f} EUR/kWh, stored it is worth {_value_in(bank):.3f}")
+        bank.change(-part, "buys", price=f"{rates.buy:.3f}", value=f"{_value_in(bank):.3f}")
     for bank in banks:
         if bank.power_w >= 0 and bank not in buyers and _value_out(bank) < rates.sell - _EPSILON:
-            why = f"sells {{}} at {rates.sell:.3f} EUR/kWh, stored it is worth {_value_out(bank):.3f}"
-            bank.change(bank.high_w - bank.power_w, why)
+            price, value = f"{rates.sell:.3f}", f"{_value_out(bank):.3f}"
+            bank.change(bank.high_w - bank.power_w, "sells", price=price, value=value)
 
 
 def _value_in(bank: _Bank) -> float:
@@ -209,18 +211,17 @@ def _enter(bank: _Bank) -> None:
 
 
 def _decision(bank: _Bank, pool: Pool) -> Decision:
-    reason = " and ".join(bank.why) or _idle(bank, pool)
-    return Decision(bank.battery.id, bank.power_w, f"{reason[0].upper()}{reason[1:]}.")
+    return Decision(bank.battery.id, bank.power_w, joined(bank.why or [_idle(bank, pool)]))
 
 
 def _idle(bank: _Bank, pool: Pool) -> str:
     if pool.needed_w is not None and pool.drawn_w is not None and pool.needed_w <= 0 < pool.drawn_w:
-        return "rests: what roofs fed in earlier in this quarter-hour covers what is needed now"
+        return say("rests_shared")
     battery, flow_w = bank.battery, bank.room.expected_w
     if flow_w < 0 and bank.low_w == 0 and battery.soc_pct >= battery.soc_max_pct - SOC_HYSTERESIS_PCT:
-        return f"rests: there is surplus, but it is charged to {battery.soc_pct:.0f} %"
+        return say("rests_full", pct=f"{battery.soc_pct:.0f}")
     if flow_w > 0 and bank.high_w == 0 and battery.soc_pct <= battery.soc_min_pct + SOC_HYSTERESIS_PCT:
-        return f"rests: power is needed, but its charge is down to {battery.soc_pct:.0f} %"
+        return say("rests_empty", pct=f"{battery.soc_pct:.0f}")
     if battery.value is not None:
-        return f"rests: what it stores is worth {battery.value:.3f} EUR/kWh, more than using it now saves"
-    return "rests: there is neither surplus nor need that it may take"
+        return say("rests_value", value=f"{battery.value:.3f}")
+    return say("rests")

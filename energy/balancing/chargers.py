@@ -18,6 +18,7 @@ from typing import Final
 from energy.balancing.limits import Room, kilowatts
 from energy.balancing.now import Charger, Decision
 from energy.balancing.settings import PHASE_V
+from energy.reasons import say
 
 __all__ = ["NO_CAR", "decide", "least_w", "wish_w"]
 
@@ -27,7 +28,7 @@ _BAND_SHARE: Final = 0.03
 _STEP_W: Final = 10.0
 _FOLLOWS: Final = 0.9
 _OFF, _ONE, _ALL = "off", "one phase", "all phases"
-NO_CAR: Final = "No car is here, so nothing is kept for it."
+NO_CAR: Final = say("no_car")
 
 
 @dataclass(slots=True)
@@ -167,29 +168,23 @@ def _kept(charger: Charger, turn: _Turn) -> float:
 def _why_not(charger: Charger, turn: _Turn, room: Room) -> str:
     least = least_w(charger, 1 if charger.switches else None)
     if turn.wish_w < least and charger.planned:
-        return "Waits for a cheaper hour: it can still be ready in time."
+        return say("cheaper_hour")
     if turn.wish_w < least:
-        return f"Waits: the surplus is less than the {charger.least_a:g} A at which a car charges."
+        return say("little_surplus", amps=f"{charger.least_a:g}")
     spare_w = max(0.0, room.spare_w(charger.wired))
-    return f"Waits so that {room.tightest()}: {kilowatts(spare_w)} are left, a car needs {kilowatts(least)}."
+    return say("car_waits", limit=room.tightest(), spare=kilowatts(spare_w), least=kilowatts(least))
 
 
 def _why(charger: Charger, turn: _Turn, room: Room) -> str:
-    what = f"May take {kilowatts(turn.has_w)}" + (" on one phase" if turn.mode == _ONE else "")
+    has = kilowatts(turn.has_w)
+    power = say("may_one_phase", power=has) if turn.mode == _ONE else has
     if turn.has_w >= charger.high_w - _STEP_W:
-        return f"{what}, all it can: no limit stands in the way."
+        return say("may_all", power=power)
     if charger.surplus_only and turn.has_w >= turn.wish_w - _STEP_W:
         if charger.need_w is not None and charger.need_w >= turn.has_w - _STEP_W:
-            why = (
-                "the plan has it charge now, for prices"
-                if charger.planned
-                else "its car needs that to be ready in time"
-            )
-            return f"{what}: {why}."
-        return f"{what} of the surplus."
+            return say("may_planned" if charger.planned else "may_deadline", power=power)
+        return say("may_surplus", power=power)
     others = sum(other.car for other in room.site.chargers) - 1
-    return (
-        f"{what} beside {others} other cars so that {room.tightest()}."
-        if others > 0
-        else f"{what} so that {room.tightest()}."
-    )
+    if others > 0:
+        return say("may_beside", power=power, others=others, limit=room.tightest())
+    return say("may_limit", power=power, limit=room.tightest())

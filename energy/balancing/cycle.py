@@ -27,6 +27,7 @@ from energy.balancing.now import (
     SiteNow,
     Standing,
 )
+from energy.reasons import say
 
 __all__ = ["decide"]
 
@@ -75,8 +76,8 @@ def _devices(site: SiteNow) -> Iterator[HeatPump | Charger | Battery | Inverter]
 
 def _go_on(device: str, standing: Standing | None) -> Decision:
     if standing is None:
-        return Decision(device, None, "Waits for readings that show what the last change did.")
-    return Decision(device, standing.value, "Goes on until readings show what the last change did.", standing.mode)
+        return Decision(device, None, say("waits_readings"))
+    return Decision(device, standing.value, say("goes_on"), standing.mode)
 
 
 def _surplus(rooms: Mapping[str, Room], wanted: Mapping[str, float]) -> dict[str, float]:
@@ -147,13 +148,16 @@ def _inverters(room: Room) -> list[Decision]:
     for inverter in inverters:
         value = max(0.0, may_w * inverter.high_w / most_w)
         if value >= inverter.high_w:
-            found.append(Decision(inverter.id, None, "Makes what the sun gives: no limit stands in the way."))
+            found.append(Decision(inverter.id, None, say("sun_free")))
             continue
         told = inverter.standing.value if inverter.standing is not None else None
         if not (isinstance(told, float) and value - _CURTAIL_BAND * inverter.high_w <= told <= value):
             told = float(int(value))
-        what = "the main fuse" if limits.export_w is None else f"feed-in of {kilowatts(limits.export_w)}"
-        found.append(Decision(inverter.id, told, f"May make {kilowatts(told)} so that {what} is not exceeded."))
+        power = kilowatts(told)
+        if limits.export_w is None:
+            found.append(Decision(inverter.id, told, say("sun_fuse", power=power)))
+        else:
+            found.append(Decision(inverter.id, told, say("sun_feed_in", power=power, limit=kilowatts(limits.export_w))))
     return found
 
 

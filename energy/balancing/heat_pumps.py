@@ -11,6 +11,7 @@ from typing import Final
 from energy.balancing.limits import Room, kilowatts
 from energy.balancing.now import BLOCKED, BOOST, Decision, HeatPump
 from energy.fallback import BLOCKED_MAX_S, GIVE_BACK_S
+from energy.reasons import say
 
 __all__ = ["boost_w", "decide", "may_be_blocked"]
 
@@ -44,20 +45,20 @@ def decide(room: Room, pump: HeatPump, surplus_w: float, now_s: float) -> Decisi
     if may_be_blocked(pump, now_s):
         needs_w = pump.rated_w if was == BLOCKED else pump.power_w
         if was == BLOCKED and held_s < GIVE_BACK_S:
-            return Decision(pump.id, BLOCKED, f"Stays blocked for {GIVE_BACK_S / 60:.0f} min at least.", BLOCKED)
+            return Decision(pump.id, BLOCKED, say("stays_blocked", minutes=f"{GIVE_BACK_S / 60:.0f}"), BLOCKED)
         if room.spare_w(pump.wired, kept=was == BLOCKED) < needs_w:
-            why = f"Blocked so that {room.tightest()}: it needs {kilowatts(needs_w)}."
+            why = say("blocked", limit=room.tightest(), power=kilowatts(needs_w))
             return Decision(pump.id, BLOCKED, why, BLOCKED)
         room.take(needs_w, pump.wired, expected_w=needs_w, drawn_w=pump.power_w)
     elif was == BLOCKED:
-        return Decision(pump.id, None, "Let go: it has been blocked for as long as its label allows.")
+        return Decision(pump.id, None, say("blocked_enough"))
     if was == BOOST and held_s < _BOOST_S and room.spare_w(pump.wired, kept=False) >= 0:
-        return Decision(pump.id, BOOST, f"Stays boosted for {_BOOST_S / 60:.0f} min at least.", BOOST)
+        return Decision(pump.id, BOOST, say("stays_boosted", minutes=f"{_BOOST_S / 60:.0f}"), BOOST)
     wanted_w = boost_w(pump)
     if was != BLOCKED and surplus_w >= wanted_w > 0 and room.spare_w(pump.wired) >= wanted_w:
         room.take(wanted_w, pump.wired, expected_w=0.0 if was == BOOST else wanted_w, drawn_w=0.0)
-        return Decision(pump.id, BOOST, f"Boosted: {kilowatts(surplus_w)} of surplus become heat.", BOOST)
-    return Decision(pump.id, None, "Left to itself: neither is too much taken nor enough surplus there for it.")
+        return Decision(pump.id, BOOST, say("boosted", power=kilowatts(surplus_w)), BOOST)
+    return Decision(pump.id, None, say("pump_free"))
 
 
 def _holds_boost(pump: HeatPump, now_s: float) -> bool:

@@ -12,6 +12,7 @@ from typing import Final
 
 from energy.balancing.now import PHASES, Battery, HeatPump, SiteNow
 from energy.balancing.settings import PHASE_V
+from energy.reasons import say
 
 __all__ = ["QUARTER_S", "SOC_HYSTERESIS_PCT", "Room", "able_to_give_w", "bounds_of", "kilowatts", "may_take_w"]
 
@@ -129,12 +130,12 @@ class Room:
         limits = self.site.limits
         fullest_w = 3 * PHASE_V * min(self.take_a)
         if limits.fuse_a is not None and fullest_w <= self.take_w:
-            return f"the main fuse of {limits.fuse_a:g} A is kept on every phase"
+            return say("keeps_fuse", amps=f"{limits.fuse_a:g}")
         if self._peak_w is not None and self._peak_w <= self._limit_w:
-            return f"the quarter-hour stays at {kilowatts(limits.peak_w or 0)} on average"
+            return say("keeps_quarter", power=kilowatts(limits.peak_w or 0))
         if limits.import_w is not None:
-            return f"the connection stays below {kilowatts(limits.import_w)}"
-        return "no limit is set here"
+            return say("keeps_connection", power=kilowatts(limits.import_w))
+        return say("keeps_none")
 
     def sentences(self) -> tuple[str, ...]:
         """Each limit of the site in one sentence, the tightest first."""
@@ -142,29 +143,26 @@ class Room:
         told: list[tuple[float, str]] = []
         if limits.fuse_a is not None and site.amps:
             most_a = max(abs(amps) for amps in site.amps)
-            told.append(
-                (most_a / limits.fuse_a, f"Main fuse {limits.fuse_a:g} A: the fullest phase carries {most_a:.0f} A.")
-            )
+            text = say("fuse", amps=f"{limits.fuse_a:g}", most=f"{most_a:.0f}")
+            told.append((most_a / limits.fuse_a, text))
         if limits.import_w is not None:
             taken_w = max(0.0, site.grid_w)
-            text = f"Connection {kilowatts(limits.import_w)}: {kilowatts(taken_w)} are taken."
+            text = say("connection", power=kilowatts(limits.import_w), taken=kilowatts(taken_w))
             told.append((taken_w / limits.import_w, text))
         if limits.export_w is not None:
             given_w = max(0.0, -site.grid_w)
-            text = f"Feed-in {kilowatts(limits.export_w)}: {kilowatts(given_w)} are given."
+            text = say("feed_in", power=kilowatts(limits.export_w), given=kilowatts(given_w))
             told.append((given_w / max(1.0, limits.export_w), text))
         if limits.peak_w is not None and self._peak_w is not None:
-            so_far = (
-                "is not known, so it counts as full"
-                if site.quarter_w is None
-                else f"stands at {kilowatts(site.quarter_w)}"
-            )
-            text = (
-                f"Quarter-hour {kilowatts(limits.peak_w)}: its mean {so_far}, and {kilowatts(self._peak_w)} may be taken"
-                f" for the {max(1, round(self._left_s / 60))} min that are left."
-            )
-            told.append((max(0.0, site.grid_w) / max(1.0, self._peak_w), text))
+            told.append((max(0.0, site.grid_w) / max(1.0, self._peak_w), self._quarter(limits.peak_w, self._peak_w)))
         return tuple(text for _, text in sorted(told, reverse=True))
+
+    def _quarter(self, peak_w: float, may_w: float) -> str:
+        minutes, mean_w = max(1, round(self._left_s / 60)), self.site.quarter_w
+        power, may = kilowatts(peak_w), kilowatts(may_w)
+        if mean_w is None:
+            return say("quarter_unknown", power=power, may=may, minutes=minutes)
+        return say("quarter", power=power, mean=kilowatts(mean_w), may=may, minutes=minutes)
 
     def _over_fuse_w(self, sheddable: Sequence[HeatPump]) -> float:
         """What must be given evenly to all phases so that none is above the fuse, heat pumps running."""

@@ -38,6 +38,7 @@ from energy.names import device_id
 from energy.plausibility import sun_elevation_deg
 from energy.quantities import Role
 from energy.quarters import QUARTER_MS, quarter_start
+from energy.reasons import say
 
 __all__ = ["Guidance", "Held", "has_car", "look"]
 
@@ -121,7 +122,7 @@ def _bystander(site: Site, facts: Facts) -> SiteNow:
     """A site where nothing is steered: what it takes or gives is part of the pool."""
     flows = facts.flows(site) if facts.connected else None
     if flows is None or flows.grid_w is None:
-        return SiteNow(site.id, unknown=f"What {site.name} takes from the grid is not known.")
+        return SiteNow(site.id, unknown=say("grid_unknown", name=site.name))
     return SiteNow(site.id, grid_w=flows.grid_w)
 
 
@@ -182,14 +183,14 @@ class _Site:
         self, grids: list[Device], grid_w: float | None, amps: tuple[float, ...], limits: Limits
     ) -> str | None:
         if not self._facts.connected:
-            return "Let go: the broker is away, so nothing is known."
+            return say("broker_away")
         if len(grids) != 1:
-            return f"Let go: {self._site.name} has {len(grids)} grid meters; one is needed."
+            return say("grid_meters", name=self._site.name, count=len(grids))
         name = device_id(self._site.id, grids[0].id)
         if grid_w is None:
-            return f"Let go: the grid meter {name} is silent."
+            return say("grid_silent", name=name)
         if limits.fuse_a is not None and not amps:
-            return f"Let go: a fuse is watched, and {name} does not tell the current of each phase."
+            return say("no_phases", name=name)
         return None
 
     def _values(self, device: Device) -> Mapping[str, float | int | str]:
@@ -226,7 +227,7 @@ class _Site:
         values = self._values(device)
         power_w = _number(values, "power_w")
         if power_w is None:
-            self.apart.append(Decision(name, None, f"Let go: {name} is silent."))
+            self.apart.append(Decision(name, None, say("silent", name=name)))
             return None
         wired = tuple(phase - 1 for phase in steer.wired if phase - 1 in self._phases) or self._phases
         low_w, high_w = steer.bounds(device.role, device.rated_w)
@@ -252,7 +253,7 @@ class _Site:
     ) -> Battery | None:
         power_w, soc_pct = _number(values, "power_w"), _number(values, "soc_pct")
         if power_w is None or soc_pct is None:
-            self.apart.append(Decision(name, None, f"Let go: {name} does not tell its charge."))
+            self.apart.append(Decision(name, None, say("no_charge", name=name)))
             return None
         return Battery(
             name,
@@ -288,7 +289,7 @@ class _Site:
         missing = [name for name in ours if name not in {*self._held.taken, *(unit.id for unit in found)}]
         if not missing:
             return found
-        why = f"Let go: what {missing[0]} does is not known, and it would be chased."
+        why = say("chased", name=missing[0])
         self.apart += [Decision(unit.id, None, why) for unit in found]
         return ()
 
@@ -331,21 +332,19 @@ class _Site:
         site, standing = self._site, self._held.standing.get(name)
         _, high_w = steer.bounds(device.role, device.rated_w)
         if site.latitude is None or site.longitude is None:
-            self.apart.append(
-                Decision(name, None, f"Let go: where {site.name} stands (latitude, longitude) is not known.")
-            )
+            self.apart.append(Decision(name, None, say("no_place", name=site.name)))
             return None
         height_deg = sun_elevation_deg(self._facts.now, site.latitude, site.longitude)
         if height_deg >= steer.on_below_deg:
-            why = f"Off: the sun is higher than {steer.on_below_deg:g} degrees."
+            why = say("lamps_off", degrees=f"{steer.on_below_deg:g}")
             return Lamps(name, high_w, 0.0, why, steer.switch, standing)
         timezone = self._facts.community.timezone
         if steer.dim_pct < 100 and within(self._facts.now, timezone, steer.dim_from, steer.dim_until):
-            why = f"Dimmed to {steer.dim_pct:g} % from {steer.dim_from:%H:%M} until {steer.dim_until:%H:%M}."
+            begin, end = f"{steer.dim_from:%H:%M}", f"{steer.dim_until:%H:%M}"
+            why = say("lamps_dimmed", pct=f"{steer.dim_pct:g}", begin=begin, end=end)
             return Lamps(name, high_w, steer.dim_pct / 100, why, steer.switch, standing)
-        return Lamps(
-            name, high_w, 1.0, f"On: the sun is lower than {steer.on_below_deg:g} degrees.", steer.switch, standing
-        )
+        why = say("lamps_on", degrees=f"{steer.on_below_deg:g}")
+        return Lamps(name, high_w, 1.0, why, steer.switch, standing)
 
 
 def _all(kind: type[_Kind], units: Sequence[object]) -> tuple[_Kind, ...]:

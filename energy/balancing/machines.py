@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 
 from energy.balancing.limits import Room, kilowatts
 from energy.balancing.now import Decision, Machine
+from energy.reasons import say
 from energy.run_profile import Parts, duration_ms
 
 __all__ = ["ON", "MachineWish", "decide", "hold", "machine_of"]
@@ -46,11 +47,11 @@ def machine_of(
 ) -> Machine:
     """What is due now, and why. `planned_ms`: the start that the plan found; `standing`: what it is under."""
     if wish is None:
-        why, stage = "Let go: nobody wants it to run.", ""
+        why, stage = say("unwanted"), ""
     elif wish.started_ms is not None:
         why, stage = _begun(wish.started_ms + duration_ms(parts), now_ms, timezone)
     elif standing == ON:
-        why, stage = "Starts.", "runs"
+        why, stage = say("starts"), "runs"
     else:
         why, stage = _waiting(wish, duration_ms(parts), now_ms, timezone, planned_ms)
     most_w = max(watts for _, watts in parts)
@@ -59,22 +60,22 @@ def machine_of(
 
 def _begun(until_ms: int, now_ms: int, timezone: str) -> tuple[str, str]:
     if now_ms < until_ms:
-        return f"Runs until {_at(until_ms, timezone)}: what has begun is not cut.", "runs"
-    return "Let go: it has run.", ""
+        return say("runs", at=_at(until_ms, timezone)), "runs"
+    return say("has_run"), ""
 
 
 def _waiting(wish: MachineWish, lasts_ms: int, now_ms: int, timezone: str, planned_ms: int | None) -> tuple[str, str]:
     """Why it waits or begins, and `due` when it does."""
     last_ms = max(wish.earliest_ms, wish.finish_ms - lasts_ms - _IN_HAND_MS)
     if now_ms < wish.earliest_ms:
-        return f"Waits: it is not to run before {_at(wish.earliest_ms, timezone)}.", ""
+        return say("not_before", at=_at(wish.earliest_ms, timezone)), ""
     if now_ms >= last_ms:
-        return f"Starts, to be ready by {_at(wish.finish_ms, timezone)}.", "due"
+        return say("starts_by", at=_at(wish.finish_ms, timezone)), "due"
     if planned_ms is None:
-        return f"Waits until {_at(last_ms, timezone)}, the last moment: there is no plan that knows a better one.", ""
+        return say("last_moment", at=_at(last_ms, timezone)), ""
     if now_ms >= planned_ms:
-        return "Starts: the plan finds no better time.", "due"
-    return f"Waits until {_at(min(planned_ms, last_ms), timezone)}, the best time that the plan finds.", ""
+        return say("starts_best"), "due"
+    return say("best_time", at=_at(min(planned_ms, last_ms), timezone)), ""
 
 
 def _at(moment_ms: int, timezone: str) -> str:
@@ -87,8 +88,8 @@ def decide(room: Room, machine: Machine) -> Decision:
         return hold(machine)
     if room.spare_w(machine.wired) < machine.power_w:
         spare_w = max(0.0, room.spare_w(machine.wired))
-        why = f"Waits so that {room.tightest()}: {kilowatts(spare_w)} are left, it needs {kilowatts(machine.power_w)}."
-        return Decision(machine.id, None, why)
+        spare, power = kilowatts(spare_w), kilowatts(machine.power_w)
+        return Decision(machine.id, None, say("machine_waits", limit=room.tightest(), spare=spare, power=power))
     room.take(machine.power_w, machine.wired, expected_w=machine.power_w, drawn_w=0.0)
     return Decision(machine.id, ON, machine.reason, ON)
 
@@ -97,5 +98,5 @@ def hold(machine: Machine) -> Decision:
     """While too little is known to start anything: what runs goes on."""
     if machine.runs:
         return Decision(machine.id, ON, machine.reason, ON)
-    why = "Waits: too little is known now to start it." if machine.due else machine.reason
+    why = say("too_little_known") if machine.due else machine.reason
     return Decision(machine.id, None, why)

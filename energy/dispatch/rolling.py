@@ -28,6 +28,7 @@ from energy.forecast.scenarios import PEAK_SPREAD_H, ErrorScenarios
 from energy.forecast.season import Season
 from energy.forecast.weather import told_weather
 from energy.quarters import QUARTER_MS, local_month
+from energy.reasons import say
 
 __all__ = ["filled", "plan_ahead"]
 
@@ -259,15 +260,15 @@ def _why(net_kw: float, battery_kw: float, grid_kw: float) -> str:
     """What the batteries are expected to do in that quarter-hour, in a sentence."""
     if battery_kw > _IDLE_KW:
         if grid_kw > _IDLE_KW:
-            return "Buys for later: energy is cheaper now than when it will be used."
-        return "Stores what the roofs have left."
+            return say("plan_buys")
+        return say("plan_stores")
     if battery_kw < -_IDLE_KW:
         if grid_kw < -_IDLE_KW and net_kw <= 0:
-            return "Sells what is stored: it earns more now than it would save later."
-        return "Gives what is stored: buying would cost more now."
+            return say("plan_sells")
+        return say("plan_gives")
     if net_kw < -_IDLE_KW:
-        return "Feeds in what is left: the batteries are full, or keep room for later."
-    return "Rests: what is stored is worth more later."
+        return say("plan_feeds_in")
+    return say("plan_rests")
 
 
 def _watts(power_kw: float) -> float:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
 
+from energy.reasons import Language, in_words
 from storage.register.records import Alert, Command
 
 __all__ = ["EvidenceRow", "as_csv", "commands_of", "evidence_rows", "translated"]
@@ -32,16 +33,20 @@ def commands_of(alert: Alert) -> list[str]:
     return [action.command for action in alert.actions if action.command is not None]
 
 
-def translated(alert: Alert, language: str) -> Alert:
-    """With the sentences of its evidence in a language."""
-    return replace(alert, evidence=tuple(replace(step, text=step.told(language)) for step in alert.evidence))
+def translated(alert: Alert, language: Language) -> Alert:
+    """With the sentences of its evidence and of its actions in a language."""
+    evidence = tuple(replace(step, text=step.told(language)) for step in alert.evidence)
+    actions = tuple(replace(action, reason=in_words(action.reason, language)) for action in alert.actions)
+    return replace(alert, evidence=evidence, actions=actions)
 
 
-def evidence_rows(alert: Alert, commands: Sequence[Command], language: str = "en") -> list[EvidenceRow]:
+def evidence_rows(alert: Alert, commands: Sequence[Command], language: Language = "en") -> list[EvidenceRow]:
     """The alert's own steps in a language, the trail of its leases as gateways told it, and how often they were renewed."""
     own = [EvidenceRow(step.t, alert, step.event, step.told(language)) for step in alert.evidence]
     trail = [
-        EvidenceRow(step.t, alert, f"command {step.state}", f"{command.device}: {step.reason}", command.id)
+        EvidenceRow(
+            step.t, alert, f"command {step.state}", f"{command.device}: {in_words(step.reason, language)}", command.id
+        )
         for command in commands
         for step in command.trail
     ]

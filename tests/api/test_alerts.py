@@ -104,6 +104,22 @@ async def test_evidence_is_told_in_the_readers_language_and_old_rows_as_they_wer
     assert (await standing.get("/api/v1/alerts/a1", lang="pt")).status_code == 422
 
 
+async def test_what_an_alert_asked_for_and_why_is_told_in_the_readers_language(standing: Api):
+    old = standing.register.alert("a1")
+    assert old is not None
+    why = "rule surplus: the flow at night of Ixelles is 12,000 W, raised above 10,000 W"
+    (action, *rest) = old.actions
+    balanced = Evidence.of(NOW, "commanded", Said("balancer", {"device": "ixl-hall/ev-1", "reason": "Starts."}))
+    actions = (dataclasses.replace(action, reason=why), *rest)
+    standing.register.save_alert(dataclasses.replace(old, actions=actions, evidence=(balanced,)))
+    told = (await standing.get("/api/v1/alerts/a1", lang="de")).json()
+    assert told["actions"][0]["reason"] == (
+        "Regel surplus: Durchfluss in der Nacht, Ixelles: 12.000 W, Alarm über 10.000 W"
+    )
+    assert told["evidence"][0]["text"] == "der Ausgleich, ixl-hall/ev-1: Startet."
+    assert (await standing.get("/api/v1/alerts/a1")).json()["actions"][0]["reason"] == why
+
+
 def client_of(
     api: Api, settings: ApiSettings, communities: list[Community], notifications: NotificationSettings
 ) -> httpx.AsyncClient:

@@ -80,6 +80,32 @@ async def test_plan_and_decisions_are_what_the_collector_said(api: Api):
     jsonschema.validate(answer, {**reference, "components": schema["components"]})
 
 
+async def test_plan_and_decisions_are_told_in_the_readers_language(api: Api):
+    await api.publish("cw/v1/ixelles/live/plan", plan(), retained=True)
+    await api.publish("cw/v1/ixelles/live/balancer", decided(), retained=True)
+    answer = (await api.get(f"{PATH}?lang=fr")).json()
+    assert answer["plan"]["steps"][0]["why"] == "Stocke ce que les toits ont en trop."
+    assert answer["plan"]["missing"] == ["Only 3 h of the past are known."]  # no sentence of ours: as it was written
+    assert answer["now"]["decisions"][0]["reason"] == "Stocke 5,0 kW que son propre toit a en trop."
+    assert answer["now"]["limits"] == {"ixl-hall": ["Fusible principal 63 A : la phase la plus chargée porte 12 A."]}
+    assert (await api.get(f"{PATH}?lang=it")).status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("topic", "broken"),
+    [
+        ("balancer", {"community": "ixelles", "t": NOW, "decisions": [{"device": "ixl-hall/battery"}], "limits": {}}),
+        ("balancer", {"community": "ixelles", "t": NOW, "decisions": [], "limits": {"ixl-hall": "full"}}),
+        ("plan", {"community": "ixelles", "t": NOW, "missing": [], "plan": {"steps": [{"start": NOW}]}}),
+        ("plan", {"community": "ixelles", "t": NOW, "missing": None, "plan": {"steps": []}}),
+    ],
+)
+async def test_plan_or_decisions_of_another_shape_are_not_taken(api: Api, topic: str, broken: dict[str, Any]):
+    await api.publish(f"cw/v1/ixelles/live/{topic}", broken, retained=True)
+    assert api.live.rejected == 1
+    assert (await api.get(PATH)).json()["plan"] is None
+
+
 async def test_nothing_planned_yet_is_null_and_no_error(api: Api):
     answer = (await api.get(PATH)).json()
     assert answer["plan"] is None

@@ -9,7 +9,6 @@ import type {
   ForecastStep,
   Consents,
   DeviceEntry,
-  Evidence,
   Me,
   MembersHistory,
   OwnEnergy,
@@ -161,8 +160,8 @@ export async function rules(): Promise<Rule[]> {
   return (await get<{ rules: Rule[] }>('alerts/rules')).rules;
 }
 
-export function plan(community: string): Promise<Plan> {
-  return get(`communities/${encodeURIComponent(community)}/plan`);
+export function plan(community: string, language: string): Promise<Plan> {
+  return get(`communities/${encodeURIComponent(community)}/plan?lang=${language}`);
 }
 
 /** The newest alerts, open ones first. */
@@ -195,9 +194,9 @@ export async function evidenceCsv(alert: string, language: string): Promise<Blob
   return (await request(`alerts/${encodeURIComponent(alert)}/evidence?format=csv&lang=${language}`)).blob();
 }
 
-/** Its evidence with sentences in the reader's language. */
-export async function evidenceIn(alert: string, language: string): Promise<Evidence[]> {
-  return (await get<Alert>(`alerts/${encodeURIComponent(alert)}?lang=${language}`)).evidence;
+/** An alert with its sentences in the reader's language. */
+export function alertIn(alert: string, language: string): Promise<Alert> {
+  return get(`alerts/${encodeURIComponent(alert)}?lang=${language}`);
 }
 
 export function sizing(community: string, { yield_kwh, ...question }: Question): Promise<Sizing> {

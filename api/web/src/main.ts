@@ -15,7 +15,7 @@ import { openAlerts } from './order';
 import { NO_CHOICE, readPlace, writePlace, type HistoryChoice, type Place } from './place';
 import { activeLeases, applyEvent, EMPTY, type LiveState } from './state';
 import { LiveStream } from './stream';
-import type { Alert, AlertTexts, Channel, Community, CommunityEntry, DeviceEntry, Evidence, Me, Plan, Rule, Sharing, Site, SiteEntry, Snapshot } from './types';
+import type { Alert, AlertTexts, Channel, Community, CommunityEntry, DeviceEntry, Me, Plan, Rule, Sharing, Site, SiteEntry, Snapshot } from './types';
 import { page } from './views/page';
 
 const DEFAULT_TIME_ZONE = 'Europe/Brussels';
@@ -90,8 +90,8 @@ class Application implements Actions {
     URL.revokeObjectURL(address);
   }
 
-  evidenceTold(alert: string): Promise<Evidence[]> {
-    return api.evidenceIn(alert, this.language);
+  alertTold(alert: string): Promise<Alert> {
+    return api.alertIn(alert, this.language);
   }
 
   async pastAlerts(): Promise<Alert[]> {
@@ -112,7 +112,7 @@ class Application implements Actions {
   }
 
   plan(community: string): Promise<Plan> {
-    return api.plan(community);
+    return api.plan(community, this.language);
   }
 
   sharing(community: string, from: number): Promise<Sharing> {
@@ -160,7 +160,7 @@ class Application implements Actions {
       const me = await api.me();
       if (seesSums(me)) {
         this.entries = await api.communities();
-        const plan = await api.plan(this.communityId() ?? '').catch(() => null);
+        const plan = await api.plan(this.communityId() ?? '', this.language).catch(() => null);
         this.ahead_ms = plan === null ? 0 : plan.t - Date.now();
       }
       this.me = me;

@@ -3,7 +3,7 @@ import type { Formatter } from './format';
 import type { Language, Translator } from './i18n';
 import type { Connection } from './stream';
 import type { HistoryChoice } from './place';
-import type { Alert, AlertTexts, CarWish, Channel, Command, Community, CommunityEntry, DeviceEntry, Evidence, Plan, Rule, Sharing, Site, SiteEntry } from './types';
+import type { Alert, AlertTexts, CarWish, Channel, Command, Community, CommunityEntry, DeviceEntry, Plan, Rule, Sharing, Site, SiteEntry } from './types';
 
 /** What a car is to get and until when, or between when and when a machine is to run; ms. */
 export type Wanted = Pick<CarWish, 'ready_at' | 'energy_wh'> | { readonly finish_by: number; readonly earliest?: number };
@@ -20,8 +20,8 @@ export interface Actions {
   /** For `seconds` nobody is told; 0 ends a mute. */
   mute(alert: string, seconds: number): Promise<void>;
   evidence(alert: string): Promise<void>;
-  /** Its evidence in the reader's language; over the stream it comes in English. */
-  evidenceTold(alert: string): Promise<Evidence[]>;
+  /** An alert with its sentences in the reader's language; over the stream they come in English. */
+  alertTold(alert: string): Promise<Alert>;
   /** Alerts that have cleared, the newest first. */
   pastAlerts(): Promise<Alert[]>;
   channels(): Promise<Channel[]>;

@@ -140,6 +140,8 @@ export interface Command {
   ttl_s: number;
   issued_by: string;
   reason: string;
+  /** By language. */
+  reasons?: Partial<Record<string, string>>;
   t: number;
   state: CommandState;
   ends_at: Maybe;

@@ -146,6 +146,15 @@ def snapshot(api: Api, scope: frozenset[str] | None = None) -> dict[str, Any]:
     return msgspec.json.decode(text.split("data: ")[1])
 
 
+async def test_lease_tells_a_reason_of_ours_in_every_language_and_a_persons_as_it_was_written(api: Api):
+    ours = "Rests: there is neither surplus nor need that it may take."
+    await api.publish("cw/v1/ixelles/gw-ixl/command", command("c1", reason=ours))
+    await api.publish("cw/v1/ixelles/gw-ixl/command", command("c2", reason="noon surplus"))
+    told = {lease["id"]: lease["reasons"] for lease in snapshot(api)["commands"]}
+    assert (told["c1"]["en"], told["c1"]["nl"]) == (ours, "Rust: er is overschot noch behoefte die ze mag nemen.")
+    assert told["c2"] == dict.fromkeys(("en", "fr", "nl", "de"), "noon surplus")
+
+
 async def test_lease_is_followed_from_asked_to_its_end(api: Api):
     reader = api.live.events.subscribe(None)
     await api.publish("cw/v1/ixelles/gw-ixl/command", command("c1"))

@@ -48,7 +48,7 @@ function evidenceRow({ words, format }: Context): Row<Step> {
 
 function actionRow(context: Context): Row<AlertAction> {
   const text = h('span');
-  const reason = h('span', { class: 'note', lang: 'en' });
+  const reason = h('span', { class: 'note' });
   return {
     element: h('li', {}, text, ' ', reason),
     update(action) {
@@ -68,6 +68,7 @@ function details(context: Context): { element: HTMLElement; update(alert: Alert)
   const { language } = context.words;
   let shown: Alert | null = null;
   let told: Evidence[] = [];
+  let toldActions: AlertAction[] = [];
   const show = (): void => {
     const steps = shown?.evidence ?? [];
     const inWords = (step: Evidence, place: number): Step => {
@@ -75,14 +76,17 @@ function details(context: Context): { element: HTMLElement; update(alert: Alert)
       return found?.t === step.t && found.code ? { ...found, lang: language } : { ...step, lang: 'en' };
     };
     evidenceRows.update(steps.map(inWords));
+    const why = (action: AlertAction): AlertAction => ({ ...action, reason: toldActions.find(({ device }) => device === action.device)?.reason ?? action.reason });
+    actionRows.update((shown?.actions ?? []).map(why));
   };
   /** Asked for when somebody looks, and again when there is more; what cannot be asked stays English. */
   const translate = async (): Promise<void> => {
     const asked = shown;
     if (!asked || !element.open || language === 'en' || told.length === asked.evidence.length) return;
-    const found = await context.actions.evidenceTold(asked.id).catch(() => null);
+    const found = await context.actions.alertTold(asked.id).catch(() => null);
     if (!found || shown?.id !== asked.id) return;
-    told = found;
+    told = found.evidence;
+    toldActions = found.actions;
     show();
   };
   const element = h('details', {}, summary, actions, evidence);
@@ -93,7 +97,6 @@ function details(context: Context): { element: HTMLElement; update(alert: Alert)
       shown = alert;
       setText(summary, context.words.count('alerts.evidence.open', alert.evidence.length));
       setHidden(element, alert.evidence.length + alert.actions.length === 0);
-      actionRows.update(alert.actions);
       show();
       void translate();
     },

@@ -17,7 +17,7 @@ function leaseRow(context: Context): Row<Shown> {
   const countdown = h('p', { class: 'countdown' });
   const set = h('p', { class: 'setting' });
   const who = h('p', { class: 'note' });
-  const why = h('p', { class: 'note', lang: 'en' });
+  const why = h('p', { class: 'note' });
   return {
     element: h('li', { class: 'lease' }, device, countdown, set, who, why),
     update({ lease, now }) {
@@ -26,7 +26,7 @@ function leaseRow(context: Context): Row<Shown> {
       const remaining = lease.ends_at === null ? null : (lease.ends_at - now) / 1000;
       setText(countdown, remaining === null ? words.text('leases.item.waiting') : words.text('leases.item.remaining', { time: format.duration(remaining) }));
       setText(who, words.text('leases.item.who', { by: lease.issued_by, time: format.clock(lease.t) }));
-      setText(why, lease.reason);
+      setText(why, lease.reasons?.[words.language] ?? lease.reason);
     },
   };
 }

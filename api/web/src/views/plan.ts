@@ -12,7 +12,7 @@ function decisionRow(context: Context): Row<Decision> {
   const { words } = context;
   const device = h('b');
   const set = h('span');
-  const why = h('span', { class: 'note', lang: 'en' });
+  const why = h('span', { class: 'note' });
   return {
     element: h('li', {}, device, ' ', set, ' ', why),
     update(decision) {
@@ -26,7 +26,7 @@ function decisionRow(context: Context): Row<Decision> {
 function hourRow({ words, format }: Context): Row<PlanStep> {
   const time = h('b');
   const flows = h('span');
-  const why = h('span', { class: 'note', lang: 'en' });
+  const why = h('span', { class: 'note' });
   return {
     element: h('li', {}, time, ' ', flows, ' ', why),
     update(step) {
@@ -46,7 +46,7 @@ function hourRow({ words, format }: Context): Row<PlanStep> {
 export function planView(context: Context): View {
   const { words, actions, format, siteName } = context;
   const value = h('p', { class: 'note' });
-  const missing = h('p', { class: 'note', lang: 'en' });
+  const missing = h('p', { class: 'note' });
   const problem = h('p', { class: 'note', role: 'status' });
   const decisions = h('ul', { class: 'rules' });
   const hours = h('ul', { class: 'rules' });
@@ -54,7 +54,7 @@ export function planView(context: Context): View {
   const decisionRows = new KeyedList<Decision>(decisions, ({ device }) => device, () => decisionRow(context));
   const hourRows = new KeyedList<PlanStep>(hours, ({ start }) => String(start), () => hourRow(context));
   const limitRows = new KeyedList<{ id: string; text: string }>(limits, ({ id }) => id, () => {
-    const text = h('span', { lang: 'en' });
+    const text = h('span');
     return { element: h('li', {}, text), update: (limit) => setText(text, limit.text) };
   });
   const show = ({ plan, now }: Plan): void => {

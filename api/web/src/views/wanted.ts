@@ -107,7 +107,7 @@ class WantedRow implements Row<Shown> {
     this.fresh = false;
     setText(this.state, stateText(this.context, device));
     setText(this.lease, lease === null ? this.context.words.text('wanted.item.free') : leaseText(this.context, lease, now));
-    setText(this.why, lease?.reason ?? '');
+    setText(this.why, lease?.reasons?.[this.context.words.language] ?? lease?.reason ?? '');
     const runs = device.run !== null && device.run.started_at !== null;
     setHidden(this.form, !maySteer || runs);
     setHidden(this.back, device.wish === null && (device.run === null || runs));
