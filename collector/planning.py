@@ -71,6 +71,7 @@ class _Course:
     co2: MarketPrices | None = None
     quarter: int = 0
     due: bool = True
+    guessed: bool = False  # the newest plan knew less than a day
     wanted: set[tuple[object, ...]] = field(default_factory=set)  # by cars and machines, when the newest plan was made
     outage: Outage = field(default_factory=lambda: Outage(log, "the planner waits: %s"))
 
@@ -137,13 +138,15 @@ class PlanJob:
             course.due = True
         if quarter > course.quarter and now_ms - quarter >= _AFTER_MS:
             course.due = True
+        if course.guessed and await asyncio.to_thread(self._knows_a_day, course.community, quarter):
+            course.due = True
         if not course.due:
             return
         market = course.market.known if course.market is not None else {}
         request = await asyncio.to_thread(self._request, course, quarter, market, cars, machines)
         answer = await ask_child("collector.planner", msgspec.json.encode(request), _WITHIN_S)
         plan = msgspec.json.decode(answer, type=PlanAnswer)
-        course.due, course.quarter = False, quarter
+        course.due, course.quarter, course.guessed = False, quarter, plan.days < 1
         course.wanted = wanted
         self._on_plan(NewPlan(course.community.id, self._clock.now_ms(), plan, _missing(course, plan)))
 
@@ -172,6 +175,11 @@ class PlanJob:
         first, end = quarter - steps * QUARTER_MS, quarter + HORIZON * QUARTER_MS
         told = series_of(course.feed.told(first, end, self._clock.now_ms()), first, steps + HORIZON)
         return replace(request, irradiance_wm2=told[0], temperature_c=told[1])
+
+    def _knows_a_day(self, community: Community, quarter: int) -> bool:
+        """Whether there is a past by now, which was not there or not computed when the plan was made. Raises StoreError. Blocks."""
+        sites = [site.id for site in community.sites]
+        return bool(self._history.site_quarters(sites, quarter - _PAST_DAYS * _DAY_MS, quarter - _DAY_MS))
 
     def _planned_quarters(self, community: Community, quarter: int) -> list[DeviceQuarter]:
         """What chargers by price and machines drew: of them there is a plan, and no forecast."""

@@ -111,6 +111,21 @@ async def test_first_plan_is_made_without_any_past_and_says_so(history):
     assert len(job.plans) == 1
 
 
+async def test_plan_without_a_past_is_made_anew_as_soon_as_there_is_one(history):
+    job = Job(history)
+    await job.look()
+    history.write_quarters([], [quarter(s, QUARTER - n * QUARTER_MS) for n in range(1, 90) for s in ("hall", "school")])
+    await job.look()
+    assert len(job.plans) == 1  # not a day yet
+    history.write_quarters(
+        [], [quarter(s, QUARTER - n * QUARTER_MS) for n in range(90, 200) for s in ("hall", "school")]
+    )
+    await job.look()
+    await job.look()
+    assert [plan.plan.t for plan in job.plans] == [QUARTER, QUARTER]
+    assert job.plans[1].missing == ()
+
+
 async def test_each_quarter_hour_has_its_plan(history):
     history.write_quarters(
         [], [quarter(s, QUARTER - n * QUARTER_MS) for n in range(1, 200) for s in ("hall", "school")]
