@@ -7,6 +7,11 @@ from typing import Final
 __all__ = ["NOUNS"]
 
 NOUNS: Final[dict[str, tuple[str, str, str, str]]] = {  # en, fr, nl, de
+    "surplus": ("surplus", "surplus", "overschot", "Überschuss"),
+    "import": ("import", "prélèvement", "afname", "Bezug"),
+    "power_w": ("power", "puissance", "vermogen", "Leistung"),
+    "temperature_c": ("temperature", "température", "temperatuur", "Temperatur"),
+    "soc_pct": ("state of charge", "état de charge", "laadtoestand", "Ladestand"),
     "device_silent": ("silence", "silence", "stilte", "Stille"),
     "gateway_offline": ("time offline", "durée hors ligne", "tijd offline", "Zeit offline"),
     "outbox_waiting": (
