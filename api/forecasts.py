@@ -1,4 +1,4 @@
-"""Forecasts of communities, made at most once a quarter-hour in a process of its own, when somebody asks."""
+"""Forecasts of communities, made when somebody asks, once a quarter-hour (sooner while little is known), in a process of its own."""
 
 from __future__ import annotations
 
@@ -37,6 +37,7 @@ _DAY_MS: Final = 86_400_000
 _WITHIN_S: Final = 120.0
 _KEPT_MS: Final = 4 * QUARTER_MS  # an older forecast serves for so long when a new one fails
 _RETRY_MS: Final = 60_000
+_ENOUGH_DAYS: Final = 1.0  # with less, what is stored or computed meanwhile changes much
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,7 @@ class Forecasts:
         async with self._busy:
             now = self._clock.now_ms()
             quarter = quarter_start(now)
-            if kept.ahead is not None and kept.ahead.t == quarter:
+            if kept.ahead is not None and kept.ahead.t == quarter and kept.ahead.known_days >= _ENOUGH_DAYS:
                 return kept.ahead
             if kept.asked_at is None or now - kept.asked_at >= _RETRY_MS:
                 kept.asked_at = now

@@ -77,6 +77,16 @@ async def test_forecast_is_made_once_a_quarter_hour_however_many_ask(api: Api, m
     assert len(asked) == 2
 
 
+async def test_forecast_without_a_past_is_made_anew_a_minute_later(api: Api):
+    assert (await api.get(PATH)).json()["known_days"] == 0
+    write_past(api, 3)
+    assert (await api.get(PATH)).json()["known_days"] == 0
+    await api.clock.advance(61)
+    found = (await api.get(PATH)).json()
+    assert (found["t"], found["known_days"]) == (NOW, 3)
+    assert found["accuracy"]["pv"]["yesterday_w"] is not None
+
+
 async def test_failing_forecaster_leaves_the_last_forecast_for_an_hour_then_says_so(
     api: Api, monkeypatch: pytest.MonkeyPatch
 ):

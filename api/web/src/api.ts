@@ -6,7 +6,7 @@ import type {
   Channel,
   CommunityEntry,
   CommunityHistory,
-  ForecastStep,
+  Forecast,
   Consents,
   DeviceEntry,
   Me,
@@ -102,8 +102,8 @@ export function communityHistory(id: string, from: number, to: number, signal: A
 }
 
 /** The quarter-hours to come. */
-export async function forecast(id: string, signal: AbortSignal): Promise<ForecastStep[]> {
-  return (await get<{ steps: ForecastStep[] }>(`communities/${encodeURIComponent(id)}/forecast`, signal)).steps;
+export function forecast(id: string, signal: AbortSignal): Promise<Forecast> {
+  return get(`communities/${encodeURIComponent(id)}/forecast`, signal);
 }
 
 export interface SiteQuery {

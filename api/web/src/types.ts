@@ -190,6 +190,19 @@ export interface ForecastStep {
   consumption_high_w: Maybe;
 }
 
+/** Mean errors of the forecasts so far, W; `yesterday_w`: had yesterday's value been told. */
+export interface Accuracy {
+  hour_ahead_w: Maybe;
+  day_ahead_w: Maybe;
+  yesterday_w: Maybe;
+}
+
+export interface Forecast {
+  steps: ForecastStep[];
+  /** Empty while too little is known. */
+  accuracy: Partial<Record<'pv' | 'consumption', Accuracy>>;
+}
+
 export interface SiteHistory {
   quantity: string;
   unit: string;

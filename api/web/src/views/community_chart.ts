@@ -1,10 +1,10 @@
 /** The community's last 24 hours in quarter-hours. */
 import { communityHistory, forecast } from '../api';
-import { h } from '../dom';
+import { h, setText } from '../dom';
 import type { Key } from '../i18n';
 import type { Context, Model, View } from '../model';
 import { STEP_MS, summarise, withGaps, type Table } from '../series';
-import type { ForecastStep } from '../types';
+import type { Forecast, ForecastStep } from '../types';
 import { problemText } from './wording';
 import { TimeChart, type Band, type SeriesLook } from './chart';
 
@@ -59,8 +59,20 @@ function summary({ words, format }: Context, { t, columns }: Table, now: number)
   return [...sentences, gaps].join(' ');
 }
 
+/** How far forecasts were off so far; nothing where that is not known yet. */
+function accuracy({ words, format }: Context, told: Forecast['accuracy']): string {
+  const sentences = EXPECTED.map(({ of, label }) => {
+    const { hour_ahead_w: hour = null, day_ahead_w: day = null, yesterday_w: yesterday = null } = told[of] ?? {};
+    if (hour === null || day === null || yesterday === null) return '';
+    const values = { hour: format.power(hour), day: format.power(day), yesterday: format.power(yesterday) };
+    return words.text('chart.expected.accuracy', { name: words.text(label), ...values });
+  });
+  return sentences.join(' ').trim();
+}
+
 class CommunityChart implements View {
   readonly element: HTMLElement;
+  private readonly accuracy = h('p', { class: 'note' });
   private readonly chart: TimeChart;
   private abort = new AbortController();
   private community: string | null = null;
@@ -76,6 +88,7 @@ class CommunityChart implements View {
       h('h2', { id: 'chart-title' }, words.text('chart.community.title')),
       h('p', { class: 'note' }, `${words.text('chart.community.note')} ${words.text('chart.expected.note')}`),
       this.chart.element,
+      this.accuracy,
     );
   }
 
@@ -103,8 +116,10 @@ class CommunityChart implements View {
         this.chart.show(whole, step_ms, text, bands);
       };
       show([]);
-      const steps = await forecast(community, signal).catch(() => []);
-      if (!signal.aborted) show(steps);
+      const told = await forecast(community, signal).catch(() => null);
+      if (signal.aborted) return;
+      show(told?.steps ?? []);
+      setText(this.accuracy, told === null ? '' : accuracy(this.context, told.accuracy));
     } catch (error) {
       if (!signal.aborted) this.chart.say(problemText(this.context, error));
     }
