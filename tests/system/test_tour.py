@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import struct
 
 import pytest
 import yaml
@@ -15,6 +16,7 @@ from .browser import browser
 from .conftest import SPEED, eventually
 
 pytestmark = pytest.mark.system
+SAFE_A = 10.0  # of the demonstration's chargers
 
 
 def chain(demo, rule: str, site: str | None, *events: str):
@@ -73,33 +75,82 @@ def test_plan_and_decisions_stand_on_the_page(demo, tmp_path):
         page.wait_for(f"{section}.innerText.includes('€/kWh')")
         page.wait_for(f"{section}.innerText.includes('Main fuse 300 A')")
         page.picture(tmp_path / "page.png")
+        page.evaluate("localStorage.setItem('commonwatt.language', 'fr')")
+        page.open(f"http://127.0.0.1:{demo.port}/?fr#community=brussels", height=2200)
+        page.wait_for(f"{section} !== null")
+        page.evaluate(f"{section}.open = true")
+        page.wait_for(f"{section}.innerText.includes('Fusible principal 300 A')")
+        page.wait_for(f"{section}.innerText.includes('Éteint : le soleil est plus haut que')")
+        page.wait_for("document.querySelector('.leases').innerText.includes('Éteint : le soleil est plus haut que')")
+        page.wait_for("document.body.innerText.includes('une heure à l\\'avance')")  # how good forecasts were so far
         assert page.console == []
+
+
+def registers(demo, device, function, address):
+    return demo.simulator(do="registers", device=device, function=function, address=address, count=2)["registers"]
+
+
+def unsafe(demo, devices):
+    """Of these steered devices, those that are not in their safe state by their own registers."""
+    truth = demo.simulator(do="truth")["sites"]
+    found = []
+    for device in devices:
+        name, role = device["device"], device["role"]
+        if role == "battery":  # it rests when nobody commands it
+            safe = truth[name.partition("/")[0]]["battery_w"] == 0
+        elif role == "ev":  # 1208: s that a setpoint is valid, when over its own safe current; 1210: the setpoint, A
+            valid, told = registers(demo, name, 3, 1208), registers(demo, name, 3, 1210)
+            safe = valid == [0, 0] or struct.unpack(">f", struct.pack(">2H", *told))[0] == SAFE_A
+        else:  # both contacts open
+            safe = registers(demo, name, 1, 0) == [0, 0]
+        if not safe:
+            found.append(name)
+    return found
+
+
+def steered(demo):
+    roles = {"battery", "ev", "heat_pump", "lighting"}
+    return [device for device in demo.simulator(do="devices")["devices"] if device["role"] in roles]
+
+
+def leased(demo):
+    return {command["device"] for command in demo.get("/api/v1/commands?active=true&limit=500")["commands"]}
 
 
 def test_killed_collector_leaves_every_battery_and_load_in_its_safe_state(demo):
     """Stopped for good, as if nobody started it again: no lease outlives its time by more than a cycle."""
     centre = yaml.safe_load((demo.folder / "centre.yaml").read_text())["communities"][0]["balancer"]
     longest_s = (centre["ttl_s"] + centre["cycle_s"]) / SPEED
-
-    def leased():
-        return demo.get("/api/v1/commands?active=true&limit=500")["commands"]
-
-    eventually(lambda: len(leased()) >= 5, what="devices under leases")
+    devices = steered(demo)
+    eventually(lambda: len(leased(demo)) >= 5, what="devices under leases")
+    eventually(lambda: len(unsafe(demo, devices)) >= 5, what="devices that do something else than when left alone")
     os.kill(demo.pids["collector"], signal.SIGSTOP)
     try:
-        eventually(lambda: leased() == [], timeout_s=longest_s + 15, what="the end of every lease")
-        devices = [device["device"] for device in demo.simulator(do="devices")["devices"] if device["role"] == "ev"]
-        for device in devices:  # 1208: seconds for which a setpoint is valid, 0: the charger's own safe current
-            eventually(
-                lambda device=device: (
-                    demo.simulator(do="registers", device=device, function=3, address=1208, count=2)["registers"]
-                    == [0, 0]
-                ),
-                timeout_s=60 / SPEED + 15,
-                what=f"{device} at its safe current",
-            )
-        truth = demo.simulator(do="truth")["sites"]
-        for site in ("brussels-depot", "schaerbeek-depot", "ixelles-pool"):  # they rest when nobody commands them
-            assert truth[site]["battery_w"] == 0, site
+        eventually(lambda: leased(demo) == set(), timeout_s=longest_s + 15, what="the end of every lease")
+        eventually(lambda: not unsafe(demo, devices), timeout_s=15, what="every device in its safe state")
     finally:
         os.kill(demo.pids["collector"], signal.SIGCONT)
+
+
+def test_dead_grid_meter_leaves_its_batteries_and_loads_in_their_safe_state_and_no_others(demo):
+    site = "brussels-depot"
+    here = [device for device in steered(demo) if device["device"].startswith(f"{site}/")]
+    assert {device["role"] for device in here} >= {"battery", "ev"}
+    ours = {device["device"] for device in here}
+
+    def held():
+        said = decisions(demo, "brussels")
+        return {name for name in ours if name in said and said[name]["set"] is not None}
+
+    eventually(lambda: held() & leased(demo), timeout_s=60, what="the balancer at the depot")
+    meter = next(d["device"] for d in demo.simulator(do="devices")["devices"] if d["device"] == f"{site}/grid")
+    demo.simulator(do="fault", device=meter, kind="silent", for_s=3600)
+    try:
+        eventually(lambda: not held(), timeout_s=60, what="the balancer letting go")
+        eventually(lambda: unsafe(demo, here) == [], timeout_s=60, what="every device of the depot in its safe state")
+        said = decisions(demo, "brussels")
+        assert {said[name]["reason"] for name in ours if name in said} == {f"Let go: the grid meter {meter} is silent."}
+        assert any(name.startswith("schaerbeek-") for name in leased(demo)), "other communities go on"
+    finally:
+        demo.simulator(do="clear", device=meter)
+    eventually(held, timeout_s=60, what="the balancer at the depot again")
