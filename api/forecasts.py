@@ -37,7 +37,7 @@ _DAY_MS: Final = 86_400_000
 _WITHIN_S: Final = 120.0
 _KEPT_MS: Final = 4 * QUARTER_MS  # an older forecast serves for so long when a new one fails
 _RETRY_MS: Final = 60_000
-_ENOUGH_DAYS: Final = 1.0  # with less, what is stored or computed meanwhile changes much
+_ENOUGH_DAYS: Final = 3.0  # with less its errors are not known, and what is stored or computed meanwhile changes much
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,7 +68,7 @@ async def test_forecast_is_made_once_a_quarter_hour_however_many_ask(api: Api, m
         return await real(*question)
 
     monkeypatch.setattr(made, "ask_child", counted)
-    write_past(api, 2)
+    write_past(api, 3)
     answers = await asyncio.gather(*(api.get(PATH) for _ in range(5)))
     assert [answer.status_code for answer in answers] == [200] * 5
     assert asked == ["api.forecaster"]
@@ -77,10 +77,13 @@ async def test_forecast_is_made_once_a_quarter_hour_however_many_ask(api: Api, m
     assert len(asked) == 2
 
 
-async def test_forecast_without_a_past_is_made_anew_a_minute_later(api: Api):
+async def test_forecast_that_knows_little_is_made_anew_a_minute_later(api: Api):
     assert (await api.get(PATH)).json()["known_days"] == 0
+    write_past(api, 2)
+    assert (await api.get(PATH)).json()["known_days"] == 0
+    await api.clock.advance(61)
+    assert (await api.get(PATH)).json()["known_days"] == 2
     write_past(api, 3)
-    assert (await api.get(PATH)).json()["known_days"] == 0
     await api.clock.advance(61)
     found = (await api.get(PATH)).json()
     assert (found["t"], found["known_days"]) == (NOW, 3)

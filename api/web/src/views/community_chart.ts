@@ -11,6 +11,7 @@ import { TimeChart, type Band, type SeriesLook } from './chart';
 const DAY_MS = 86_400_000;
 const AHEAD_STEPS = 48;
 const REFRESH_MS = 5 * 60_000;
+const GUESSED_MS = 60_000; // a forecast that has learned little yet is made anew every minute
 const SETTLE_MS = 3 * 60_000;
 
 type Quantity = 'pv_w' | 'consumption_w' | 'shared_w' | 'import_w' | 'export_w';
@@ -119,7 +120,9 @@ class CommunityChart implements View {
       const told = await forecast(community, signal).catch(() => null);
       if (signal.aborted) return;
       show(told?.steps ?? []);
-      setText(this.accuracy, told === null ? '' : accuracy(this.context, told.accuracy));
+      const known = told === null ? '' : accuracy(this.context, told.accuracy);
+      if (known === '') this.askedAt -= REFRESH_MS - GUESSED_MS;
+      setText(this.accuracy, known);
     } catch (error) {
       if (!signal.aborted) this.chart.say(problemText(this.context, error));
     }
