@@ -100,14 +100,28 @@ class LateChangeView(_View):
     gross: Euro
 
 
+class LatePointView(_View):
+    """Of how many quarter-hours a metering point's readings are others, and by how much; an unknown one counts as 0."""
+
+    point: Annotated[str, Field(description="EAN")]
+    quarters: int
+    withdrawal_wh: Energy
+    injection_wh: Energy
+
+
 class ReopenedView(_View):
-    """A settled month whose last version late readings contradict, since `at`, until it is corrected."""
+    """A settled month whose last version late readings contradict, since `at`, until it is corrected.
+
+    `quarters`: of so many a reading is another, of which `points`; 0 and none where the month's own readings are not kept.
+    """
 
     month: str
     version: int
     at: Annotated[int, Field(description="ms UTC")]
     by: str
     changes: list[LateChangeView]
+    quarters: int
+    points: list[LatePointView]
 
 
 class ReopenedMonthsView(_View):

@@ -43,6 +43,7 @@ class Senses:
     def __init__(self, communities: Iterable[Community], live: LiveState, now_ms: int) -> None:
         self.host = HostNow()
         self.nights: Nights = {}
+        self.reopened: Mapping[str, int] = {}
         self._live = live
         self._started = now_ms
         self._connected = False
@@ -82,6 +83,10 @@ class Senses:
     def told_nights(self, nights: Nights) -> None:
         """What nights are usually like."""
         self.nights = nights
+
+    def told_reopened(self, reopened: Mapping[str, int]) -> None:
+        """How many settled months of each community late readings contradict."""
+        self.reopened = reopened
 
     def command_seen(self, command: Command, now_ms: int) -> None:
         """A lease asked for, by whomever; one without time ends what the device was under."""
@@ -125,6 +130,7 @@ class Senses:
             leased=frozenset(asked.device for asked in self._asked.values()),
             windows=self._windows[community.id],
             host=self.host,
+            reopened=self.reopened.get(community.id),
             nights=self.nights,
         )
         facts.remember()

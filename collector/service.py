@@ -15,6 +15,7 @@ from collector.directory import Directory
 from collector.duty import Duty
 from collector.ingest import Ingest
 from collector.intake import Refused
+from collector.late import LateJob
 from collector.live import LivePicture, LiveState
 from collector.marks import Marker
 from collector.metrics import Metrics
@@ -190,6 +191,9 @@ class Collector:
                 self._control.machines,
             ).run,
             "nights": NightJob(self._communities, self._history, self._clock, self._senses.told_nights).run,
+            "late": LateJob(
+                self._communities, self._history, self._register, self._clock, self._senses.told_reopened
+            ).run,
             "totals": TotalsJob(self._history, self._dirty, self._directory, self._clock).run,
             "upkeep": self._run_upkeep,
         }

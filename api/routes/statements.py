@@ -98,10 +98,18 @@ def _correct(
     issued = datetime.fromtimestamp(now_ms / 1000, UTC).astimezone(zone).date()
     database = context.register.database
     with database.read() as connection:
-        settled, digest = settled_late(connection, community, asked.month)
+        settled, digest, late = settled_late(connection, community, asked.month)
     with database.write() as connection:
         return keep(
-            connection, settled, digest, "correction", issued=issued, by=principal.name, why=asked.why, now_ms=now_ms
+            connection,
+            settled,
+            digest,
+            "correction",
+            issued=issued,
+            by=principal.name,
+            why=asked.why,
+            now_ms=now_ms,
+            readings=late,
         )
 
 
@@ -113,8 +121,15 @@ def _reopened(context: Context, community: str, month: str | None) -> list[dict[
 
 
 def _late(found: Reopened) -> dict[str, Any]:
-    changes = [asdict(change) for change in found.changes]
-    return {"month": found.month, "version": found.version, "at": found.at, "by": found.by, "changes": changes}
+    return {
+        "month": found.month,
+        "version": found.version,
+        "at": found.at,
+        "by": found.by,
+        "changes": [asdict(change) for change in found.changes],
+        "quarters": found.quarters,
+        "points": [asdict(point) for point in found.points],
+    }
 
 
 def _version(found: list[MonthRun], community: str, month: str, version: int | None) -> tuple[int, MonthRun]:

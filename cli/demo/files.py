@@ -402,6 +402,7 @@ def _watching(sites: list[dict[str, Any]], interval_s: float) -> list[str | dict
         "voltage-limit",
         "meters-disagree",
         "disk-ending",
+        "month-reopened",
     ]
 
 

@@ -79,7 +79,9 @@ def run_command(
         issued = datetime.fromtimestamp(now_ms / 1000, UTC).astimezone(ZoneInfo(timezone)).date()
         sha, by = digest(inputs, file), who(by)
         with database.write() as connection:
-            version, run = keep(connection, settled, sha, wanted, issued=issued, by=by, why=why, now_ms=now_ms)
+            version, run = keep(
+                connection, settled, sha, wanted, issued=issued, by=by, why=why, now_ms=now_ms, readings=file
+            )
     print(run_json(version, run) if as_json else run_text(version, run))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -67,22 +68,40 @@ def correct_command(
     with open_register(config) as database:
         with database.read() as connection:
             zone = ZoneInfo(month_facts(connection, community, wanted).timezone)
-            settled, digest = settled_late(connection, community, str(wanted))
+            settled, digest, late = settled_late(connection, community, str(wanted))
         issued = datetime.fromtimestamp(now_ms / 1000, UTC).astimezone(zone).date()
         with database.write() as connection:
-            made = keep(connection, settled, digest, "correction", issued=issued, by=who(by), why=why, now_ms=now_ms)
+            made = keep(
+                connection,
+                settled,
+                digest,
+                "correction",
+                issued=issued,
+                by=who(by),
+                why=why,
+                now_ms=now_ms,
+                readings=late,
+            )
     print(run_json(*made) if as_json else run_text(*made))
 
 
 def reopened_text(found: Reopened) -> list[str]:
-    """A line for the month and for each member."""
+    """A line for the month, for each member, and for each metering point whose readings are others."""
     at = datetime.fromtimestamp(found.at / 1000, UTC)
     head = f"{found.community} {found.month}, version {found.version}, is reopened since {at:%Y-%m-%d %H:%M} UTC"
-    return [f"{head}: `statements correct` makes the correction"] + [
-        f"  {change.member} {'receives' if change.side == 'consumer' else 'gives'} {change.energy_wh / 1000:+,.3f} kWh, "
-        f"{change.gross:+} EUR with VAT"
-        for change in found.changes
-    ]
+    return (
+        [f"{head}: `statements correct` makes the correction"]
+        + [
+            f"  {change.member} {'receives' if change.side == 'consumer' else 'gives'} {change.energy_wh / 1000:+,.3f} kWh, "
+            f"{change.gross:+} EUR with VAT"
+            for change in found.changes
+        ]
+        + [
+            f"  {point.point}: {point.quarters:,} quarter-hours, withdrawal {point.withdrawal_wh / 1000:+,.3f} kWh, "
+            f"injection {point.injection_wh / 1000:+,.3f} kWh"
+            for point in found.points
+        ]
+    )
 
 
 def _facts(found: Reopened) -> dict[str, Any]:
@@ -94,4 +113,6 @@ def _facts(found: Reopened) -> dict[str, Any]:
             {"member": each.member, "side": each.side, "energy_wh": each.energy_wh, "gross": str(each.gross)}
             for each in found.changes
         ],
+        "quarters": found.quarters,
+        "points": [asdict(point) for point in found.points],
     }

@@ -56,7 +56,7 @@ class HostNow:
 class Facts:
     """One community now. `started`: since when everything is heard without a break (ms UTC).
 
-    `connected`: the broker is there. `nights`: W usually used, by site, begin and end of the night. `memo`: what was worked out for this moment once.
+    `connected`: the broker is there. `reopened`: closed months that late readings contradict; None: not known. `nights`: W usually used, by site, begin and end of the night. `memo`: what was worked out for this moment once.
     """
 
     now: int
@@ -71,6 +71,7 @@ class Facts:
     leased: frozenset[str] = frozenset()
     windows: Windows = field(default_factory=Windows)
     host: HostNow = HostNow()
+    reopened: int | None = None
     nights: Mapping[tuple[str, time, time], float] = field(default_factory=dict)
     memo: dict[Hashable, Any] = field(default_factory=dict)
 

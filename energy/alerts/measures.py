@@ -22,6 +22,7 @@ from energy.alerts.rules import (
     GatewayCertificate,
     GatewayOffline,
     MeterMismatch,
+    MonthReopened,
     NightFlow,
     OutboxWaiting,
     PhaseMissing,
@@ -45,11 +46,9 @@ _ACTED_ON: Final = (Balance, FuseLoad, ConnectionLoad, QuarterPeak)  # what a de
 
 
 def measure(rule: Rule, subject: Subject, facts: Facts, own: Mapping[str, float] | None = _NOTHING) -> float | None:
-    """The number that `rule` watches on `subject`. Without the broker nothing is known, but what this machine knows."""
-    if isinstance(rule, CertificateEnding):
-        return facts.host.certificate_days
-    if isinstance(rule, DiskEnding):
-        return facts.host.disk_free_pct
+    """The number that `rule` watches on `subject`. Without the broker nothing is known, but what this machine and the register know."""
+    if isinstance(rule, CertificateEnding | DiskEnding | MonthReopened):
+        return _of_centre(rule, facts)
     if not facts.connected or (own is None and isinstance(rule, _ACTED_ON)):
         return None
     own = own or _NOTHING
@@ -58,6 +57,16 @@ def measure(rule: Rule, subject: Subject, facts: Facts, own: Mapping[str, float]
     if subject.device is None:
         return _of_place(rule, subject, subject.site, facts, own)
     return _of_device(rule, subject.site, subject.device, facts)
+
+
+def _of_centre(rule: CertificateEnding | DiskEnding | MonthReopened, facts: Facts) -> float | None:
+    match rule:
+        case CertificateEnding():
+            return facts.host.certificate_days
+        case DiskEnding():
+            return facts.host.disk_free_pct
+        case MonthReopened():
+            return facts.reopened
 
 
 def _balance_w(rule: Balance, balance: CommunityBalance | None) -> float | None:

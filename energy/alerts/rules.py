@@ -30,6 +30,7 @@ __all__ = [
     "GatewayOffline",
     "Language",
     "MeterMismatch",
+    "MonthReopened",
     "NightFlow",
     "OutboxWaiting",
     "PhaseMissing",
@@ -378,6 +379,15 @@ class DiskEnding(_Below):
 
 
 @dataclass(frozen=True, kw_only=True, config=_STRICT)
+class MonthReopened(_Above):
+    """How many closed months of the community late readings contradict."""
+
+    subject: ClassVar[SubjectKind] = "community"
+
+    kind: Literal["month_reopened"] = "month_reopened"
+
+
+@dataclass(frozen=True, kw_only=True, config=_STRICT)
 class _OfQuantity:
     quantity: str
 
@@ -438,6 +448,7 @@ Rule = Annotated[
     | CertificateEnding
     | GatewayCertificate
     | DiskEnding
+    | MonthReopened
     | QuantityAbove
     | QuantityBelow,
     Field(discriminator="kind"),

@@ -84,4 +84,10 @@ NOUNS: Final[dict[str, tuple[str, str, str, str]]] = {  # en, fr, nl, de
         "Restzeit des Zertifikats des Gateways",
     ),
     "disk_ending": ("free disk space", "espace disque libre", "vrije schijfruimte", "freier Plattenplatz"),
+    "month_reopened": (
+        "settled months that late readings contradict",
+        "mois réglés que des mesures tardives contredisent",
+        "afgerekende maanden die late metingen tegenspreken",
+        "abgerechnete Monate, denen späte Messwerte widersprechen",
+    ),
 }

@@ -11,7 +11,7 @@ import msgspec
 from sqlalchemy import ColumnElement, Connection, or_, select, update
 
 from energy.errors import RefusedError
-from storage.register import audit, curves, reopened
+from storage.register import audit, curves, reopened, settled_readings
 from storage.register.consents import consents, forget_evidence
 from storage.register.documents import documents
 from storage.register.facts import Facts, plain
@@ -114,6 +114,7 @@ def erase(connection: Connection, ids: Ids, *, by: str, why: str, now_ms: int) -
     forget_evidence(connection, ids.person)
     for community, month in curves.months_of(connection, ids.participants):
         reopened.close(connection, community, month)  # late readings that wait for a correction are the person's, too
+        settled_readings.forget(connection, community, month)
     parts = curves.forget(connection, ids.participants)
     audit.record(connection, now_ms, by, "erase", "person", ids.person, after={"curves": parts}, why=why)
 

@@ -12,10 +12,10 @@ from energy.errors import RefusedError
 from energy.settlement.curves import curves as curves_of
 from energy.settlement.documents import Correction, Document, Draft, corrected, corrections, drafts
 from energy.settlement.inputs import digest as digest_of
-from energy.settlement.late import changes, packed, unpacked
+from energy.settlement.late import changes, late_points, packed, unpacked
 from energy.settlement.month import MonthRun, RunStatus, Settled, settle_month
 from energy.sharing.settlement import QuarterReadings
-from storage.register import audit, curves, reopened, runs
+from storage.register import audit, curves, reopened, runs, settled_readings
 from storage.register.documents import documents, issue
 from storage.register.reopened import Reopened
 
@@ -32,9 +32,11 @@ def keep(
     by: str,
     why: str,
     now_ms: int,
+    readings: QuarterReadings | None = None,
 ) -> tuple[int, MonthRun]:
     """(version, run), with all its documents, in the caller's transaction.
 
+    `readings`: what it was settled by; kept of a closed month, so that late ones are found by themselves.
     Raises RefusedError when the status cannot follow what is kept, or when a correction would change nothing.
     """
     inputs = settled.inputs
@@ -66,6 +68,9 @@ def keep(
     if status != "preview":
         curves.keep(connection, community, month, version, list(curves_of(settled)))
         reopened.close(connection, community, month)
+        settled_readings.forget(connection, community, month)
+        if readings is not None:
+            settled_readings.keep(connection, community, month, version, readings)
     told = {"version": version, "inputs": digest, "documents": [document.number for document in made]}
     audit.record(connection, now_ms, by, status, "run", f"{community}/{month}", after=told, why=why)
     return version, run
@@ -95,15 +100,17 @@ def reopen(connection: Connection, settled: Settled, late: QuarterReadings, *, b
     if not found:
         reopened.close(connection, community, month)
         return None
-    made = Reopened(community, month, version, now_ms, by, tuple(found))
+    before = settled_readings.readings_of(connection, community, month)
+    quarters, points = (0, []) if before is None else late_points(before, late, settled.inputs.window)
+    made = Reopened(community, month, version, now_ms, by, tuple(found), quarters, tuple(points))
     reopened.put(connection, made, packed(late))
     told = {"version": version, "members": sorted({change.member for change in found})}
     audit.record(connection, now_ms, by, "reopen", "run", f"{community}/{month}", after=told)
     return made
 
 
-def settled_late(connection: Connection, community: str, month: str) -> tuple[Settled, str]:
-    """A reopened month settled with the readings that reopened it, and the digest; all else as in the last version.
+def settled_late(connection: Connection, community: str, month: str) -> tuple[Settled, str, QuarterReadings]:
+    """A reopened month settled with the readings that reopened it, the digest, and these; all else as in the last version.
 
     Raises RefusedError when the month is not reopened.
     """
@@ -112,7 +119,7 @@ def settled_late(connection: Connection, community: str, month: str) -> tuple[Se
         raise RefusedError(f"{month} of {community} is not reopened", hint="`statements late` compares late readings")
     _, run = closed(connection, community, month)
     late = unpacked(body)
-    return settle_month(run.inputs, late), digest_of(run.inputs, late)
+    return settle_month(run.inputs, late), digest_of(run.inputs, late), late
 
 
 def settled_months(connection: Connection, community: str, months: int) -> list[tuple[int, MonthRun]]:

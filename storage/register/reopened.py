@@ -9,7 +9,7 @@ import msgspec
 from sqlalchemy import Connection, delete, select
 from sqlalchemy.orm import Mapped, mapped_column
 
-from energy.settlement.late import LateChange
+from energy.settlement.late import LateChange, LatePoint
 from storage.register.database import insert
 from storage.register.tables import Base, table
 
@@ -27,12 +27,16 @@ class ReopenedRow(Base):
     at: Mapped[int]
     by: Mapped[str]
     changes: Mapped[bytes]
+    late: Mapped[bytes | None]
     body: Mapped[bytes]
 
 
 @dataclass(frozen=True, slots=True)
 class Reopened:
-    """A closed month whose last version, `version`, late readings contradict; found at `at` (ms UTC) by `by`."""
+    """A closed month whose last version, `version`, late readings contradict; found at `at` (ms UTC) by `by`.
+
+    `quarters`: of so many quarter-hours a reading is another, of which of `points`; 0 and none where it is not known which.
+    """
 
     community: str
     month: str
@@ -40,6 +44,8 @@ class Reopened:
     at: int
     by: str
     changes: tuple[LateChange, ...]
+    quarters: int = 0
+    points: tuple[LatePoint, ...] = ()
 
 
 _REOPENED: Final = table(ReopenedRow)
@@ -48,13 +54,14 @@ _FIELDS: Final = ("community", "month", "version", "at", "by", "changes")
 
 def reopened(connection: Connection, community: str, month: str | None = None) -> list[Reopened]:
     """The community's reopened months, or that one, by time."""
-    wanted = select(*(_REOPENED.c[name] for name in _FIELDS)).where(_REOPENED.c.community == community)
+    wanted = select(*(_REOPENED.c[name] for name in (*_FIELDS, "late"))).where(_REOPENED.c.community == community)
     if month is not None:
         wanted = wanted.where(_REOPENED.c.month == month)
     found = []
     for row in connection.execute(wanted.order_by(_REOPENED.c.month)):
         changes = msgspec.json.decode(row.changes, type=tuple[LateChange, ...])
-        found.append(Reopened(row.community, row.month, row.version, row.at, row.by, changes))
+        late = (0, ()) if row.late is None else msgspec.json.decode(row.late, type=tuple[int, tuple[LatePoint, ...]])
+        found.append(Reopened(row.community, row.month, row.version, row.at, row.by, changes, *late))
     return found
 
 
@@ -68,7 +75,11 @@ def body_of(connection: Connection, community: str, month: str) -> bytes | None:
 def put(connection: Connection, of: Reopened, body: bytes) -> None:
     """Keeps it in place of what reopened the month before."""
     close(connection, of.community, of.month)
-    values = {name: getattr(of, name) for name in _FIELDS} | {"changes": msgspec.json.encode(of.changes), "body": body}
+    values = {name: getattr(of, name) for name in _FIELDS} | {
+        "changes": msgspec.json.encode(of.changes),
+        "late": msgspec.json.encode((of.quarters, of.points)),
+        "body": body,
+    }
     connection.execute(insert(connection, _REOPENED).values(values))
 
 

@@ -18,7 +18,7 @@ from energy.errors import StoreError
 
 __all__ = ["HEAD", "bring_up_to_date"]
 
-HEAD: Final = "r0010"
+HEAD: Final = "r0011"
 _BASE: Final = "r0000"  # what the table of versions was unknown to
 _LOCK_KEY: Final = 0x636F6D6D6F6E  # "common": PostgreSQL's advisory locks are numbers
 

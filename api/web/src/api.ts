@@ -21,7 +21,7 @@ import type {
   SiteHistory,
 } from './types';
 import type { Question, Sizing } from './sizing/types';
-import type { MonthVersion, Statement } from './statements/types';
+import type { MonthVersion, Reopened, Statement } from './statements/types';
 
 const KEY_SLOT = 'commonwatt.key';
 
@@ -230,6 +230,16 @@ export function statement(id: string): Promise<Statement> {
 export function settledMonth(community: string, month: string, version?: number): Promise<MonthVersion> {
   const query = new URLSearchParams(version === undefined ? { month } : { month, version: String(version) });
   return get(`communities/${encodeURIComponent(community)}/statements?${query}`);
+}
+
+/** Months that late readings contradict. */
+export function reopenedMonths(community: string): Promise<{ readonly months: readonly Reopened[] }> {
+  return get(`communities/${encodeURIComponent(community)}/statements/reopened`);
+}
+
+/** Credit notes and documents anew, with the readings that reopened the month. */
+export async function correctMonth(community: string, month: string, why: string): Promise<void> {
+  await request(`communities/${encodeURIComponent(community)}/statements/correction`, { method: 'POST', body: JSON.stringify({ month, why }) });
 }
 
 /** A statement or document in a form to take along. */

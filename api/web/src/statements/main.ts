@@ -15,6 +15,7 @@ import type { CommunityEntry } from '../types';
 import { brand, languageSwitch } from '../views/header';
 import { login } from '../views/login';
 import { problemText } from '../views/wording';
+import { lateMonths } from './late';
 import { monthView } from './month';
 import type { MonthVersion } from './types';
 
@@ -86,12 +87,24 @@ class StatementsPage {
       try {
         const found: MonthVersion = await api.settledMonth(id, wanted, version);
         setText(said, '');
-        place.replaceChildren(...monthView({ words, format }, id, found, (other) => void show(wanted, other)));
+        place.replaceChildren(...monthView({ words, format }, id, found, (other) => void show(wanted, other), () => void show(wanted)));
+        await tellLate();
       } catch (error) {
         place.replaceChildren();
         const none = error instanceof api.ApiError && error.status === 404;
         setText(said, none ? words.text('months.page.none', { month: format.month(wanted) }) : problemText({ words }, error));
+        if (none) await tellLate();
       }
+    };
+
+    const late = h('div', {});
+    const tellLate = async (): Promise<void> => {
+      const { months } = await api.reopenedMonths(id);
+      const other = lateMonths({ words, format }, months.filter((each) => each.month !== this.month), (wanted) => {
+        month.value = wanted;
+        void show(wanted);
+      });
+      late.replaceChildren(...(other ? [other] : []));
     };
 
     void show(this.month);
@@ -102,6 +115,7 @@ class StatementsPage {
         h('h2', { id: 'choose' }, words.text('months.choose.title')),
         h('div', { class: 'day' }, ...(this.entries.length > 1 ? [h('label', { for: 'community' }, words.text('header.community.label')), community] : []), h('label', { for: 'month' }, words.text('months.choose.month')), month),
         said,
+        late,
       ),
       place,
     ];

@@ -2,23 +2,11 @@
 import { h } from '../dom';
 import type { Context } from '../model';
 import { papers } from './files';
+import { latePanel } from './late';
+import { cell, panel, table } from './parts';
 import type { MonthVersion } from './types';
 
 type Surroundings = Pick<Context, 'words' | 'format'>;
-
-function panel(id: string, title: string, ...children: (Node | null)[]): HTMLElement {
-  return h('section', { class: 'panel', 'aria-labelledby': id }, h('h2', { id }, title), ...children.filter((child) => child !== null));
-}
-
-function table(label: string, heads: readonly (readonly [string, string])[], rows: readonly HTMLElement[]): HTMLElement {
-  const head = heads.map(([text, look]) => h('th', { scope: 'col', class: look }, text));
-  return h('div', { class: 'wide', role: 'group', tabindex: '0', 'aria-label': label }, h('table', {}, h('thead', {}, h('tr', {}, ...head)), h('tbody', {}, ...rows)));
-}
-
-/** `spare`: left out where there is little room. */
-function cell(text: string, look = 'amount'): HTMLElement {
-  return h('td', { class: look }, text);
-}
 
 function state({ words, format }: Surroundings, of: MonthVersion, choose: (version: number) => void): HTMLElement {
   const versions = Array.from({ length: of.versions }, (_, place) => place + 1).map((version) =>
@@ -108,7 +96,8 @@ function differences({ words, format }: Surroundings, { differences: all }: Mont
   return panel('differences', title, table(title, heads, rows));
 }
 
-export function monthView(around: Surroundings, community: string, of: MonthVersion, choose: (version: number) => void): HTMLElement[] {
-  const parts = [state(around, of, choose), gaps(around, of), statements(around, of), documents(around, community, of), corrections(around, of), differences(around, of)];
+export function monthView(around: Surroundings, community: string, of: MonthVersion, choose: (version: number) => void, made: () => void): HTMLElement[] {
+  const late = of.reopened === null || of.reopened.version < of.version ? null : latePanel(around, community, of.reopened, made);
+  const parts = [late, state(around, of, choose), gaps(around, of), statements(around, of), documents(around, community, of), corrections(around, of), differences(around, of)];
   return parts.filter((part) => part !== null);
 }

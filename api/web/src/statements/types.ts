@@ -42,6 +42,16 @@ export interface Gap {
   readonly quarters: number;
 }
 
+/** A settled month whose last version late readings contradict. `quarters` 0: it is not known of which points. */
+export interface Reopened {
+  readonly month: string;
+  readonly version: number;
+  readonly at: number;
+  readonly changes: readonly { readonly member: string; readonly side: 'consumer' | 'producer'; readonly energy_wh: number; readonly gross: string }[];
+  readonly quarters: number;
+  readonly points: readonly { readonly point: string; readonly quarters: number; readonly withdrawal_wh: number; readonly injection_wh: number }[];
+}
+
 export interface MonthVersion {
   readonly month: string;
   readonly versions: number;
@@ -54,5 +64,6 @@ export interface MonthVersion {
   readonly differences: readonly { readonly ean: string; readonly direction: 'withdrawal' | 'injection'; readonly ours_wh: number; readonly theirs_wh: number; readonly members: readonly string[]; readonly causes: readonly Cause[] }[];
   readonly gaps: readonly Gap[];
   readonly gaps_left: number;
+  readonly reopened: Reopened | null;
   readonly corrections: readonly { readonly member: string; readonly side: 'consumer' | 'producer'; readonly lines: readonly { readonly name: string; readonly ean: string | null; readonly energy_wh: number; readonly net: string }[] }[];
 }
