@@ -1,7 +1,4 @@
-"""The kinds of rule that there are, as a tagged union: `kind` names one, each has its own settings beside the common ones.
-
-pydantic checks them where they are read; inside they are frozen dataclasses.
-"""
+"""The kinds of rule, as a tagged union: `kind` names one. pydantic checks them where they are read; inside they are frozen."""
 
 from __future__ import annotations
 
@@ -336,10 +333,7 @@ class BatteryNotFollowing(_Above):
 
 @dataclass(frozen=True, kw_only=True, config=_STRICT)
 class MeterMismatch(_Above):
-    """How much more the sub-meters measure than the whole site consumes, % of it, over a quarter of an hour.
-
-    `complete`: the sub-meters measure everything, so less is a mismatch too.
-    """
+    """What sub-meters measure above the site's consumption over 15 minutes, % of it; `complete`: less is a mismatch too."""
 
     subject: ClassVar[SubjectKind] = "site"
     _unit: ClassVar[str] = "%"
@@ -393,8 +387,7 @@ class _OfQuantity:
 
     def check_quantity(self) -> None:
         """Raises ValueError for what is no number."""
-        known = QUANTITIES.get(self.quantity)
-        if known is None or known.kind is Kind.TEXT:
+        if (known := QUANTITIES.get(self.quantity)) is None or known.kind is Kind.TEXT:
             raise ValueError(f"{self.quantity!r} is no quantity that has a number")
 
     @property

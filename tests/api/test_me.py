@@ -56,11 +56,12 @@ def readings(injected_wh: int = 700) -> QuarterReadings:
     )
 
 
-def settled(injected_wh: int = 700, **terms):
+def settled(injected_wh: int = 700, late: QuarterReadings | None = None, **terms):
     key = DatedKey("k", SharingKey.model_validate({"rounds": "prorata", "on_missing": "hold"}))
     members = [Member(f"m-{n}", "citizen") for n in range(8)]
     tenures = [Tenure(ean, f"m-{n}") for n, ean in enumerate(EANS[:8])]
-    return settle_month(inputs_of(setting("D", **terms), (START, END), [key], members, tenures), readings(injected_wh))
+    inputs = inputs_of(setting("D", **terms), (START, END), [key], members, tenures)
+    return settle_month(inputs, readings(injected_wh) if late is None else late)
 
 
 @dataclass

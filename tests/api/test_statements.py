@@ -144,7 +144,8 @@ def reopened(api: Api):
     late.withdrawal[7, late.points.index(EAN)] = 0
     with api.register.database.write() as connection:
         made = settle_month(inputs(), readings())
-        keep(connection, made, "0" * 64, "final", issued=date(2025, 6, 1), by="ann", why="", now_ms=1)
+        keep(connection, made, "0" * 64, "final", issued=date(2025, 6, 1), by="ann", why="", now_ms=1,
+             readings=readings())  # fmt: skip
         reopen(connection, settle_month(inputs(), late), late, by="ann", now_ms=2)
 
 
@@ -152,6 +153,10 @@ async def test_reopened_month_is_told_with_whom_it_changes_and_corrected_once(ap
     months = (await ask(f"{MONTH}/reopened")).json()["months"]
     assert [(each["month"], each["version"], each["by"]) for each in months] == [("2026-06", 1, "ann")]
     assert {(each["member"], each["energy_wh"]) for each in months[0]["changes"]} == {("m-1", -50), ("m-2", 50)}
+    assert (months[0]["quarters"], months[0]["points"]) == (
+        1,
+        [{"point": EAN, "quarters": 1, "withdrawal_wh": -100, "injection_wh": 0}],
+    )
     assert (await ask(f"{MONTH}?month=2026-06")).json()["reopened"] == months[0]
     manager = bearer(keys.create("m", AccessRole.MANAGER, communities=["ixelles"]))
     asked = {"month": "2026-06", "why": "the meter was read by hand"}

@@ -14,12 +14,12 @@ from energy.settlement.operator import Difference
 from runtime.clock import SystemClock
 from storage.history.sqlite import SqliteHistory
 from storage.register import Register
-from storage.register.month_runs import keep
+from storage.register.month_runs import keep, reopen
 from storage.register.participants import METERING_POINTS, PARTICIPANTS, MeteringPoint, Participant
 from storage.register.parties import PARTIES, BillingParty
 from storage.register.people import PEOPLE, Person
 from tests.api.conftest import NOW, Keys
-from tests.api.test_me import EANS, settled
+from tests.api.test_me import EANS, readings, settled
 from tests.system.axe import violations_in_all_looks
 from tests.system.browser import Page, browser
 from tests.web.pages import picture, serving, shows
@@ -40,6 +40,7 @@ class Served:
 
     url: str
     keys: dict[str, str]
+    register: Register
 
 
 @pytest.fixture
@@ -56,7 +57,17 @@ def served(tmp_path: Path, free_port) -> Iterator[Served]:
             METERING_POINTS.put(connection, MeteringPoint(id=ean, participant=f"m-{n}", direction="both"), NOW)
         for status, injected_wh in (("final", 700), ("correction", 600)):
             made = replace(settled(injected_wh, reference=REFERENCE), differences=DIFFERENCES)
-            keep(connection, made, "0" * 64, status, issued=date(2026, 7, 3), by="a", why="", now_ms=1)
+            keep(
+                connection,
+                made,
+                "0" * 64,
+                status,
+                issued=date(2026, 7, 3),
+                by="a",
+                why="",
+                now_ms=1,
+                readings=readings(injected_wh),
+            )
     clock = SystemClock()
     keys = Keys(register, clock)
     made_keys = {
@@ -67,7 +78,7 @@ def served(tmp_path: Path, free_port) -> Iterator[Served]:
     history = SqliteHistory(tmp_path / "history.db")
     settings = ApiSettings(port=free_port())
     with serving(settings, history, register, clock, keys) as url:
-        yield Served(url, made_keys)
+        yield Served(url, made_keys, register)
     history.close()
     register.close()
 
@@ -182,6 +193,54 @@ def test_manager_sees_for_whose_sake_quarters_are_held_and_why_the_operator_diff
         ):
             page.evaluate(f"document.querySelector('[lang={language}]').click()")
             shows(page, told)
+
+
+def reopen_june(served: Served) -> None:
+    """The reading of m-1 that June is held for has come, and one of m-2 was put right."""
+    late = readings(600)
+    late.withdrawal[1, 1], late.withdrawal_known[1, 1], late.withdrawal[5, 2] = 250, True, 900
+    with served.register.database.write() as connection:
+        made = settled(600, reference=REFERENCE, late=late)
+        reopen(connection, made, late, by="meters", now_ms=NOW)
+
+
+def test_manager_is_told_of_late_readings_looks_at_the_correction_and_makes_it_final(served: Served, tmp_path: Path):
+    reopen_june(served)
+    with browser(tmp_path) as page:
+        enter(page, f"{served.url}/statements", served.keys["manager"])
+        page.wait_for("document.querySelector('#month') !== null")
+        choose_month(page, "2026-05")
+        shows(page, "Late readings change 1 other settled month:")
+        press(page, "June 2026")
+        shows(page, "June 2026: late readings change what was settled")
+        shows(page, "In 2 quarter-hours a reading is another than it was settled by")
+        rows = "[...document.querySelectorAll('[aria-labelledby=late] tbody tr')].map((each) => each.innerText.replaceAll('\\u00a0', ' '))"
+        assert page.evaluate(rows) == [f"{EANS[1]}\t1\t+0.250 kWh\t0.000 kWh", f"{EANS[2]}\t1\t+0.798 kWh\t0.000 kWh"]
+        picture(page, "months-late-en")
+        for language, told in (
+            ("fr", "des mesures tardives changent"),
+            ("nl", "late metingen wijzigen"),
+            ("de", "späte Messwerte ändern"),
+            ("en", "late readings change"),
+        ):
+            page.evaluate(f"document.querySelector('[lang={language}]').click()")
+            shows(page, told)
+            picture(page, f"months-late-{language}")
+        press(page, "Preview the correction")
+        shows(page, "What the correction would change")
+        assert any(row.startswith("m-1\t") for row in page.evaluate(rows))
+        picture(page, "months-late-preview")
+        assert violations_in_all_looks(page) == []
+        page.resize(390, 2600)
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "nothing sticks out on a telephone"
+        picture(page, "months-late-narrow")
+        page.evaluate(
+            "document.querySelector('#why').value = 'the meter was late'; document.querySelector('.correction').requestSubmit()"
+        )
+        page.wait_for("document.querySelector('[aria-labelledby=late]') === null", timeout_s=30)
+        shows(page, "Version 3")
+        shows(page, "What this version changes")
+        assert [told for told in page.console if "401" not in told and "404" not in told] == []
 
 
 def test_months_have_nothing_that_shuts_people_out(served: Served, tmp_path: Path):

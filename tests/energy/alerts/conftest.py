@@ -54,6 +54,7 @@ class Scene:
         self.leased = frozenset()
         self.host = HostNow()
         self.nights = {}
+        self.reopened = None
         self.held = ()
         self.said = {}
         self.watches = {subject.id: Watch() for subject in subjects(self.rule, self.community)}
@@ -86,6 +87,7 @@ class Scene:
             windows=self.windows,
             host=self.host,
             nights=self.nights,
+            reopened=self.reopened,
         )
 
     def value(self, subject_id=None):

@@ -114,6 +114,15 @@ def test_gateway_certificate_ending_raises_and_clears_also_while_the_gateway_is_
     assert stage.run(60) == {}
 
 
+def test_month_reopened_raises_once_known_and_clears_when_it_is_corrected(scene):
+    stage = roofs(scene, "month-reopened")
+    assert stage.run(60) == {}
+    stage.reopened = 1
+    assert stage.raises("ixelles", 10)
+    stage.reopened = 0
+    assert stage.clears("ixelles", 10)
+
+
 @pytest.mark.parametrize(("rule", "makes_w", "back_w", "seconds"), [
     ("inverter-below-expectation", 3_000, 5_500, 3_000),
     ("string-missing", 4_500, 5_900, 9_000),

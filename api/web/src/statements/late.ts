@@ -65,7 +65,7 @@ export function latePanel(around: Surroundings, community: string, of: Reopened,
   const shown = h('div', {});
   const show = h('button', { type: 'button', class: 'primary', 'aria-expanded': 'false' }, words.text('months.late.show'));
   show.addEventListener('click', () => {
-    show.remove();
+    show.parentElement?.remove();
     shown.replaceChildren(correction(around, community, of, made));
     shown.querySelector<HTMLElement>('#why')?.focus();
   });
@@ -75,7 +75,7 @@ export function latePanel(around: Surroundings, community: string, of: Reopened,
     h('p', {}, words.text('months.late.since', { at: format.moment(of.at), version: of.version })),
     ...points(around, of),
     h('p', {}, words.text('months.late.do')),
-    show,
+    h('div', { class: 'versions' }, show),
     shown,
   );
 }
