@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 from collections import Counter
@@ -154,9 +155,7 @@ def _write(draft: Path, blocks: Iterable[bytes], path: Path) -> None:
             file.flush()
             os.fsync(file.fileno())
     except OSError as error:
-        raise ConfigError(
-            f"cannot be written: {error.strerror}", file=str(path), hint="check that the folder exists and its rights"
-        ) from error
+        raise ConfigError(f"cannot be written: {error.strerror}", file=str(path), hint=_hint(error)) from error
 
 
 def _put_in_place(draft: Path, target: Path) -> None:
@@ -173,3 +172,9 @@ def _put_in_place(draft: Path, target: Path) -> None:
 def json_text(summary: Mapping[str, Any]) -> str:
     """The summary as indented JSON."""
     return json.dumps(summary, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _hint(error: OSError) -> str:
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return "make room on that disk, or write to another"
+    return "check that the folder exists and its rights"

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from pathlib import Path
-from typing import IO, Any, Final, NoReturn
+from typing import Any, Final, NoReturn
 
 import numpy as np
 import numpy.typing as npt
@@ -90,9 +90,11 @@ def plain_csv(path: Path) -> Iterator[Batch]:
     from pyarrow import csv as arrow_csv  # half of what importing Arrow costs
 
     text = pa.dictionary(pa.int32(), pa.string())
-    with path.open("rb", buffering=0) as file:
+    _check_quotes(path)
+    # a file of Arrow's own: it reads ahead in a thread that must need nothing of Python, which may be about to end
+    with pa.OSFile(str(path)) as file:
         reader = arrow_csv.open_csv(
-            _PlainlyQuoted(file),
+            file,
             read_options=arrow_csv.ReadOptions(block_size=_CSV_BLOCK),
             parse_options=arrow_csv.ParseOptions(ignore_empty_lines=False),
             convert_options=arrow_csv.ConvertOptions(column_types=dict.fromkeys(COLUMNS, text)),
@@ -110,25 +112,16 @@ def plain_csv(path: Path) -> Iterator[Batch]:
         raise pa.ArrowInvalid("no rows")
 
 
-class _PlainlyQuoted:
-    """A CSV as Arrow reads it, checked in passing: quotes open or close whole cells; others Arrow takes for what they may not be."""
-
-    def __init__(self, file: IO[bytes]) -> None:
-        self._file = file
-        self._line = b""  # so far, of what was read last
-
-    @property
-    def closed(self) -> bool:
-        """Of the file, which who opened it closes."""
-        return self._file.closed
-
-    def read(self, size: int = -1) -> bytes:
-        """The next bytes. Raises pyarrow.ArrowInvalid for quotes within cells."""
-        block = self._file.read(size)
-        lines, end, self._line = (self._line + block).rpartition(b"\n") if block else (self._line, b"", b"")
-        if b'"' in lines and not _plainly_quoted(lines + end):
-            raise pa.ArrowInvalid("quotes within cells")
-        return block
+def _check_quotes(path: Path) -> None:
+    """Quotes open or close whole cells; others Arrow takes for what they may not be. Raises pyarrow.ArrowInvalid, OSError."""
+    line = b""  # so far, of what was read last
+    with path.open("rb", buffering=0) as file:
+        while block := file.read(_CSV_BLOCK):
+            lines, end, line = (line + block).rpartition(b"\n")
+            if b'"' in lines and not _plainly_quoted(lines + end):
+                raise pa.ArrowInvalid("quotes within cells")
+    if b'"' in line and not _plainly_quoted(line):
+        raise pa.ArrowInvalid("quotes within cells")
 
 
 def _plainly_quoted(lines: bytes) -> bool:

@@ -1,7 +1,9 @@
 """`settle` from files to files: contents, refusals, and nothing half written."""
 
 import csv
+import errno
 import json
+import os
 import re
 import subprocess
 import sys
@@ -11,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from cli.settle.command import settle
+from cli.settle.output import write_all
 from energy.errors import ConfigError, DataError
 
 A, B, C, D = "541448910000123453", "541448911000000003", "541449020000123458", "541448820000000015"
@@ -360,3 +363,16 @@ def test_settle_takes_an_operators_key_by_its_name(desk):
     with pytest.raises(ConfigError, match="there is no preset 'sibelga-fix'; there are sibelga-fixed, ") as caught:
         desk.settle(FOUR, people + "preset: sibelga-fix\n")
     assert caught.value.file == str(desk.key)
+
+
+def test_full_disk_is_named_with_what_helps_and_leaves_nothing(tmp_path, monkeypatch):
+    out = tmp_path / "out.csv"
+
+    def full(_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(ConfigError, match="No space left on device") as told:
+        write_all({out: [b"a,b\n"]})
+    assert told.value.hint == "make room on that disk, or write to another"
+    assert list(tmp_path.iterdir()) == []

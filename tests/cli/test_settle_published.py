@@ -26,6 +26,13 @@ def test_first_of_two_neighbours_is_served_and_the_other_gets_the_rest(desk):
     assert Decimal(desk.rows()[EANS[1], AT]["residual_kwh"]) == Decimal("0.2")
 
 
+def test_surplus_of_a_quarter_hour_reduces_what_the_neighbours_meter_counts(desk):
+    """ILR (Luxembourg), question on sharing with neighbours: of 500 Wh 200 are used at home; withdrawals fall by the other 300."""
+    received, left = shared(desk, "prorata", ("0.7",), "0.3", ["{}"])
+    assert (received, left) == (near("0.3"), 0)
+    assert Decimal(desk.rows()[EANS[0], AT]["residual_kwh"]) == Decimal("0.4")
+
+
 def test_static_key_of_three_flats(desk):
     """ERÚ's illustration of a static key (vtm.zive.cz, 2023): 10 kWh in a quarter-hour by 30, 30 and 40 %."""
     parts = weights(0.3, 0.3, 0.4)

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pyarrow import csv as arrow_csv
 
 from cli.settle.readings import _Reading, read_readings
 from cli.settle.tables import careful_csv, plain_csv
@@ -213,3 +214,15 @@ def test_quoted_cells_are_read_at_arrows_speed_and_odd_quotes_row_by_row(tmp_pat
         path.write_text(row(withdrawal=odd))
         with pytest.raises(pa.ArrowInvalid, match="quotes within cells"):
             list(plain_csv(path))
+
+
+def test_reading_ahead_needs_nothing_of_python_that_may_be_ending(read, monkeypatch):
+    """A refused file ended one process in six by a signal: Arrow's thread called back while the interpreter went down."""
+    given_to_arrow = []
+    opened = arrow_csv.open_csv
+    monkeypatch.setattr(
+        arrow_csv, "open_csv", lambda file, **options: given_to_arrow.append(file) or opened(file, **options)
+    )
+    with pytest.raises(DataError, match="is no number of kWh"):
+        read(row(withdrawal="NaN"))
+    assert [type(each) for each in given_to_arrow] == [pa.OSFile]
