@@ -111,6 +111,7 @@ def browser(folder: Path) -> Iterator[Page]:
         [binary, *OPTIONS, f"--user-data-dir={profile}", "about:blank"],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
+        start_new_session=True,  # what it says to its process group it says to its own processes alone
     )
     try:
         port = _debugging_port(profile)
@@ -120,7 +121,11 @@ def browser(folder: Path) -> Iterator[Page]:
             yield Page(socket)
     finally:
         process.terminate()
-        process.wait(20)
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
 
 def _debugging_port(profile: Path) -> int:

@@ -50,9 +50,12 @@ def serving(
 
     thread = threading.Thread(target=lambda: asyncio.run(run()), daemon=True)
     thread.start()
-    yield f"http://127.0.0.1:{settings.port}"
-    server.should_exit = True
-    thread.join(10)
+    try:
+        yield f"http://127.0.0.1:{settings.port}"
+    finally:
+        server.should_exit = server.force_exit = True  # its streams would be waited for
+        thread.join(30)
+        assert not thread.is_alive(), "who still answers reads a store that is about to be closed"
 
 
 async def _tell(live: LiveFeed, told: Callable[[], list[Message]]) -> None:
