@@ -21,6 +21,7 @@ from energy.quarters import QUARTER_MS
 from energy.tariff import Co2, Entsoe, Market
 from runtime.cells import Cells, open_cells
 from runtime.child import ask_child
+from runtime.secret_file import read_secret
 
 __all__ = ["KEY_ENV", "MarketPrices", "co2_curve", "read_co2", "read_prices"]
 
@@ -146,7 +147,7 @@ async def _ask(entsoe: Entsoe, now_ms: int) -> dict[int, float]:
 
 
 def _key(entsoe: Entsoe) -> str:
-    """Raises OSError."""
+    """Raises ConfigError."""
     if entsoe.key_file is not None:
-        return Path(entsoe.key_file).read_text(encoding="utf-8").strip()
+        return read_secret(Path(entsoe.key_file), "market.entsoe.key_file", wanted="ENTSO-E's security token")
     return os.environ.get(KEY_ENV, "").strip()

@@ -16,12 +16,14 @@ from dashboards.boards import build
 from dashboards.datasource import InfluxSource
 from dashboards.model import DATASOURCE_UID
 from energy.errors import ConfigError, RefusedError, StoreError
+from runtime.secret_file import read_secret
 
 __all__ = ["FOLDER_UID", "Credential", "Pushed", "credential", "push"]
 
 FOLDER_UID: Final = "commonwatt"
 _FOLDER_TITLE: Final = "commonwatt"
-_ACCESS_HINT: Final = "give a Grafana service-account token with role Editor (Admin for the data source)"
+_WANTED: Final = "a Grafana service-account token with role Editor (Admin for the data source)"
+_ACCESS_HINT: Final = f"give {_WANTED}"
 
 Credential = str | tuple[str, str]
 """A service-account token, or user name and password."""
@@ -39,10 +41,7 @@ class Pushed:
 def credential(*, token_file: Path | None = None, env: Mapping[str, str] = os.environ) -> Credential:
     """Who we are to Grafana: `token_file`, else COMMONWATT_GRAFANA_TOKEN, else COMMONWATT_GRAFANA_USER and _PASSWORD."""
     if token_file is not None:
-        try:
-            return _nonempty(token_file.read_text(encoding="utf-8").strip(), str(token_file))
-        except OSError as error:
-            raise ConfigError(f"cannot be read: {error.strerror}", file=str(token_file), hint=_ACCESS_HINT) from error
+        return read_secret(token_file, "--token-file", wanted=_WANTED)
     token = env.get("COMMONWATT_GRAFANA_TOKEN")
     if token:
         return token
@@ -50,12 +49,6 @@ def credential(*, token_file: Path | None = None, env: Mapping[str, str] = os.en
     if user and password:
         return user, password
     raise ConfigError("no credentials for Grafana", field="COMMONWATT_GRAFANA_TOKEN", hint=_ACCESS_HINT)
-
-
-def _nonempty(token: str, file: str) -> str:
-    if not token:
-        raise ConfigError("is empty", file=file, hint=_ACCESS_HINT)
-    return token
 
 
 def push(url: str, who: Credential, *, source: InfluxSource | None = None) -> Pushed:

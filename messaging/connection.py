@@ -25,6 +25,7 @@ from paho.mqtt.client import MQTT_CLEAN_START_FIRST_ONLY
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from energy.errors import ConfigError, StoreError
+from runtime.secret_file import read_secret
 
 __all__ = ["BrokerClient", "Connection", "Message", "MqttSettings", "Publisher", "TlsSettings", "Will"]
 
@@ -83,17 +84,10 @@ class MqttSettings(BaseModel):
     tls: TlsSettings | None = None
 
     def password_text(self) -> str | None:
-        """`password`, or what stands in `password_file`. Raises ConfigError when it cannot be read."""
+        """`password`, or what stands in `password_file`. Raises ConfigError when it cannot be read or is empty."""
         if self.password is not None:
             return self.password.get_secret_value()
-        if self.password_file is None:
-            return None
-        try:
-            return self.password_file.read_text(encoding="utf-8").strip()
-        except OSError as error:
-            raise ConfigError(
-                f"cannot be read: {error.strerror}", file=str(self.password_file), hint="check the path and its rights"
-            ) from error
+        return None if self.password_file is None else read_secret(self.password_file, "mqtt.password_file")
 
 
 class Message(msgspec.Struct, frozen=True, gc=False):

@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable, Mapping
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from pathlib import Path
 from typing import Any, Final
 
 import msgspec
@@ -20,7 +19,8 @@ from influxdb_client.client.influxdb_client import InfluxDBClient
 from influxdb_client.rest import ApiException
 from urllib3.exceptions import HTTPError
 
-from energy.errors import ConfigError, DataError, StoreError
+from energy.errors import DataError, StoreError
+from runtime.secret_file import read_secret
 from storage.history.influx_setup import Shelf, Source, ready_buckets, ready_database, taken_as_it_is
 from storage.history.settings import InfluxSettings
 
@@ -227,26 +227,16 @@ class InfluxClient:
 
 def _credentials(settings: InfluxSettings) -> str | None:
     """The token of a 2.x server, `user:password` for a 1.x one, or None."""
-    given, path = settings.password, settings.password_file
+    given, path, field = settings.password, settings.password_file, "store.password_file"
     if settings.version == 2:
-        given, path = settings.token, settings.token_file
+        given, path, field = settings.token, settings.token_file, "store.token_file"
     if given is not None:
         secret = given.get_secret_value()
     elif path is not None:
-        secret = _secret(path)
+        secret = read_secret(path, field)
     else:
         return None
     return secret if settings.version == 2 else f"{settings.username}:{secret}"
-
-
-def _secret(path: Path) -> str:
-    try:
-        secret = path.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"cannot be read: {error}", file=str(path), hint="check the path and its rights") from error
-    if not secret:
-        raise ConfigError("is empty", file=str(path), hint="write the secret into it, and nothing else")
-    return secret
 
 
 def _reason(error: ApiException) -> str:

@@ -20,6 +20,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, InterfaceError, NoSuchModuleError, OperationalError, SQLAlchemyError
 
 from energy.errors import ConfigError, StoreError
+from runtime.secret_file import read_secret
 from storage.register.schema import bring_up_to_date
 from storage.register.settings import RegisterSettings
 from storage.sqlite import explain
@@ -192,15 +193,7 @@ def _engine(settings: RegisterSettings) -> Engine:
 def _with_password(settings: RegisterSettings) -> URL:
     url = make_url(settings.url or "")
     if settings.password_file is not None:
-        try:
-            return url.set(password=settings.password_file.read_text(encoding="utf-8").strip())
-        except OSError as error:
-            raise ConfigError(
-                f"cannot be read: {error.strerror}",
-                file=str(settings.password_file),
-                field="register.password_file",
-                hint="it must be readable by who runs this",
-            ) from error
+        return url.set(password=read_secret(settings.password_file, "register.password_file"))
     return url.set(password=settings.password.get_secret_value()) if settings.password is not None else url
 
 

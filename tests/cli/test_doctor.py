@@ -262,6 +262,15 @@ async def test_acl_that_refuses_writing_is_found(rooftop, free_port, tmp_path, b
     assert (check.result, check.detail) == ("fail", "writing cw/v1/ixelles/gw-hall/data is refused")
 
 
+async def test_empty_password_file_is_found(rooftop, tmp_path, mosquitto):
+    (tmp_path / "password").write_text("\n")
+    settings = broker_of(mosquitto, username="gw-hall", password_file=str(tmp_path / "password"))
+    checks = await checks_of(rooftop.gateway(tmp_path, buses=[], **settings))
+    check = one(checks, "broker login")
+    assert (check.result, "mqtt.password_file: is empty" in check.detail) == ("fail", True)
+    assert "nothing else" in check.next
+
+
 async def test_login_with_a_wrong_password_is_found(rooftop, tmp_path, broker):
     secret = tmp_path / "password"
     secret.write_text("wrong")

@@ -326,6 +326,14 @@ async def test_day_ahead_prices_come_from_the_platform_by_quarter_hour(platform,
     assert "s3cret" not in refused.problem
 
 
+async def test_empty_file_of_the_platforms_key_is_told_and_nothing_is_asked(tmp_path, monkeypatch):
+    (tmp_path / "key").write_text("\n")
+    monkeypatch.setenv(KEY_ENV, "s3cret")
+    market = MarketPrices(Market(entsoe=Entsoe(key_file=str(tmp_path / "key"), url="http://127.0.0.1:1/api")))
+    assert not await market.refresh(NOW)
+    assert "market.entsoe.key_file: is empty" in market.problem
+
+
 def hub(**changes):
     """A street charger whose cars are planned by price, and no battery."""
     ev = Device(

@@ -26,6 +26,13 @@ async def test_message_arrives_on_either_protocol(mosquitto, protocol):
         assert (message.topic, message.payload, message.retained) == ("cw/v1/c/g/data", b"\x00hello", False)
 
 
+async def test_empty_password_file_ends_the_client_and_does_not_log_in_without_one(mosquitto, tmp_path):
+    (tmp_path / "password").write_text("\n")
+    settings = mosquitto.model_copy(update={"username": "gw", "password_file": tmp_path / "password"})
+    with pytest.raises(ConfigError, match=r"password: mqtt\.password_file: is empty"):
+        await asyncio.wait_for(Connection(settings, "gw").run(), 10)
+
+
 async def test_connection_comes_back_after_the_broker_was_killed_and_subscribes_again(broker):
     connects = 0
 

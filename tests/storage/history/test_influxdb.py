@@ -193,7 +193,7 @@ def test_a_secret_that_cannot_be_read_is_a_configuration_error(tmp_path, content
     token = tmp_path / "token"
     if content is not None:
         token.write_bytes(content if isinstance(content, bytes) else content.encode())
-    with pytest.raises(ConfigError, match="token"):
+    with pytest.raises(ConfigError, match=r"token: store\.token_file: "):
         InfluxHistory(InfluxSettings(token_file=token))
 
 

@@ -137,6 +137,13 @@ def test_every_way_to_write_the_url_is_understood(scheme):
     assert RegisterSettings(url=f"{scheme}://cw@db/energy").url == "postgresql+psycopg://cw@db/energy"
 
 
+def test_a_password_file_that_is_empty_is_refused(tmp_path):
+    (tmp_path / "secret").write_text("\n")
+    settings = RegisterSettings(url="postgresql://cw@127.0.0.1:1/energy", password_file=tmp_path / "secret")
+    with pytest.raises(ConfigError, match=r"secret: register.password_file: is empty"):
+        Register(settings)
+
+
 def test_a_password_file_that_is_not_there_is_named(tmp_path):
     settings = RegisterSettings(url="postgresql://cw@127.0.0.1:1/energy", password_file=tmp_path / "secret")
     with pytest.raises(ConfigError, match=r"secret: register.password_file: cannot be read"):
