@@ -1,13 +1,16 @@
 """YAML configuration files read into pydantic models, with errors that name file, line, field and the next step.
 
 Environment variables `COMMONWATT_A__B=value` override the field a.b; secrets are given as files or by environment.
+One that names nothing is warned of.
 """
 
 from __future__ import annotations
 
 import difflib
+import logging
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from math import inf
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeVar
@@ -20,12 +23,21 @@ from energy.errors import ConfigError
 
 __all__ = ["ENV_PREFIX", "load_config", "several", "with_also", "yaml_names"]
 
+log = logging.getLogger(__name__)
+
 ENV_PREFIX = "COMMONWATT_"
-_NOT_SETTINGS = frozenset({"COMMONWATT_CLOCK"})
+_NOT_SETTINGS: Final = frozenset(
+    ENV_PREFIX + name
+    for name in (
+        *("CLOCK", "LOG_FORMAT", "ENTSOE_KEY", "GRAFANA_TOKEN", "GRAFANA_USER", "GRAFANA_PASSWORD"),
+        *("CONFIG", "PKI", "CERTIFICATE_DAYS"),  # of deploy/
+    )
+)
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the same, ten times as fast, where libyaml is there
 _Model = TypeVar("_Model", bound=BaseModel)
 _Path = tuple[str | int, ...]
 _MOST_VALUES: Final = 1_000_000
+_DEEPEST: Final = 5  # settings inside settings that a variable is looked for in
 _SEVERAL: Final = "several"
 _UNKNOWN: Final = frozenset({"extra_forbidden", "unexpected_keyword_argument"})  # a model's and a dataclass's word
 _SCHEMA: Final = "`commonwatt schema`"
@@ -196,7 +208,10 @@ def _apply_env(content: dict[str, Any], env: Mapping[str, str], model: type[Base
     """Overrides what the environment names; and which variable overrides what."""
     overridden: dict[_Path, str] = {}
     for name, value in env.items():
-        if not name.startswith(ENV_PREFIX) or name in _NOT_SETTINGS or "__" not in name:
+        if not name.startswith(ENV_PREFIX) or name in _NOT_SETTINGS:
+            continue
+        if "__" not in name:
+            _warn_of(name, model)
             continue
         *parents, leaf = name.removeprefix(ENV_PREFIX).lower().split("__")
         target = content
@@ -212,6 +227,35 @@ def _apply_env(content: dict[str, Any], env: Mapping[str, str], model: type[Base
         target[leaf] = _env_value(name, value, _schemas_at(model, (*parents, leaf)))
         overridden[*parents, leaf] = name
     return overridden
+
+
+@cache  # once, however many files of a kind are read
+def _warn_of(name: str, model: type[BaseModel]) -> None:
+    schema: dict[str, Any] = model.model_json_schema(by_alias=True)
+    known = {*_NOT_SETTINGS, *_variables(schema, schema.get("$defs", {}), ENV_PREFIX)}
+    short = {_bare(one): one for one in sorted(known)}
+    close = difflib.get_close_matches(_bare(name), short, n=1, cutoff=0.75)
+    next_step = (
+        f"did you mean {short[close[0]]}?" if close else f"a.b is {ENV_PREFIX}A__B; {_SCHEMA} shows what there is"
+    )
+    log.warning("%s in the environment names no setting and is ignored: %s", name, next_step)
+
+
+def _bare(variable: str) -> str:
+    """What two names are compared by: the usual slip is one underscore for two, and the prefix is alike in all."""
+    return variable.removeprefix(ENV_PREFIX).upper().replace("__", "_")
+
+
+def _variables(schema: dict[str, Any], definitions: dict[str, Any], prefix: str) -> Iterator[str]:
+    """The variables of what lies inside other settings; what stands at the top has none."""
+    schema = _resolve(schema, definitions)
+    for option in (schema, *schema.get("anyOf", []), *schema.get("oneOf", [])):
+        for name, child in _resolve(option, definitions).get("properties", {}).items():
+            variable = prefix + name.upper()
+            if "__" in variable:
+                yield variable
+            if variable.count("__") < _DEEPEST:
+                yield from _variables(child, definitions, f"{variable}__")
 
 
 def _env_value(name: str, text: str, schemas: Sequence[Mapping[str, Any]]) -> Any:

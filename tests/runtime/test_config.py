@@ -1,5 +1,8 @@
 """Configuration errors name file, line, field and the next step."""
 
+import re
+from pathlib import Path
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -80,6 +83,58 @@ def test_load_error_of_a_variable_names_the_variable_and_not_the_file(tmp_path, 
     with pytest.raises(ConfigError) as caught:
         load_config(path, Centre, env={name: value})
     assert str(caught.value).startswith(told)
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("COMMONWATT_MQTT_PORT", "did you mean COMMONWATT_MQTT__PORT?"),
+        ("COMMONWATT_MQTT_PASWORD", "did you mean COMMONWATT_MQTT__PASSWORD?"),
+        ("COMMONWATT_LOGFORMAT", "did you mean COMMONWATT_LOG_FORMAT?"),
+        ("COMMONWATT_ZZZZ", "a.b is COMMONWATT_A__B; `commonwatt schema` shows what there is"),
+    ],
+)
+def test_load_warns_once_of_a_variable_that_names_nothing_and_tells_the_nearest(tmp_path, caplog, name, told):
+    class Fresh(Centre):
+        pass
+
+    path = tmp_path / "c.yaml"
+    path.write_text("mqtt: {port: 5}\n")
+    for _ in range(2):
+        loaded = load_config(path, Fresh, env={name: "s3cret"})
+    assert loaded.mqtt == Login(port=5)
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{name} in the environment names no setting and is ignored: {told}"
+    ]
+
+
+def test_load_is_silent_about_every_variable_that_the_product_reads_elsewhere(tmp_path, caplog):
+    root = Path(__file__).parents[2]
+    folders = (
+        "api",
+        "cli",
+        "collector",
+        "dashboards",
+        "deploy",
+        "energy",
+        "gateway",
+        "messaging",
+        "runtime",
+        "storage",
+    )
+    texts = (
+        path.read_text(encoding="utf-8")
+        for folder in folders
+        for kind in ("*.py", "*.sh", "*.yaml")
+        for path in (root / folder).rglob(kind)
+        if "node_modules" not in path.parts
+    )
+    names = {name for text in texts for name in re.findall(r"COMMONWATT_[A-Z][A-Z_]*[A-Z]", text) if "__" not in name}
+    assert {"COMMONWATT_CLOCK", "COMMONWATT_LOG_FORMAT", "COMMONWATT_PKI"} <= names
+    path = tmp_path / "c.yaml"
+    path.write_text("{}")
+    load_config(path, Centre, env=dict.fromkeys(names, "x"))
+    assert caplog.records == []
 
 
 def test_load_error_of_the_file_is_not_the_variables_beside_it(tmp_path):
