@@ -105,6 +105,7 @@ _KINDS: Final = {  # each with the keys that tell it, and where its model is; a 
     "factors": (("factors", "scales", "degree_days", "targets"), "energy.buildings.factors", "FactorsFile"),
 }
 
+_OF_SERVICES: Final = frozenset({"centre", "gateway", "simulator"})  # what the environment's variables are about
 _ALL_KEYS: Final = [key for keys, _, _ in _KINDS.values() for key in keys]
 
 _COUNTED: Final = {  # what `check` counts of the simpler kinds, by field
@@ -152,7 +153,7 @@ def problem_facts(error: ConfigError) -> dict[str, Any]:
 def read_config(path: Path) -> tuple[str, Any]:
     """The kind of a configuration file and its validated content. Raises ConfigError."""
     kind, model = _kind_of(path)
-    return kind, load_config(path, model, kind=kind)
+    return kind, load_config(path, model, kind=kind, env=None if kind in _OF_SERVICES else {})
 
 
 def _kind_of(path: Path) -> tuple[str, type[BaseModel]]:

@@ -97,7 +97,7 @@ def _words(name: str) -> list[str]:
 
 def load_people(path: Path) -> PeopleFile:
     """The people file. Raises ConfigError naming file, line and field, with all others."""
-    return load_config(path, PeopleFile, kind="people")
+    return load_config(path, PeopleFile, env={}, kind="people")
 
 
 def wanted(communities: Sequence[Community], people: PeopleFile | None) -> Wanted:

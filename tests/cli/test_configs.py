@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from cli.configs import CentreConfig, check_file, load_centre, schema_of
+from cli.register.file import load_people
 from energy.errors import ConfigError
 
 ROOT = Path(__file__).parents[2]
@@ -27,6 +28,14 @@ def test_check_says_what_an_example_configures(name, kind):
     told = json.loads(check_file(path, as_json=True))
     assert (told["kind"], told["ok"]) == (kind, True)
     assert f"a valid {kind} configuration" in check_file(path, as_json=False)
+
+
+def test_check_of_a_people_file_is_not_disturbed_by_the_centres_variables(tmp_path, monkeypatch):
+    monkeypatch.setenv("COMMONWATT_REGISTER__PASSWORD", "s3cret")
+    path = tmp_path / "people.yaml"
+    path.write_text("people: []\n")
+    assert json.loads(check_file(path, as_json=True))["kind"] == "people"
+    assert load_people(path).people == ()
 
 
 def test_check_of_something_else_names_the_kinds_there_are(tmp_path):
