@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import signal
 import socket
 import subprocess
@@ -75,11 +74,6 @@ class Demo:
     @property
     def pids(self) -> dict[str, int]:
         return json.loads((self.folder / "processes.json").read_text())
-
-    def kill(self, name: str) -> int:
-        pid = self.pids[name]
-        os.kill(pid, signal.SIGKILL)
-        return pid
 
     @property
     def key(self) -> str:
