@@ -24,6 +24,8 @@ LANGUAGES: Final[tuple[Language, ...]] = ("en", "fr", "nl", "de")
 _TEXTS: Final = SITE_TEXTS | DEVICE_TEXTS | PLAN_TEXTS
 _AND: Final = (" and ", " et ", " en ", " und ")
 _LONGEST: Final = 500  # characters; our sentences are shorter, what others write may be long
+_NAMES: Final = ("rule", "name")
+"""What somebody named stays as it is, also where it is a word of the tables."""
 _NUMBER: Final = re.compile(r"-?\d[\d,]*(?:\.\d+)?(?: \S{1,4})?")
 _SIGNS: Final = {
     "en": {},
@@ -84,7 +86,8 @@ def _known(text: str, language: Language) -> str | None:
     for form, texts in _FORMS:
         found = form.fullmatch(text)
         if found is not None:
-            values = {name: _value(value, language) for name, value in found.groupdict().items()}
+            told = found.groupdict()
+            values = {name: text if name in _NAMES else _value(text, language) for name, text in told.items()}
             return texts[LANGUAGES.index(language)].format_map(values)
     return None
 

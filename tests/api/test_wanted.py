@@ -82,7 +82,7 @@ async def test_run_is_told_with_the_start_that_the_newest_plan_found_for_it(
         json={"finish_by": NOW + 6 * HOUR},
     )
     starts = {"ixl-hall/boiler": {"start": NOW + 2 * HOUR, "said": said}}
-    plan = {"id": "ixelles", "community": "ixelles", "t": NOW, "missing": [], "plan": {"starts": starts}}
+    plan = {"id": "ixelles", "community": "ixelles", "t": NOW, "missing": [], "plan": {"starts": starts, "steps": []}}
     await garage.publish("cw/v1/ixelles/live/plan", plan, retained=True)
     assert (await told(garage))["boiler"]["run"]["planned_at"] == planned
 

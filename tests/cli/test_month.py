@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.timeout(400)  # ten commands in processes of their own, on a machine that may be busy
+
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "settlement.md").read_text(encoding="utf-8")
 MONTH = ("--config", "deploy/examples/month/centre.yaml", "--community", "ixelles", "--month", "2026-07")

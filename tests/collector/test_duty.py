@@ -56,11 +56,18 @@ async def claiming(settings, name):
         await asyncio.gather(tasks[0], return_exceptions=True)
 
 
+async def one_serves_for_good(one, other):
+    """Both may for a moment, where the machine is busy: then one gives way."""
+    async with asyncio.timeout(20):
+        alone = 0
+        while alone < 6:
+            await asyncio.sleep(0.1)
+            alone = alone + 1 if one.mine.is_set() is not other.mine.is_set() else 0
+
+
 async def test_of_two_that_begin_together_one_serves(mosquitto):
     async with claiming(mosquitto, "a") as one, claiming(mosquitto, "b") as other:
-        await eventually(lambda: one.mine.is_set() or other.mine.is_set())
-        await asyncio.sleep(0.6)
-        assert one.mine.is_set() is not other.mine.is_set()
+        await one_serves_for_good(one, other)
 
 
 async def test_the_next_serves_when_the_claim_is_withdrawn(mosquitto):
@@ -77,9 +84,8 @@ async def test_the_next_serves_when_the_connection_of_the_first_is_cut_and_the_f
             await asyncio.sleep(0.6)
             assert not other.mine.is_set()
             one.link._session._transport.abort()
-            await eventually(lambda: one.mine.is_set() is not other.mine.is_set() and one.link.connected.is_set())
-            await asyncio.sleep(0.6)
-            assert one.mine.is_set() is not other.mine.is_set()
+            await eventually(one.link.connected.is_set)
+            await one_serves_for_good(one, other)
 
 
 async def test_a_claim_that_is_not_repeated_counts_for_ten_seconds_only(mosquitto):
