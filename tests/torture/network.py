@@ -44,7 +44,9 @@ class Line:
         if self._server is not None:
             self._server.close()
             self._server = None
-            for _ in range(3):  # turns of the loop in which one that was just accepted begins, to be ended with the others
+            for _ in range(
+                3
+            ):  # turns of the loop in which one that was just accepted begins, to be ended with the others
                 await asyncio.sleep(0)
         connections = list(self._connections)
         for connection in connections:
