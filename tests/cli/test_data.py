@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import duckdb
@@ -213,6 +215,37 @@ def test_a_move_that_breaks_off_goes_on_where_it_was(history, tmp_path):
         move(history, new, Progress(tmp_path / "move.json", *pair), lambda _: None)
     assert move(history, new, Progress(tmp_path / "move.json", *pair), lambda _: None)["readings"] == 2
     assert new.last() == history.last()
+    new.close()
+
+
+KILLED = """
+import os, sys
+from cli.main import main
+from storage.history.sqlite import SqliteHistory
+
+writes, die_at, write = 0, int(sys.argv.pop()), SqliteHistory.write
+
+def counted(self, rows):
+    global writes
+    writes += 1
+    if writes == die_at:
+        os._exit(9)
+    write(self, rows)
+
+SqliteHistory.write = counted
+main()
+"""
+
+
+def test_move_that_is_killed_goes_on_and_copies_everything_once(history, config, tmp_path):
+    other = configured(tmp_path, "other")
+    for die_at in (1, 2, 3):
+        job = [sys.executable, "-c", KILLED, "move", "--config", config, "--to", other, str(die_at)]
+        assert subprocess.run(job, check=False, capture_output=True, timeout=60).returncode == 9
+    run("move", "--config", config, "--to", other)
+    new = SqliteHistory(tmp_path / "other" / "history.db", read_only=True)
+    for tags in (PV, GRID, SCHOOL):
+        assert new.readings(tags.device, 0, T + 9 * DAY_MS) == history.readings(tags.device, 0, T + 9 * DAY_MS)
     new.close()
 
 
