@@ -8,12 +8,13 @@ import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cli.options import CentreOption, JsonOption
 from energy.errors import ConfigError, DataError, StoreError
+from energy.languages import Language
 
 if TYPE_CHECKING:
     from cli.configs import CentreConfig
@@ -83,7 +84,7 @@ def export_evidence(
     config: CentreOption,
     out: Annotated[Path, typer.Option(help="The file to write: .csv or .json; `-` is standard output as CSV.")],
     alert: Annotated[list[str] | None, typer.Option(help="An alert's id; may be repeated. Without: all.")] = None,
-    language: Annotated[Literal["en", "fr", "nl", "de"], typer.Option("--lang", help="Of the sentences.")] = "en",
+    language: Annotated[Language, typer.Option("--lang", help="Of the sentences.")] = "en",
     as_json: JsonOption = False,
 ) -> None:
     """The evidence of alerts: crossing, action, command, result, effect measured, cleared."""

@@ -97,7 +97,8 @@ class LateJob:
             told = reopened(connection, community.id, month.month)
             if mark == month.mark or (told and told[0].by != METERS):
                 return
-            settled, first = (of(connection, community.id, month.month) for of in (readings_of, meters_of))
+            settled = readings_of(connection, community.id, month.month)
+            first = meters_of(connection, community.id, month.month)
             _, run = closed(connection, community.id, month.month)
         now = self._meters(points, window)
         late = None if settled is None else brought_up(settled, first or now, now)

@@ -59,7 +59,9 @@ class ForeignLeases:
                 command.id, say("lease_person", by=command.issued_by), now_s + command.ttl_s, released=False
             )
         else:
-            lease = _Foreign(command.id, f"a release by {command.issued_by}", now_s + _RELEASED_S, released=True)
+            lease = _Foreign(
+                command.id, say("release_person", by=command.issued_by), now_s + _RELEASED_S, released=True
+            )
         self._by_device[command.device] = lease
         return True
 

@@ -15,9 +15,10 @@ from zoneinfo import ZoneInfo
 
 from collector import sentences
 from energy.alerts.library import texts_of
-from energy.alerts.rules import Language, Rule, Severity
+from energy.alerts.rules import Rule, Severity
 from energy.alerts.subjects import subjects
 from energy.community import Community
+from energy.languages import Language
 from messaging.notices import Channel, NotificationSettings, rank, tells
 from storage.register import Alert
 

@@ -16,9 +16,10 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from energy.alerts.rules import Language, Rule, Severity
+from energy.alerts.rules import Rule, Severity
 from energy.errors import ConfigError
 from energy.hours import within
+from energy.languages import Language
 from energy.names import Slug
 
 __all__ = [

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from api.rights import Scope, sees
-from energy.reasons import LANGUAGES, in_words
+from energy.languages import LANGUAGES
+from energy.reasons import in_words
 from messaging.codec import Command, CommandResult
 
 __all__ = ["ACTIVE", "Lease", "Leases"]

@@ -15,9 +15,10 @@ from api.context import Context, Ctx
 from api.problems import Problem, not_found
 from api.schemas_alerts import AcknowledgeRequest, AlertList, AlertView, EvidenceView, MuteRequest, RuleList
 from energy.alerts.library import texts_of
-from energy.alerts.rules import LANGUAGES, Language, Rule
+from energy.alerts.rules import Rule
 from energy.alerts.subjects import subjects
 from energy.community import Community
+from energy.languages import LANGUAGES, Language
 from messaging.notices import NotificationSettings, tells
 from storage.register import Alert, Command
 from storage.register.evidence import as_csv, commands_of, evidence_rows, translated

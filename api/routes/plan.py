@@ -13,7 +13,8 @@ from api.answers import documented, json_answer
 from api.context import Ctx
 from api.groups import authorize_sum
 from api.schemas_plan import PlanView
-from energy.reasons import Language, in_words
+from energy.languages import Language
+from energy.reasons import in_words
 
 __all__ = ["router"]
 

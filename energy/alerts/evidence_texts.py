@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
 
-from energy.reasons import LANGUAGES, NOUNS, in_words, localized
+from energy.languages import LANGUAGES
+from energy.reasons import NOUNS, in_words, localized
 
 __all__ = ["Said", "Values", "amount", "moment", "noun", "told"]
 

@@ -1,4 +1,7 @@
-"""The kinds of rule, as a tagged union: `kind` names one. pydantic checks them where they are read; inside they are frozen."""
+"""The kinds of rule that there are, as a tagged union: `kind` names one, each has its own settings beside the common ones.
+
+pydantic checks them where they are read; inside they are frozen dataclasses.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +13,11 @@ from pydantic.dataclasses import dataclass
 
 from energy.alerts.states import Limits
 from energy.hours import LocalTime
+from energy.languages import Language
 from energy.names import Slug
 from energy.quantities import QUANTITIES, Kind
 
 __all__ = [
-    "LANGUAGES",
     "Action",
     "Balance",
     "BatteryNotFollowing",
@@ -25,7 +28,6 @@ __all__ = [
     "FuseLoad",
     "GatewayCertificate",
     "GatewayOffline",
-    "Language",
     "MeterMismatch",
     "MonthReopened",
     "NightFlow",
@@ -45,8 +47,6 @@ __all__ = [
     "VoltageLow",
 ]
 
-Language = Literal["en", "fr", "nl", "de"]
-LANGUAGES: Final[tuple[Language, ...]] = ("en", "fr", "nl", "de")
 Severity = Literal["info", "warning", "critical"]
 SubjectKind = Literal["community", "site", "device", "gateway"]
 _STRICT: Final = ConfigDict(extra="forbid", allow_inf_nan=False)
@@ -387,7 +387,8 @@ class _OfQuantity:
 
     def check_quantity(self) -> None:
         """Raises ValueError for what is no number."""
-        if (known := QUANTITIES.get(self.quantity)) is None or known.kind is Kind.TEXT:
+        known = QUANTITIES.get(self.quantity)
+        if known is None or known.kind is Kind.TEXT:
             raise ValueError(f"{self.quantity!r} is no quantity that has a number")
 
     @property

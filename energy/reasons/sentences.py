@@ -8,18 +8,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from functools import lru_cache
-from typing import Final, Literal
+from functools import cache, lru_cache
+from typing import Final
 
+from energy.languages import LANGUAGES, Language
 from energy.reasons.device_texts import DEVICE_TEXTS
 from energy.reasons.noun_texts import NOUNS
 from energy.reasons.plan_texts import PLAN_TEXTS
 from energy.reasons.site_texts import SITE_TEXTS
 
-__all__ = ["LANGUAGES", "Language", "in_words", "joined", "localized", "say"]
-
-Language = Literal["en", "fr", "nl", "de"]
-LANGUAGES: Final[tuple[Language, ...]] = ("en", "fr", "nl", "de")
+__all__ = ["in_words", "joined", "localized", "say"]
 
 _TEXTS: Final = SITE_TEXTS | DEVICE_TEXTS | PLAN_TEXTS
 _AND: Final = (" and ", " et ", " en ", " und ")
@@ -47,7 +45,10 @@ def _group(name: str) -> str:
     return f"(?P<{name}>{''.join(known)}.+?)"
 
 
-_FORMS: Final = [(_form(texts[0]), texts) for texts in (*_TEXTS.values(), *NOUNS.values())]
+@cache
+def _forms() -> list[tuple[re.Pattern[str], tuple[str, str, str, str]]]:
+    """Each sentence with its form; made for the first reader of another language, for it takes longer than all else here."""
+    return [(_form(texts[0]), texts) for texts in (*_TEXTS.values(), *NOUNS.values())]
 
 
 def say(code: str, **values: object) -> str:
@@ -83,7 +84,7 @@ def _sentence(clauses: str) -> str:
 
 
 def _known(text: str, language: Language) -> str | None:
-    for form, texts in _FORMS:
+    for form, texts in _forms():
         found = form.fullmatch(text)
         if found is not None:
             told = found.groupdict()

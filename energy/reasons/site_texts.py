@@ -154,6 +154,12 @@ SITE_TEXTS: Final[dict[str, tuple[str, str, str, str]]] = {  # en, fr, nl, de
         "onder een opdracht van {by}",
         "unter einem Auftrag von {by}",
     ),
+    "release_person": (
+        "a release by {by}",
+        "repris par {by}",
+        "vrijgegeven door {by}",
+        "freigegeben von {by}",
+    ),
     "barred": (
         "Left alone for a while: its gateway {state} the last lease ({why}).",
         "Laissé tel quel un moment : sa passerelle n'a pas exécuté le dernier mandat ({state} : {why}).",

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
 
-from energy.reasons import Language, in_words
+from energy.languages import Language
+from energy.reasons import in_words
 from storage.register.records import Alert, Command
 
 __all__ = ["EvidenceRow", "as_csv", "commands_of", "evidence_rows", "translated"]

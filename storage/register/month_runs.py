@@ -68,8 +68,9 @@ def keep(
     if status != "preview":
         curves.keep(connection, community, month, version, list(curves_of(settled)))
         reopened.close(connection, community, month)
-        settled_readings.forget(connection, community, month)
-        if readings is not None:
+        if readings is None:
+            settled_readings.forget(connection, community, month)
+        else:
             settled_readings.keep(connection, community, month, version, readings)
     told = {"version": version, "inputs": digest, "documents": [document.number for document in made]}
     audit.record(connection, now_ms, by, status, "run", f"{community}/{month}", after=told, why=why)

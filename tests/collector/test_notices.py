@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collector.notices import due
-from energy.alerts.rules import LANGUAGES
 from energy.community import Community
+from energy.languages import LANGUAGES
 from messaging.notices import Channel, Escalation, NotificationSettings, Quiet, trial
 from storage.register import Alert, Evidence, Told
 

@@ -10,7 +10,8 @@ from typing import Any, Final
 import yaml
 from pydantic import TypeAdapter
 
-from energy.alerts.rules import LANGUAGES, Balance, Language, Rule, Texts
+from energy.alerts.rules import Balance, Rule, Texts
+from energy.languages import LANGUAGES, Language
 
 __all__ = ["expand", "ready_rules", "texts_of"]
 

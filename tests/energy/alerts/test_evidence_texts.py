@@ -5,16 +5,16 @@ from typing import get_args
 
 import pytest
 
-from energy import reasons
 from energy.alerts import evidence_texts as texts
 from energy.alerts.evidence_texts import Said, amount, moment, noun, told
-from energy.alerts.rules import LANGUAGES, Balance, QuantityAbove, QuantityBelow, Rule
+from energy.alerts.rules import Balance, QuantityAbove, QuantityBelow, Rule
+from energy.languages import LANGUAGES, Language
 
 T = 1_782_000_000_000
 
 
 def test_languages_are_those_of_the_rules():
-    assert sorted(reasons.LANGUAGES) == sorted(LANGUAGES)
+    assert sorted(get_args(Language)) == sorted(LANGUAGES)
 
 
 @pytest.mark.parametrize("code", list(texts._SENTENCES))

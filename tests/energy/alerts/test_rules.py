@@ -8,10 +8,11 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from energy.alerts.library import expand, ready_rules, texts_of
-from energy.alerts.rules import LANGUAGES, Balance, VoltageHigh
+from energy.alerts.rules import Balance, VoltageHigh
 from energy.alerts.subjects import actions_of, subjects
 from energy.community import Community
 from energy.errors import ConfigError
+from energy.languages import LANGUAGES
 from runtime.config import load_config
 
 from .conftest import site

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from energy.balancing.cycle import decide
-from energy.reasons import LANGUAGES, NOUNS, in_words, joined, say
+from energy.languages import LANGUAGES
+from energy.reasons import NOUNS, in_words, joined, say
 from energy.reasons.device_texts import DEVICE_TEXTS
 from energy.reasons.plan_texts import PLAN_TEXTS
 from energy.reasons.site_texts import SITE_TEXTS
